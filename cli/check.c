@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct check_args {
+	struct cli_source source;
+	enum cli_output output;
+	const char *path;
+};
+
+/* As in qemu-img. */
+enum { EXIT_CORRUPT = 2, EXIT_LEAKS = 3, EXIT_NO_CHECK = 63 };
+
+enum { OPT_OUTPUT = 0x200 };
+
+static const struct argp_option options[] = {
+	{ "output", OPT_OUTPUT, "human|json", 0, "How to print it", 0 },
+	{ "source-cache", 'T', "MODE", 0, "writeback (default) or none (O_DIRECT)", 0 },
+	{ 0 },
+};
+
+static const struct argp_child children[] = { { &cli_source_argp, 0, NULL, 0 }, { 0 } };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct check_args *args = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &args->source;
+		break;
+	case OPT_OUTPUT:
+		args->output = cli_parse_output(arg);
+		if (args->output == OUTPUT_UNKNOWN)
+			argp_error(state, "--output takes human or json");
+		break;
+	case 'T':
+		args->source.cache = arg;
+		break;
+	case ARGP_KEY_ARG:
+		if (args->path)
+			argp_error(state, "one image at a time");
+		args->path = arg;
+		break;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "an image is needed");
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static const struct argp argp = {
+	options, parse, "IMAGE",
+	"Checks the structure of an image: tables, overlaps, leaks. Nothing is written."
+	"\vExit code: 0 sound, 1 it could not be checked, 2 errors, 3 leaks only, 63 the format has no structure."
+	"\n\nExample: tranship check disk.vhdx",
+	children, NULL, NULL
+};
+
+static void print_finding(void *ctx, enum tranship_finding_kind kind, const char *message)
+{
+	const struct check_args *args = ctx;
+
+	if (!args->source.quiet)
+		fprintf(stderr, "%s: %s\n", kind == TRANSHIP_FINDING_LEAK ? "LEAK" : "ERROR", message);
+}
+
+static void print_json(const struct check_args *args, const struct tranship_disk *disk,
+		       const struct tranship_check_result *result)
+{
+	json_t *root = json_object(), *name = json_string(args->path);
+
+	json_object_set_new(root, "image-end-offset", json_integer((json_int_t)result->image_end));
+	json_object_set_new(root, "total-clusters", json_integer((json_int_t)result->total));
+	json_object_set_new(root, "check-errors", json_integer(0));
+	if (result->errors)
+		json_object_set_new(root, "corruptions", json_integer((json_int_t)result->errors));
+	if (result->leaks)
+		json_object_set_new(root, "leaks", json_integer((json_int_t)result->leaks));
+	json_object_set_new(root, "allocated-clusters", json_integer((json_int_t)result->allocated));
+	json_object_set_new(root, "filename", name ? name : json_string(""));
+	json_object_set_new(root, "format", json_string(tranship_disk_format(disk)));
+	json_dumpf(root, stdout, JSON_INDENT(4) | JSON_PRESERVE_ORDER);
+	putchar('\n');
+	json_decref(root);
+}
+
+static void print_human(const struct tranship_check_result *result)
+{
+	if (result->errors == 0 && result->leaks == 0)
+		puts("No errors were found on the image.");
+	if (result->errors)
+		printf("\n%" PRIu64 " errors were found on the image.\n"
+		       "Data may be corrupted, or further writes to the image may corrupt it.\n",
+		       result->errors);
+	if (result->leaks)
+		printf("\n%" PRIu64 " leaked clusters were found on the image.\n"
+		       "This means waste of disk space, but no harm to data.\n",
+		       result->leaks);
+	if (result->total)
+		printf("%" PRIu64 "/%" PRIu64 " = %0.2f%% allocated\n", result->allocated, result->total,
+		       100.0 * (double)result->allocated / (double)result->total);
+	printf("Image end offset: %" PRIu64 "\n", result->image_end);
+}
+
+static int check(struct check_args *args, struct tranship_disk *disk)
+{
+	struct tranship_check_result result;
+	struct tranship_error err;
+	int rc = tranship_check(disk, print_finding, args, &result, &err);
+
+	if (rc == TRANSHIP_EUNSUPPORTED) {
+		cli_error("This image format does not support checks");
+		return EXIT_NO_CHECK;
+	}
+	if (rc) {
+		cli_report(args->path, &err);
+		return EXIT_ERROR;
+	}
+	if (args->output == OUTPUT_JSON)
+		print_json(args, disk, &result);
+	else if (!args->source.quiet)
+		print_human(&result);
+	return result.errors ? EXIT_CORRUPT : result.leaks ? EXIT_LEAKS : EXIT_OK;
+}
+
+int cmd_check(int argc, char **argv)
+{
+	struct check_args args = { .output = OUTPUT_HUMAN };
+	struct tranship_disk *disk;
+	int code = EXIT_ERROR;
+
+	cli_source_init(&args.source);
+	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	disk = cli_open(&args.source, args.path, NULL);
+	if (disk)
+		code = check(&args, disk);
+	tranship_disk_close(disk);
+	cli_source_free(&args.source);
+	return code;
+}

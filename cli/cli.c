@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+const char *cli_name = "tranship";
+
+static volatile sig_atomic_t caught;
+
+void cli_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s: ", cli_name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+void cli_warn(void *ctx, const char *message)
+{
+	const char *file = ctx;
+
+	if (file)
+		cli_error("warning: '%s': %s", file, message);
+	else
+		cli_error("warning: %s", message);
+}
+
+void cli_report(const char *file, const struct tranship_error *err)
+{
+	if (file)
+		cli_error("'%s': %s", file, err->message);
+	else
+		cli_error("%s", err->message);
+}
+
+enum {
+	OPT_IMAGE_OPTION = 0x100,
+	OPT_MEMBER,
+	OPT_OTHER_FILES,
+	OPT_PROBE,
+	OPT_FORCE_CHECKSUM,
+};
+
+static const struct argp_option source_options[] = {
+	{ NULL, 0, NULL, 0, "Options for every image that is read:", 10 },
+	{ NULL, 'f', "FORMAT", 0, "Format of the image (default: found out by looking)", 10 },
+	{ "force-share", 'U', NULL, 0, "Read it although another program is writing it", 10 },
+	{ "image-option", OPT_IMAGE_OPTION, "KEY=VALUE", 0, "Option of the format (vpc: force_size_calc=chs; raw: size=, offset=)", 10 },
+	{ "member", OPT_MEMBER, "NAME", 0, "The image is this member of a tar archive (OVA)", 10 },
+	{ "other-files", OPT_OTHER_FILES, "POLICY", 0,
+	  "Which other files it may lead to: none, beside (default), anywhere, or a folder (repeatable)", 10 },
+	{ "probe", OPT_PROBE, "strict", 0, "Refuse an image that refers to other files", 10 },
+	{ "force-checksum", OPT_FORCE_CHECKSUM, NULL, 0, "Go on where a checksum of its structure is wrong", 10 },
+	{ "quiet", 'q', NULL, 0, "Print nothing but errors", 10 },
+	{ 0 },
+};
+
+static void add_folder(struct cli_source *source, const char *folder)
+{
+	source->folders = realloc(source->folders, (source->policy.folder_count + 1) * sizeof(*source->folders));
+	if (!source->folders)
+		abort();
+	source->folders[source->policy.folder_count++] = folder;
+	source->policy.folders = source->folders;
+	source->policy.kind = TRANSHIP_POLICY_LISTED;
+}
+
+static void take_policy(struct cli_source *source, const char *arg)
+{
+	if (strcmp(arg, "none") == 0)
+		source->policy.kind = TRANSHIP_POLICY_NONE;
+	else if (strcmp(arg, "beside") == 0)
+		source->policy.kind = TRANSHIP_POLICY_BESIDE;
+	else if (strcmp(arg, "anywhere") == 0)
+		source->policy.kind = TRANSHIP_POLICY_ANYWHERE;
+	else
+		add_folder(source, arg);
+}
+
+static error_t parse_source(int key, char *arg, struct argp_state *state)
+{
+	struct cli_source *source = state->input;
+
+	switch (key) {
+	case 'f':
+		source->format = arg;
+		break;
+	case 'U':
+		source->flags |= TRANSHIP_OPEN_FORCE_SHARE;
+		break;
+	case 'q':
+		source->quiet = true;
+		break;
+	case OPT_IMAGE_OPTION:
+		cli_join_options(&source->options, arg);
+		break;
+	case OPT_MEMBER:
+		source->member = arg;
+		break;
+	case OPT_OTHER_FILES:
+		take_policy(source, arg);
+		break;
+	case OPT_PROBE:
+		if (strcmp(arg, "strict") != 0)
+			argp_error(state, "--probe takes 'strict'");
+		source->flags |= TRANSHIP_OPEN_STRICT;
+		break;
+	case OPT_FORCE_CHECKSUM:
+		source->flags |= TRANSHIP_OPEN_FORCE_CHECKSUM;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+const struct argp cli_source_argp = { .options = source_options, .parser = parse_source };
+
+void cli_source_init(struct cli_source *source)
+{
+	*source = (struct cli_source){ .policy = { .kind = TRANSHIP_POLICY_BESIDE } };
+}
+
+void cli_source_free(struct cli_source *source)
+{
+	free(source->options);
+	free(source->folders);
+}
+
+static int cache_flags(const char *cache, unsigned *flags)
+{
+	if (!cache || strcmp(cache, "writeback") == 0)
+		return 0;
+	if (strcmp(cache, "unsafe") == 0 || strcmp(cache, "writethrough") == 0)
+		return 0;
+	if (strcmp(cache, "none") == 0 || strcmp(cache, "directsync") == 0) {
+		*flags |= TRANSHIP_OPEN_DIRECT;
+		return 0;
+	}
+	return -1;
+}
+
+struct tranship_disk *cli_open(const struct cli_source *source, const char *path, const char *format)
+{
+	struct tranship_open_options options = { .format = format ? format : source->format,
+						 .options = source->options,
+						 .member = source->member,
+						 .flags = source->flags,
+						 .policy = &source->policy,
+						 .spool_folder = source->spool,
+						 .warn = source->quiet ? NULL : cli_warn,
+						 .warn_ctx = (char *)path };
+	struct tranship_disk *disk;
+	struct tranship_error err;
+
+	if (cache_flags(source->cache, &options.flags)) {
+		cli_error("cache mode '%s' is unknown", source->cache);
+		return NULL;
+	}
+	if (tranship_open(path, &options, &disk, &err) == 0)
+		return disk;
+	cli_error("Could not open '%s': %s", path, err.message);
+	return NULL;
+}
+
+enum cli_output cli_parse_output(const char *text)
+{
+	return strcmp(text, "json") == 0 ? OUTPUT_JSON : strcmp(text, "human") == 0 ? OUTPUT_HUMAN : OUTPUT_UNKNOWN;
+}
+
+void cli_join_options(char **list, const char *more)
+{
+	char *joined;
+
+	if (asprintf(&joined, "%s%s%s", *list ? *list : "", *list ? "," : "", more) < 0)
+		abort();
+	free(*list);
+	*list = joined;
+}
+
+uint64_t cli_parse_size(struct argp_state *state, const char *what, const char *text)
+{
+	uint64_t size = 0;
+
+	if (tranship_parse_size(text, &size))
+		argp_error(state, "%s '%s' is no size (a number with k, M, G, T, P or E)", what, text);
+	return size;
+}
+
+const char *cli_size_text(uint64_t bytes, char *text)
+{
+	static const char *const suffixes[] = { "", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei" };
+	int exponent;
+
+	/* The suffix under which the number shows at most three digits before the point. */
+	frexp((double)bytes / (1000.0 / 1024.0), &exponent);
+	exponent = exponent > 0 ? (exponent - 1) / 10 : 0;
+	snprintf(text, 32, "%0.3g %sB", (double)bytes / (double)((uint64_t)1 << (10 * exponent)), suffixes[exponent]);
+	return text;
+}
+
+int cli_option_help(const char *format)
+{
+	const struct tranship_option_info *info;
+	unsigned i;
+
+	if (!tranship_format_can_write(format)) {
+		cli_error("format '%s' is unknown or cannot be written", format);
+		return EXIT_ERROR;
+	}
+	printf("Supported %s options:\n", format);
+	for (i = 0; (info = tranship_format_option(format, i)); i++)
+		printf("  %s=<%s> - %s\n", info->name, info->type, info->help);
+	printf("  seed=<text> - hexadecimal seed for identifiers, instead of random ones\n");
+	return EXIT_OK;
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+void cli_meter_init(struct cli_meter *meter, bool wanted)
+{
+	*meter = (struct cli_meter){ .show = wanted && isatty(STDERR_FILENO), .started = now() };
+}
+
+/* "copying 42.0 %, 1.5 GiB/s, 0:12 left" on one line, drawn over. */
+int cli_progress(void *ctx, const struct tranship_progress *progress)
+{
+	struct cli_meter *meter = ctx;
+	double elapsed = now() - meter->started;
+	double share = progress->total ? (double)progress->done / (double)progress->total : 1;
+	char rate[32];
+
+	if (caught)
+		return 1;
+	if (!meter->show)
+		return 0;
+	cli_size_text(elapsed > 0 ? (uint64_t)((double)progress->data / elapsed) : 0, rate);
+	fprintf(stderr, "\r%s %5.1f %%, %s/s", progress->phase, share * 100, rate);
+	if (share > 0 && share < 1 && elapsed > 1) {
+		unsigned left = (unsigned)(elapsed / share * (1 - share) + 0.5);
+
+		fprintf(stderr, ", %u:%02u left", left / 60, left % 60);
+	}
+	fputs("\033[K", stderr);
+	meter->drawn = true;
+	return 0;
+}
+
+void cli_meter_clear(struct cli_meter *meter)
+{
+	if (meter->drawn)
+		fputs("\r\033[K", stderr);
+	meter->drawn = false;
+}
+
+static void on_signal(int sig)
+{
+	caught = sig;
+}
+
+void cli_catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+int cli_exit_code(const struct tranship_error *err)
+{
+	return err->code == TRANSHIP_ECANCELED && caught ? 128 + caught : EXIT_ERROR;
+}
+
+int cli_flush(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	cli_error("writing to standard output failed: %m");
+	return code == EXIT_OK ? EXIT_ERROR : code;
+}

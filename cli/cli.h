@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the subcommands share: naming, messages, opening, progress, interruption. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "tranship/tranship.h"
+
+#include <argp.h>
+#include <jansson.h>
+
+/* Exit codes. compare and check have more of their own, as in qemu-img. */
+enum { EXIT_OK = 0, EXIT_ERROR = 1, EXIT_USAGE = 2 };
+
+/* The name under which the program was called; messages begin with it. */
+extern const char *cli_name;
+
+void cli_warn(void *ctx, const char *message);
+void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* "NAME: 'file': message" */
+void cli_report(const char *file, const struct tranship_error *err);
+
+/* The options of every subcommand that opens an image; an argp child. The input is a struct cli_source. */
+struct cli_source {
+	const char *format;  /* -f */
+	char *options;       /* --image-option, joined */
+	const char *member;  /* --member */
+	const char *cache;   /* -T */
+	const char *spool;   /* where a pipe of unknown size is kept */
+	unsigned flags;      /* TRANSHIP_OPEN_* */
+	bool quiet;          /* -q */
+	struct tranship_policy policy;
+	const char **folders;
+};
+
+extern const struct argp cli_source_argp;
+void cli_source_init(struct cli_source *source);
+void cli_source_free(struct cli_source *source);
+
+/* Opens an image; prints what is wrong. NULL on failure. `format` overrides the source's. */
+struct tranship_disk *cli_open(const struct cli_source *source, const char *path, const char *format);
+
+/* --output=human|json */
+enum cli_output { OUTPUT_HUMAN, OUTPUT_JSON, OUTPUT_UNKNOWN };
+enum cli_output cli_parse_output(const char *text);
+
+/* Joins another "k=v" list to *list with a comma. */
+void cli_join_options(char **list, const char *more);
+
+/* Parses a size argument or ends the program with a usage error. */
+uint64_t cli_parse_size(struct argp_state *state, const char *what, const char *text);
+
+/* "1.5 GiB", as qemu-img writes it. `text` has 32 bytes. */
+const char *cli_size_text(uint64_t bytes, char *text);
+
+/* Options of a format, for -o help. */
+int cli_option_help(const char *format);
+
+/* Progress on a terminal and interruption; the ctx of cli_progress. */
+struct cli_meter {
+	bool show;
+	double started;
+	bool drawn;
+};
+void cli_meter_init(struct cli_meter *meter, bool wanted);
+int cli_progress(void *ctx, const struct tranship_progress *progress);
+void cli_meter_clear(struct cli_meter *meter);
+
+/* From here on SIGINT, SIGTERM and SIGHUP end the work in order; a second one at once. */
+void cli_catch_signals(void);
+/* The exit code for an operation that failed: 128 + signal if it was interrupted. */
+int cli_exit_code(const struct tranship_error *err);
+
+/* Closes standard output, which is when a full disk shows. */
+int cli_flush(int code);
+
+int cmd_info(int argc, char **argv);
+int cmd_map(int argc, char **argv);
+int cmd_measure(int argc, char **argv);
+int cmd_create(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+
+#endif

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target.h"
+
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct convert_args {
+	struct cli_source source;
+	struct cli_target target;
+	struct tranship_copy_options copy;
+	const char *from;
+	const char *to;
+	const char *cache; /* -t */
+	unsigned flags;    /* TRANSHIP_CREATE_* */
+	bool progress;
+};
+
+enum { OPT_TARGET_IS_ZERO = 0x200, OPT_NO_CLOBBER };
+
+static const struct argp_option options[] = {
+	{ "target-format", 'O', "FORMAT", 0, "Format of the output (default: raw); null reads and checks only", 0 },
+	{ "options", 'o', "KEY=VALUE,...", 0, "Options of the output; 'help' lists them", 0 },
+	{ "compress", 'c', NULL, 0, "Compressed output (vmdk: streamOptimized)", 0 },
+	{ "progress", 'p', NULL, 0, "Show phase, rate and time left on a terminal", 0 },
+	{ "sparse-size", 'S', "SIZE", 0, "Leave out zeros of this length (default: 4k; 0: leave out none)", 0 },
+	{ "threads", 'm', "N", 0, "Worker threads (default: one for each CPU)", 0 },
+	{ "rate", 'r', "SIZE", 0, "Copy at most so many bytes a second", 0 },
+	{ "no-create", 'n', NULL, 0, "Write into the existing output; not atomic", 0 },
+	{ "target-is-zero", OPT_TARGET_IS_ZERO, NULL, 0, "With -n: the output reads as zeros already", 0 },
+	{ "no-clobber", OPT_NO_CLOBBER, NULL, 0, "Refuse to replace an existing output", 0 },
+	{ "target-cache", 't', "MODE", 0, "Output: writeback (default), none, writethrough or unsafe", 0 },
+	{ "source-cache", 'T', "MODE", 0, "Source: writeback (default; leaves the page cache as it was) or none (O_DIRECT)", 0 },
+	{ 0 },
+};
+
+static const struct argp_child children[] = { { &cli_source_argp, 0, NULL, 0 }, { 0 } };
+
+static void take_sparse_size(struct convert_args *args, struct argp_state *state, const char *arg)
+{
+	args->copy.sparse_size = cli_parse_size(state, "sparse size", arg);
+	if (args->copy.sparse_size % 512)
+		argp_error(state, "sparse size '%s' is no multiple of 512", arg);
+	if (args->copy.sparse_size == 0)
+		args->copy.sparse_size = TRANSHIP_SPARSE_OFF;
+}
+
+static unsigned take_threads(struct argp_state *state, const char *arg)
+{
+	char *end;
+	unsigned long n = strtoul(arg, &end, 10);
+
+	if (*end || n < 1 || n > 256)
+		argp_error(state, "-m takes a number of threads from 1 to 256, not '%s'", arg);
+	return (unsigned)n;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct convert_args *args = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &args->source;
+		break;
+	case 'O':
+		args->target.format = arg;
+		break;
+	case 'o':
+		cli_target_option(&args->target, arg);
+		break;
+	case 'c':
+		args->target.compressed = true;
+		break;
+	case 'p':
+		args->progress = true;
+		break;
+	case 'S':
+		take_sparse_size(args, state, arg);
+		break;
+	case 'm':
+		args->copy.threads = take_threads(state, arg);
+		break;
+	case 'r':
+		args->copy.rate = cli_parse_size(state, "rate", arg);
+		break;
+	case 'n':
+		args->flags |= TRANSHIP_CREATE_IN_PLACE;
+		break;
+	case OPT_TARGET_IS_ZERO:
+		args->flags |= TRANSHIP_CREATE_TARGET_IS_ZERO;
+		break;
+	case OPT_NO_CLOBBER:
+		args->flags |= TRANSHIP_CREATE_NO_CLOBBER;
+		break;
+	case 't':
+		args->cache = arg;
+		break;
+	case 'T':
+		args->source.cache = arg;
+		break;
+	case ARGP_KEY_ARG:
+		if (!args->from)
+			args->from = arg;
+		else if (!args->to)
+			args->to = arg;
+		else
+			argp_error(state, "one source and one output are taken");
+		break;
+	case ARGP_KEY_END:
+		if (args->target.help)
+			break;
+		if (!args->from || (!args->to && strcmp(args->target.format, "null") != 0))
+			argp_error(state, "a source and an output are needed");
+		if (args->flags & TRANSHIP_CREATE_TARGET_IS_ZERO && !(args->flags & TRANSHIP_CREATE_IN_PLACE))
+			argp_error(state, "--target-is-zero goes with -n");
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static const struct argp argp = {
+	options, parse, "SOURCE [OUTPUT]",
+	"Copies a disk into another format. '-' is standard input or output, where the format can stream."
+	"\vThe output takes its name only when it is whole and on stable storage."
+	"\n\nExample: tranship convert -p -O vmdk -o subformat=streamOptimized disk.vhdx disk.vmdk",
+	children, NULL, NULL
+};
+
+static int parse_cache(const char *text, enum tranship_cache *out)
+{
+	static const struct {
+		const char *name;
+		enum tranship_cache cache;
+	} modes[] = { { "writeback", TRANSHIP_CACHE_WRITEBACK },
+		      { "none", TRANSHIP_CACHE_NONE },
+		      { "writethrough", TRANSHIP_CACHE_WRITETHROUGH },
+		      { "directsync", TRANSHIP_CACHE_WRITETHROUGH },
+		      { "unsafe", TRANSHIP_CACHE_UNSAFE } };
+	size_t i;
+
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(text, modes[i].name) == 0) {
+			*out = modes[i].cache;
+			return 0;
+		}
+	cli_error("cache mode '%s' is unknown", text);
+	return -1;
+}
+
+/* A disk of unknown size from a pipe waits beside the output, where there is room for a disk. */
+static char *spool_folder(const char *output)
+{
+	const char *tmp = getenv("TMPDIR");
+	struct stat st;
+	char *copy, *folder;
+
+	if (!output || strcmp(output, "-") == 0 || (stat(output, &st) == 0 && !S_ISREG(st.st_mode)))
+		return strdup(tmp && *tmp ? tmp : "/var/tmp");
+	copy = strdup(output);
+	folder = copy ? strdup(dirname(copy)) : NULL;
+	free(copy);
+	return folder;
+}
+
+static void say_in_place(const struct convert_args *args)
+{
+	struct stat st;
+
+	if (args->source.quiet || !args->to || strcmp(args->to, "-") == 0 || stat(args->to, &st))
+		return;
+	if (S_ISBLK(st.st_mode) || (S_ISREG(st.st_mode) && args->flags & TRANSHIP_CREATE_IN_PLACE))
+		cli_error("note: '%s' is written in place; if this is interrupted it is neither old nor new", args->to);
+}
+
+static int copy(const struct convert_args *args, struct tranship_disk *disk, struct tranship_writer *writer,
+		struct tranship_error *err)
+{
+	struct tranship_copy_options copy_options = args->copy;
+	struct cli_meter meter;
+	int rc;
+
+	cli_meter_init(&meter, args->progress && !args->source.quiet);
+	copy_options.progress = cli_progress;
+	copy_options.progress_ctx = &meter;
+	copy_options.warn = args->source.quiet ? NULL : cli_warn;
+	rc = tranship_copy(disk, writer, &copy_options, err);
+	if (rc == 0) {
+		cli_progress(&meter, &(struct tranship_progress){ "finishing", 1, 1, 0 });
+		rc = tranship_writer_finish(writer, err);
+	}
+	cli_meter_clear(&meter);
+	return rc;
+}
+
+static int convert(struct convert_args *args)
+{
+	struct tranship_create_options create;
+	struct tranship_writer *writer = NULL;
+	struct tranship_disk *disk;
+	struct tranship_error err;
+	int rc;
+
+	cli_create_options(&args->target, args->source.quiet, &create);
+	if (args->cache && parse_cache(args->cache, &create.cache))
+		return EXIT_USAGE;
+	args->source.flags |= TRANSHIP_OPEN_DROP_BEHIND;
+	disk = cli_open(&args->source, args->from, NULL);
+	if (!disk)
+		return EXIT_ERROR;
+	create.size = tranship_disk_size(disk);
+	create.flags |= args->flags;
+	create.source = disk;
+	say_in_place(args);
+	cli_catch_signals();
+	rc = tranship_create(args->to, &create, &writer, &err);
+	if (rc) {
+		cli_report(args->to, &err);
+	} else {
+		rc = copy(args, disk, writer, &err);
+		if (rc)
+			cli_error("converting '%s' to '%s' failed: %s", args->from, args->to ? args->to : "null", err.message);
+	}
+	tranship_writer_close(writer);
+	tranship_disk_close(disk);
+	return rc ? cli_exit_code(&err) : EXIT_OK;
+}
+
+int cmd_convert(int argc, char **argv)
+{
+	struct convert_args args = { .target.format = "raw" };
+	char *spool;
+	int code;
+
+	cli_source_init(&args.source);
+	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	spool = spool_folder(args.to);
+	args.source.spool = spool;
+	code = args.target.help ? cli_option_help(args.target.format) : convert(&args);
+	free(spool);
+	cli_target_free(&args.target);
+	cli_source_free(&args.source);
+	return code;
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The command: finds the subcommand and hands over. */
+#include "cli.h"
+
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "info", cmd_info, "say what an image is" },
+	{ "map", cmd_map, "list which parts of the disk are data, and where they stand" },
+	{ "convert", cmd_convert, "copy a disk into another format" },
+	{ "create", cmd_create, "make an empty image" },
+	{ "compare", cmd_compare, "compare the content of two disks" },
+	{ "check", cmd_check, "check the structure of an image" },
+	{ "measure", cmd_measure, "say how large a converted image would be" },
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void help(FILE *out)
+{
+	size_t i;
+	unsigned n;
+
+	fprintf(out,
+		"Usage: %s COMMAND [OPTION...] ...\n"
+		"Reads, converts and checks virtual machine disks.\n\n"
+		"Commands (each has --help with an example):\n",
+		cli_name);
+	for (i = 0; i < COMMAND_COUNT; i++)
+		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+	fprintf(out, "\nFormats:");
+	for (n = 0; tranship_format_name(n); n++)
+		fprintf(out, " %s%s", tranship_format_name(n),
+			tranship_format_can_read(tranship_format_name(n)) ? "" : " (output only)");
+	fprintf(out, "\n\nExample: %s convert -p -O vhdx disk.vmdk disk.vhdx\n", cli_name);
+}
+
+/* A disk split into 2 GB extents has a file for each. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	char name[200];
+	size_t i;
+
+	if (argc > 0)
+		cli_name = slash ? slash + 1 : argv[0];
+	argp_err_exit_status = EXIT_USAGE;
+	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error like any other */
+	raise_file_limit();
+	if (argc < 2) {
+		help(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		help(stdout);
+		return cli_flush(EXIT_OK);
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		printf("tranship version %s\n", tranship_version());
+		return cli_flush(EXIT_OK);
+	}
+	for (i = 0; i < COMMAND_COUNT; i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		snprintf(name, sizeof(name), "%s %s", cli_name, argv[1]);
+		argv[1] = name; /* what argp's usage calls the program */
+		return cli_flush(commands[i].run(argc - 1, argv + 1));
+	}
+	cli_error("command '%s' is unknown; '%s --help' lists them", argv[1], cli_name);
+	return EXIT_USAGE;
+}

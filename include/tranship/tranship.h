@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything that libtranship offers. Each header can be included alone. */
+#ifndef TRANSHIP_TRANSHIP_H
+#define TRANSHIP_TRANSHIP_H
+
+#include "tranship/copy.h"
+#include "tranship/disk.h"
+#include "tranship/error.h"
+#include "tranship/file.h"
+#include "tranship/image.h"
+#include "tranship/policy.h"
+#include "tranship/writer.h"
+
+#endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/guid.h"
+
+#include <stdio.h>
+
+static void guid_text(const unsigned char *b, const int *order, char *text)
+{
+	int i;
+
+	for (i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*text++ = '-';
+		text += snprintf(text, 3, "%02x", b[order[i]]);
+	}
+}
+
+void guid_text_le(const struct guid *g, char text[GUID_TEXT_SIZE])
+{
+	static const int order[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
+
+	guid_text(g->bytes, order, text);
+}
+
+void guid_text_be(const struct guid *g, char text[GUID_TEXT_SIZE])
+{
+	static const int order[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+
+	guid_text(g->bytes, order, text);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text that comes out of images and goes to people: escaping, UTF-16, sizes. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Writes src, len bytes of unknown text, to out (cap bytes with the terminator): control characters,
+ * quotes, backslashes and bytes that are no valid UTF-8 become \xNN. Longer text is cut at cap.
+ */
+void text_escape(char *out, size_t cap, const char *src, size_t len);
+
+/* The system's text for an errno value; 0, or -1 if there is none. Thread-safe. */
+int text_strerror(int sys, char *out, size_t cap);
+
+/*
+ * UTF-16 to UTF-8. Stops at a NUL unit or after units; unpaired surrogates become U+FFFD.
+ * out takes at most cap bytes with the terminator and is cut between characters.
+ */
+void text_from_utf16le(char *out, size_t cap, const unsigned char *src, size_t units);
+void text_from_utf16be(char *out, size_t cap, const unsigned char *src, size_t units);
+
+/* ASCII text to UTF-16LE units, padded with zeros to units. */
+void text_to_utf16le(unsigned char *out, size_t units, const char *ascii);
+
+#endif

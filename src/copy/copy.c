@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The copy loop: a disk's runs are read, searched for zeros and encoded on many threads, and put in order. */
+#include "tranship/copy.h"
+
+#include "base/checked.h"
+#include "base/cpus.h"
+#include "base/error.h"
+#include "base/zero.h"
+#include "copy/meter.h"
+#include "copy/pipeline.h"
+#include "copy/plan.h"
+#include "core/disk.h"
+#include "core/writer.h"
+#include "mbr-gpt/gpt.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SPARSE_DEFAULT 4096U
+#define BUFFER_ALIGN 4096U
+
+/* A stretch of a run that is put or left out as a whole. */
+struct piece {
+	uint64_t off;
+	uint64_t len;
+	bool data;
+	size_t stored; /* where its stored form begins in the item's encoded bytes, and its length */
+	size_t stored_len;
+};
+
+struct copy_item {
+	struct run run;
+	unsigned char *bytes;  /* of the run */
+	struct buffer encoded; /* what the writer made of them */
+	size_t piece_count;
+	struct piece *pieces;
+};
+
+struct copy_worker {
+	struct tranship_scratch *scratch;
+	void *writer_scratch;
+};
+
+struct copy {
+	struct tranship_disk *disk;
+	struct tranship_writer *writer;
+	struct plan plan;
+	struct meter meter;
+	uint64_t chunk;    /* zeros are looked for in aligned chunks of this size; 0: not at all */
+	size_t run_size;   /* the most bytes of a run */
+	size_t max_pieces;
+};
+
+static int copy_item_new(void *ctx, void **out, struct tranship_error *err)
+{
+	struct copy *copy = ctx;
+	struct copy_item *item = calloc(1, sizeof(*item));
+
+	if (!item)
+		return error_nomem(err, sizeof(*item));
+	*out = item; /* freed by copy_item_free, whole or not */
+	item->bytes = aligned_alloc(BUFFER_ALIGN, copy->run_size);
+	item->pieces = calloc(copy->max_pieces, sizeof(*item->pieces));
+	return item->bytes && item->pieces ? 0 : error_nomem(err, copy->run_size);
+}
+
+static void copy_item_free(void *ctx, void *arg)
+{
+	struct copy_item *item = arg;
+
+	(void)ctx;
+	free(item->bytes);
+	free(item->pieces);
+	buffer_free(&item->encoded);
+	free(item);
+}
+
+static void copy_worker_free(void *ctx, void *arg)
+{
+	struct copy *copy = ctx;
+	struct copy_worker *worker = arg;
+
+	tranship_scratch_free(worker->scratch);
+	writer_scratch_free(copy->writer, worker->writer_scratch);
+	free(worker);
+}
+
+static int copy_worker_new(void *ctx, void **out, struct tranship_error *err)
+{
+	struct copy *copy = ctx;
+	struct copy_worker *worker = calloc(1, sizeof(*worker));
+	int rc;
+
+	if (!worker)
+		return error_nomem(err, sizeof(*worker));
+	*out = worker;
+	rc = tranship_scratch_new(copy->disk, &worker->scratch, err);
+	if (rc == 0)
+		rc = writer_scratch_new(copy->writer, &worker->writer_scratch, err);
+	return rc;
+}
+
+static int copy_plan(void *ctx, void *arg, struct tranship_error *err)
+{
+	struct copy *copy = ctx;
+	struct copy_item *item = arg;
+
+	return plan_next_run(&copy->plan, &item->run, err);
+}
+
+/* Cuts a run that was read into pieces of data and of zeros. */
+static void find_pieces(const struct copy *copy, struct copy_item *item)
+{
+	const struct run *run = &item->run;
+	uint64_t at = run->off, end = run->off + run->len;
+
+	item->piece_count = 0;
+	while (at < end) {
+		uint64_t next = copy->chunk ? min_u64(round_down(at, copy->chunk) + copy->chunk, end) : end;
+		bool data = !copy->chunk || !bytes_are_zero(item->bytes + (at - run->off), (size_t)(next - at));
+		struct piece *last = item->piece_count > 0 ? &item->pieces[item->piece_count - 1] : NULL;
+
+		if (last && last->data == data)
+			last->len += next - at;
+		else
+			item->pieces[item->piece_count++] = (struct piece){ .off = at, .len = next - at, .data = data };
+		at = next;
+	}
+}
+
+static int encode_pieces(struct copy *copy, struct copy_worker *worker, struct copy_item *item,
+			 struct tranship_error *err)
+{
+	size_t i;
+	int rc = 0;
+
+	item->encoded.len = 0;
+	for (i = 0; i < item->piece_count && rc == 0; i++) {
+		struct piece *piece = &item->pieces[i];
+
+		if (!piece->data)
+			continue;
+		piece->stored = item->encoded.len;
+		rc = writer_encode(copy->writer, worker->writer_scratch, piece->off,
+				   item->bytes + (piece->off - item->run.off), (size_t)piece->len, &item->encoded, err);
+		piece->stored_len = item->encoded.len - piece->stored;
+	}
+	return rc;
+}
+
+static int copy_work(void *ctx, void *worker_arg, void *arg, struct tranship_error *err)
+{
+	struct copy *copy = ctx;
+	struct copy_worker *worker = worker_arg;
+	struct copy_item *item = arg;
+	const struct run *run = &item->run;
+	size_t have;
+	int rc;
+
+	if (!run->data)
+		return 0;
+	/* The last run may pass the end of the disk: up to a whole unit, or all of it with zeros as data. */
+	have = run->off < copy->disk->size ? (size_t)min_u64(run->len, copy->disk->size - run->off) : 0;
+	rc = have ? tranship_disk_read(copy->disk, worker->scratch, run->off, item->bytes, have, err) : 0;
+	if (rc)
+		return rc;
+	memset(item->bytes + have, 0, (size_t)run->len - have);
+	find_pieces(copy, item);
+	return copy->writer->ops->encode ? encode_pieces(copy, worker, item, err) : 0;
+}
+
+static int copy_commit(void *ctx, void *arg, struct tranship_error *err)
+{
+	struct copy *copy = ctx;
+	struct copy_item *item = arg;
+	const struct run *run = &item->run;
+	size_t i;
+	int rc = 0;
+
+	if (!run->data)
+		rc = tranship_writer_zero(copy->writer, run->off, run->len, err);
+	for (i = 0; run->data && i < item->piece_count && rc == 0; i++) {
+		const struct piece *piece = &item->pieces[i];
+
+		if (!piece->data)
+			rc = tranship_writer_zero(copy->writer, piece->off, piece->len, err);
+		else if (copy->writer->ops->encode)
+			rc = writer_put_encoded(copy->writer, piece->off, piece->len,
+						item->encoded.bytes + piece->stored, piece->stored_len, err);
+		else
+			rc = writer_put_encoded(copy->writer, piece->off, piece->len,
+						item->bytes + (piece->off - run->off), (size_t)piece->len, err);
+	}
+	return rc ? rc : meter_add(&copy->meter, run->len, run->data ? run->len : 0, err);
+}
+
+static int copy_idle(void *ctx, struct tranship_error *err)
+{
+	return meter_tick(&((struct copy *)ctx)->meter, err);
+}
+
+static void copy_cancel(void *ctx)
+{
+	disk_cancel(((struct copy *)ctx)->disk);
+}
+
+static const struct pipeline_ops copy_ops = {
+	.plan = copy_plan,
+	.work = copy_work,
+	.commit = copy_commit,
+	.idle = copy_idle,
+	.cancel = copy_cancel,
+	.worker_new = copy_worker_new,
+	.worker_free = copy_worker_free,
+	.item_new = copy_item_new,
+	.item_free = copy_item_free,
+};
+
+/* The chunk in which zeros are looked for: a power of two, no smaller than what the writer can leave out. */
+static int choose_chunk(const struct copy *copy, uint64_t sparse_size, uint64_t *chunk, struct tranship_error *err)
+{
+	uint64_t want = sparse_size ? sparse_size : SPARSE_DEFAULT;
+
+	*chunk = 0;
+	if (sparse_size == TRANSHIP_SPARSE_OFF || copy->writer->discards)
+		return 0;
+	if (want > RUN_SIZE)
+		return error_set(err, TRANSHIP_EINVAL, "zeros of %" PRIu64 " bytes cannot be looked for, at most %u", want,
+				 RUN_SIZE);
+	for (*chunk = 512; *chunk < want;)
+		*chunk *= 2;
+	*chunk = max_u64(*chunk, copy->writer->unit);
+	return 0;
+}
+
+static void warn_of_backup_gpt(const struct copy *copy, const struct tranship_copy_options *options)
+{
+	char message[300];
+
+	if (copy->writer->size == copy->disk->size || copy->writer->discards || copy->disk->forward || !options->warn)
+		return;
+	if (gpt_backup_misplaced(copy->disk, copy->writer->size, message, sizeof(message)))
+		options->warn(options->warn_ctx, message);
+}
+
+int tranship_copy(struct tranship_disk *disk, struct tranship_writer *writer,
+		  const struct tranship_copy_options *options, struct tranship_error *err)
+{
+	static const struct tranship_copy_options defaults;
+	struct copy copy = { .disk = disk, .writer = writer };
+	unsigned threads;
+	int rc;
+
+	if (!options)
+		options = &defaults;
+	if (writer->size < disk->size)
+		return error_set(err, TRANSHIP_EINVAL,
+				 "the writer has %" PRIu64 " bytes, too few for a disk of %" PRIu64, writer->size,
+				 disk->size);
+	rc = choose_chunk(&copy, options->sparse_size, &copy.chunk, err);
+	if (rc)
+		return rc;
+	copy.run_size = (size_t)max_u64(RUN_SIZE, writer->unit);
+	copy.max_pieces = copy.chunk ? copy.run_size / (size_t)copy.chunk + 1 : 1;
+	copy.plan = (struct plan){ .cursor = { .disk = disk },
+				   .end = writer->size,
+				   .unit = writer->unit,
+				   .all_data = options->sparse_size == TRANSHIP_SPARSE_OFF };
+	warn_of_backup_gpt(&copy, options);
+	threads = options->threads ? options->threads : cpus_usable();
+	meter_start(&copy.meter, options, "copying", writer->size);
+	rc = pipeline_run(&copy_ops, &copy, threads, err);
+	return rc ? rc : meter_end(&copy.meter, err);
+}

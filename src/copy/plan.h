@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cutting a disk into runs: what is worth a worker's turn, and what need not be read at all. */
+#ifndef COPY_PLAN_H
+#define COPY_PLAN_H
+
+#include "tranship/disk.h"
+
+#define RUN_SIZE (1U << 20)
+
+/* Holes shorter than this are read along with their neighbours. */
+#define HOLE_MIN (64U << 10)
+
+/* Walks the map of one disk. Beyond its end everything is zeros. */
+struct map_cursor {
+	struct tranship_disk *disk;
+	struct tranship_extent extent; /* the last one that was asked for */
+};
+
+/* Whether [off, ...) is data, and where that ends. */
+int map_cursor_at(struct map_cursor *cursor, uint64_t off, bool *data, uint64_t *end, struct tranship_error *err);
+
+struct plan {
+	struct map_cursor cursor;
+	uint64_t off;  /* where the next run begins */
+	uint64_t end;  /* the size of what is produced, at least that of the disk */
+	uint32_t unit; /* runs begin and end at its multiples */
+	bool all_data; /* zeros are data, too */
+};
+
+struct run {
+	uint64_t off;
+	uint64_t len; /* of data: at most RUN_SIZE, or one unit */
+	bool data;
+};
+
+/* 1: a run; 0: the end; negative: a code. */
+int plan_next_run(struct plan *plan, struct run *run, struct tranship_error *err);
+
+#endif

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From a path, a size and options to a writer. */
+#include "core/format.h"
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Disks of up to 2^62 bytes leave room for sums; no format here comes near. */
+#define SIZE_MAX_ANY ((uint64_t)1 << 62)
+
+static const struct tranship_option_info common_options[] = {
+	{ "seed", "text", "hexadecimal seed for identifiers, instead of random ones" },
+	{ 0 },
+};
+
+static int find_format(const char *name, const struct format **out, struct tranship_error *err)
+{
+	char shown[100];
+
+	text_escape(shown, sizeof(shown), name ? name : "", name ? strlen(name) : 0);
+	*out = name ? format_find(name) : NULL;
+	if (!*out)
+		return error_set(err, TRANSHIP_EINVAL, "format '%s' is unknown", shown);
+	if (!(*out)->create)
+		return error_set(err, TRANSHIP_EINVAL, "format '%s' cannot be written", shown);
+	return 0;
+}
+
+/* "base,given": what was given wins, because it comes later. */
+static int merge_options(const struct format *format, const struct tranship_create_options *options, char **out,
+			 struct tranship_error *err)
+{
+	const char *base = options->flags & TRANSHIP_CREATE_COMPRESSED ? format->compressed : "";
+	const char *given = options->options ? options->options : "";
+	size_t cap;
+
+	*out = NULL;
+	if (!base)
+		return error_set(err, TRANSHIP_EINVAL, "format '%s' has no compressed variant", format->name);
+	cap = strlen(base) + strlen(given) + 2;
+	*out = malloc(cap);
+	if (!*out)
+		return error_nomem(err, cap);
+	strcpy(*out, base);
+	if (*base && *given)
+		strcat(*out, ",");
+	strcat(*out, given);
+	return 0;
+}
+
+/* Creates a writer over an output (NULL for a format without one), which it takes over on success. */
+static int create_writer(const struct format *format, struct output *output,
+			 const struct tranship_create_options *options, struct tranship_writer **out,
+			 struct tranship_error *err)
+{
+	struct create_params params = { .output = output, .size = options->size, .flags = options->flags };
+	struct options *parsed = NULL;
+	struct idgen ids;
+	char *text = NULL;
+	int rc = 0;
+
+	if (options->size > SIZE_MAX_ANY)
+		rc = error_set(err, TRANSHIP_ELIMIT, "a disk cannot have %llu bytes", (unsigned long long)options->size);
+	if (rc == 0)
+		rc = merge_options(format, options, &text, err);
+	if (rc == 0)
+		rc = options_parse(text, format->create_options, common_options, &parsed, err);
+	if (rc == 0)
+		rc = idgen_init(&ids, options_text(parsed, "seed", NULL), err);
+	params.options = parsed;
+	params.ids = &ids;
+	params.time = options->time ? options->time : (uint64_t)time(NULL);
+	if (rc == 0)
+		rc = format->create(&params, out, err);
+	if (rc == 0)
+		(*out)->output = output;
+	options_free(parsed);
+	free(text);
+	return rc;
+}
+
+/* The identities of the source's files, for output_open, which takes them over. */
+static int source_ids(const struct tranship_disk *source, struct file_id **out, size_t *count,
+		      struct tranship_error *err)
+{
+	uint32_t i;
+
+	*out = NULL;
+	*count = 0;
+	if (!source || source->file_count == 0)
+		return 0;
+	*out = calloc(source->file_count, sizeof(**out));
+	if (!*out)
+		return error_nomem(err, source->file_count * sizeof(**out));
+	for (i = 0; i < source->file_count; i++)
+		if (source->files[i].has_id)
+			(*out)[(*count)++] = source->files[i].id;
+	return 0;
+}
+
+int tranship_create(const char *path, const struct tranship_create_options *options, struct tranship_writer **out,
+		    struct tranship_error *err)
+{
+	struct output_params params = { .path = path,
+					.no_clobber = options->flags & TRANSHIP_CREATE_NO_CLOBBER,
+					.in_place = options->flags & TRANSHIP_CREATE_IN_PLACE,
+					.cache = options->cache };
+	const struct format *format;
+	struct output *output = NULL;
+	int rc;
+
+	*out = NULL;
+	rc = find_format(options->format, &format, err);
+	if (rc)
+		return rc;
+	if (!format->no_output && !path)
+		return error_set(err, TRANSHIP_EINVAL, "format '%s' needs an output", format->name);
+	if (!format->no_output) {
+		rc = source_ids(options->source, &params.sources, &params.source_count, err);
+		if (rc == 0)
+			rc = output_open(&params, &output, err);
+		if (rc)
+			return rc;
+	}
+	rc = create_writer(format, output, options, out, err);
+	if (rc)
+		output_close(output);
+	return rc;
+}
+
+int create_counted(const struct tranship_create_options *options, struct tranship_writer **out,
+		   struct tranship_error *err)
+{
+	const struct format *format;
+	struct output *output = NULL;
+	int rc;
+
+	*out = NULL;
+	rc = find_format(options->format, &format, err);
+	if (rc == 0 && !format->no_output)
+		rc = output_count(&output, err);
+	if (rc)
+		return rc;
+	rc = create_writer(format, output, options, out, err);
+	if (rc)
+		output_close(output);
+	return rc;
+}
+
+int tranship_create_file(struct tranship_file *file, const struct tranship_create_options *options,
+			 struct tranship_writer **out, struct tranship_error *err)
+{
+	const struct format *format;
+	struct output *output = NULL;
+	int rc;
+
+	*out = NULL;
+	rc = find_format(options->format, &format, err);
+	if (rc == 0 && !format->no_output)
+		rc = output_from_file(file, &output, err);
+	if (rc)
+		return rc;
+	rc = create_writer(format, output, options, out, err);
+	if (rc)
+		output_close(output);
+	return rc;
+}

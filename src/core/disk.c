@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The contract of a disk, checked once for all formats. */
+#include "core/disk.h"
+
+#include "base/checked.h"
+#include "base/error.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tranship_scratch {
+	struct tranship_disk *disk;
+	void *own; /* the format's */
+	struct tranship_scratch *next;
+};
+
+struct property_sink {
+	int (*fn)(void *ctx, const struct tranship_property *property);
+	void *ctx;
+	int stopped;
+};
+
+void disk_init(struct tranship_disk *disk, const struct disk_ops *ops, const char *format)
+{
+	disk->ops = ops;
+	disk->format = format;
+	disk->sector_size = 512;
+	pthread_mutex_init(&disk->pool_lock, NULL);
+}
+
+void disk_fini(struct tranship_disk *disk)
+{
+	uint32_t i;
+
+	while (disk->pool) {
+		struct tranship_scratch *scratch = disk->pool;
+
+		disk->pool = scratch->next;
+		tranship_scratch_free(scratch);
+	}
+	for (i = 0; i < disk->file_count; i++)
+		free(disk->files[i].name);
+	free(disk->files);
+	pthread_mutex_destroy(&disk->pool_lock);
+}
+
+void tranship_disk_close(struct tranship_disk *disk)
+{
+	if (!disk)
+		return;
+	disk_fini(disk);
+	disk->ops->close(disk);
+}
+
+int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name, uint32_t *index,
+		  struct tranship_error *err)
+{
+	size_t bytes = (disk->file_count + 1) * sizeof(*disk->files);
+	struct disk_file *files = realloc(disk->files, bytes);
+	struct disk_file *added;
+
+	if (!files)
+		return error_nomem(err, bytes);
+	disk->files = files;
+	added = &files[disk->file_count];
+	added->name = strdup(name);
+	if (!added->name)
+		return error_nomem(err, strlen(name) + 1);
+	added->has_id = file->has_id;
+	added->id = file->id;
+	disk->allocated += file->allocated;
+	if (index)
+		*index = disk->file_count;
+	disk->file_count++;
+	return 0;
+}
+
+uint64_t tranship_disk_size(const struct tranship_disk *disk)
+{
+	return disk->size;
+}
+
+uint32_t tranship_disk_sector_size(const struct tranship_disk *disk)
+{
+	return disk->sector_size;
+}
+
+uint32_t tranship_disk_cluster_size(const struct tranship_disk *disk)
+{
+	return disk->cluster_size;
+}
+
+const char *tranship_disk_format(const struct tranship_disk *disk)
+{
+	return disk->format;
+}
+
+uint64_t tranship_disk_allocated(const struct tranship_disk *disk)
+{
+	return disk->allocated;
+}
+
+const char *tranship_disk_file_name(const struct tranship_disk *disk, uint32_t index)
+{
+	return index < disk->file_count ? disk->files[index].name : NULL;
+}
+
+bool tranship_disk_is_forward(const struct tranship_disk *disk)
+{
+	return disk->forward;
+}
+
+void disk_cancel(struct tranship_disk *disk)
+{
+	if (disk->ops->cancel)
+		disk->ops->cancel(disk);
+}
+
+int tranship_scratch_new(struct tranship_disk *disk, struct tranship_scratch **out, struct tranship_error *err)
+{
+	struct tranship_scratch *scratch = calloc(1, sizeof(*scratch));
+	int rc = 0;
+
+	*out = NULL;
+	if (!scratch)
+		return error_nomem(err, sizeof(*scratch));
+	scratch->disk = disk;
+	if (disk->ops->scratch_new)
+		rc = disk->ops->scratch_new(disk, &scratch->own, err);
+	if (rc) {
+		free(scratch);
+		return rc;
+	}
+	*out = scratch;
+	return 0;
+}
+
+void tranship_scratch_free(struct tranship_scratch *scratch)
+{
+	if (!scratch)
+		return;
+	if (scratch->disk->ops->scratch_free)
+		scratch->disk->ops->scratch_free(scratch->own);
+	free(scratch);
+}
+
+static int scratch_borrow(struct tranship_disk *disk, struct tranship_scratch **out, struct tranship_error *err)
+{
+	pthread_mutex_lock(&disk->pool_lock);
+	*out = disk->pool;
+	if (*out)
+		disk->pool = (*out)->next;
+	pthread_mutex_unlock(&disk->pool_lock);
+	return *out ? 0 : tranship_scratch_new(disk, out, err);
+}
+
+static void scratch_return(struct tranship_disk *disk, struct tranship_scratch *scratch)
+{
+	pthread_mutex_lock(&disk->pool_lock);
+	scratch->next = disk->pool;
+	disk->pool = scratch;
+	pthread_mutex_unlock(&disk->pool_lock);
+}
+
+int tranship_disk_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
+		      struct tranship_error *err)
+{
+	int rc;
+
+	if (off >= disk->size)
+		return error_set(err, TRANSHIP_EINVAL, "offset %" PRIu64 " is not inside the disk (%" PRIu64 " bytes)",
+				 off, disk->size);
+	*out = (struct tranship_extent){ .off = off, .file_off = TRANSHIP_NO_OFFSET };
+	rc = disk->ops->map(disk, off, out, err);
+	if (rc)
+		return rc;
+	out->len = min_u64(out->len, disk->size - off);
+	if (out->len == 0)
+		return error_set(err, TRANSHIP_ECORRUPT, "%s: the map makes no progress at %" PRIu64, disk->format, off);
+	return 0;
+}
+
+int tranship_disk_read(struct tranship_disk *disk, struct tranship_scratch *scratch, uint64_t off, void *buf,
+		       size_t len, struct tranship_error *err)
+{
+	struct tranship_scratch *use = scratch;
+	int rc;
+
+	if (!range_ok(off, len, disk->size))
+		return error_set(err, TRANSHIP_EINVAL,
+				 "%zu bytes at %" PRIu64 " pass the end of the disk (%" PRIu64 " bytes)", len, off,
+				 disk->size);
+	if (len == 0)
+		return 0;
+	if (!use) {
+		rc = scratch_borrow(disk, &use, err);
+		if (rc)
+			return rc;
+	}
+	rc = disk->ops->read(disk, use->own, off, buf, len, err);
+	if (!scratch)
+		scratch_return(disk, use);
+	return rc;
+}
+
+static void property(struct property_sink *sink, const struct tranship_property *p)
+{
+	if (!sink->stopped)
+		sink->stopped = sink->fn(sink->ctx, p);
+}
+
+void property_text(struct property_sink *sink, const char *name, const char *text)
+{
+	property(sink, &(struct tranship_property){ name, TRANSHIP_PROPERTY_TEXT, text, 0 });
+}
+
+void property_number(struct property_sink *sink, const char *name, uint64_t number)
+{
+	property(sink, &(struct tranship_property){ name, TRANSHIP_PROPERTY_NUMBER, NULL, number });
+}
+
+void property_bool(struct property_sink *sink, const char *name, bool value)
+{
+	property(sink, &(struct tranship_property){ name, TRANSHIP_PROPERTY_BOOL, NULL, value });
+}
+
+int tranship_disk_properties(struct tranship_disk *disk, int (*fn)(void *ctx, const struct tranship_property *property),
+			     void *ctx)
+{
+	struct property_sink sink = { .fn = fn, .ctx = ctx };
+
+	if (disk->ops->properties)
+		disk->ops->properties(disk, &sink);
+	return sink.stopped;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a format implements to be a disk. The public functions check every contract before they call:
+ * `off` lies inside the disk, ranges do not pass its end, lengths are not zero. `map` fills in len, kind and
+ * the rest for the extent that begins at off; core cuts it at the end of the disk.
+ */
+#ifndef CORE_DISK_H
+#define CORE_DISK_H
+
+#include "io/file.h"
+#include "tranship/disk.h"
+#include "tranship/image.h"
+
+#include <pthread.h>
+
+struct check;
+struct property_sink;
+
+struct disk_ops {
+	int (*map)(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out, struct tranship_error *err);
+	int (*read)(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf, size_t len,
+		    struct tranship_error *err);
+	/* What a reading thread keeps. NULL: nothing. */
+	int (*scratch_new)(struct tranship_disk *disk, void **out, struct tranship_error *err);
+	void (*scratch_free)(void *scratch);
+	/* NULL: nothing beyond the common fields. Stops when the sink says so. */
+	void (*properties)(struct tranship_disk *disk, struct property_sink *sink);
+	/* NULL: there is no structure to check. */
+	int (*check)(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
+	/* Forward disks: makes a map that waits for input return TRANSHIP_ECANCELED. */
+	void (*cancel)(struct tranship_disk *disk);
+	/* Releases the format's own struct, which contains this disk. */
+	void (*close)(struct tranship_disk *disk);
+};
+
+/* One file of a disk. */
+struct disk_file {
+	char *name;
+	bool has_id;
+	struct file_id id;
+};
+
+/* Embedded as the first member of a format's own struct. */
+struct tranship_disk {
+	const struct disk_ops *ops;
+	const char *format;
+	uint64_t size;
+	uint32_t sector_size;
+	uint32_t cluster_size;
+	bool forward;
+	uint64_t allocated;
+	struct disk_file *files;
+	uint32_t file_count;
+	pthread_mutex_t pool_lock;
+	struct tranship_scratch *pool; /* scratches that tranship_disk_read lends */
+};
+
+/* Prepares a zeroed disk; sector_size becomes 512. Undone by tranship_disk_close (or disk_fini). */
+void disk_init(struct tranship_disk *disk, const struct disk_ops *ops, const char *format);
+/* Releases what core keeps in the disk; for an open that failed before the disk was handed out. */
+void disk_fini(struct tranship_disk *disk);
+
+/* Notes that this file belongs to the disk; name as it is shown to people. Its index goes to *index (NULL: not wanted). */
+int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name, uint32_t *index,
+		  struct tranship_error *err);
+
+/* Interrupts a forward disk; nothing for others. From any thread. */
+void disk_cancel(struct tranship_disk *disk);
+
+/* For a format's `properties`. */
+void property_text(struct property_sink *sink, const char *name, const char *text);
+void property_number(struct property_sink *sink, const char *name, uint64_t number);
+void property_bool(struct property_sink *sink, const char *name, bool value);
+
+#endif

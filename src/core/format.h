@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A format: one const row. All rows stand in one table (formats.c). */
+#ifndef CORE_FORMAT_H
+#define CORE_FORMAT_H
+
+#include "base/idgen.h"
+#include "core/disk.h"
+#include "core/options.h"
+#include "core/writer.h"
+#include "io/output.h"
+#include "io/resolver.h"
+#include "io/stream.h"
+
+#define PROBE_HEAD_MAX 4096
+
+/* What a format may look at to say whether a file is its own. */
+struct probe_input {
+	const unsigned char *head; /* the first head_len bytes, at most PROBE_HEAD_MAX */
+	size_t head_len;
+	const unsigned char *tail; /* the last 512 bytes; NULL for a pipe or a shorter file */
+	uint64_t file_size;        /* UINT64_MAX for a pipe */
+	tranship_warn_fn *warn;
+	void *warn_ctx;
+};
+
+struct open_params {
+	const char *name; /* of the file, for people */
+	const struct options *options;
+	unsigned flags; /* TRANSHIP_OPEN_* */
+	struct resolver *resolver;
+	const char *spool_folder; /* for what must be kept of a pipe; NULL: none */
+	tranship_warn_fn *warn;
+	void *warn_ctx;
+};
+
+struct create_params {
+	struct output *output; /* NULL for a format without one */
+	uint64_t size;
+	const struct options *options;
+	unsigned flags; /* TRANSHIP_CREATE_* */
+	uint64_t time;
+	struct idgen *ids;
+};
+
+struct format {
+	const char *name;
+	const char *alias; /* NULL: none */
+	bool (*probe)(const struct probe_input *in);
+	/* Takes over the file on success. NULL: cannot be read. */
+	int (*open)(struct tranship_file *file, const struct open_params *params, struct tranship_disk **out,
+		    struct tranship_error *err);
+	/* Takes over the stream on success. NULL: cannot be read from a pipe. */
+	int (*open_stream)(struct stream *stream, const struct open_params *params, struct tranship_disk **out,
+			   struct tranship_error *err);
+	/* The output stays core's. NULL: cannot be written. */
+	int (*create)(const struct create_params *params, struct tranship_writer **out, struct tranship_error *err);
+	const struct tranship_option_info *open_options;
+	const struct tranship_option_info *create_options;
+	bool no_output;         /* it writes no file at all */
+	const char *compressed; /* options that TRANSHIP_CREATE_COMPRESSED stands for; NULL: it cannot compress */
+};
+
+/* By name or alias; NULL if there is none. */
+const struct format *format_find(const char *name);
+
+/* The row whose probe says yes. Never NULL: what nobody knows is raw. */
+const struct format *format_probe(const struct probe_input *in);
+
+/* Creates a writer that keeps nothing and counts (output_count). */
+int create_counted(const struct tranship_create_options *options, struct tranship_writer **out,
+		   struct tranship_error *err);
+
+/* Opens another file that the image names, as the policy allows, and notes it as a file of the disk. */
+int open_other_file(const struct open_params *params, struct tranship_disk *disk, const char *hint,
+		    struct tranship_file **out, uint32_t *index, struct tranship_error *err);
+
+#endif

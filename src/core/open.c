@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From a path to a disk: the kind of file, the member of an archive, the format. */
+#include "core/format.h"
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "io/file_local.h"
+#include "io/file_part.h"
+#include "io/tar.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct tranship_open_options default_options;
+
+static unsigned file_flags(unsigned open_flags)
+{
+	return (open_flags & TRANSHIP_OPEN_FORCE_SHARE ? TRANSHIP_FILE_FORCE_SHARE : 0) |
+	       (open_flags & TRANSHIP_OPEN_DIRECT ? TRANSHIP_FILE_DIRECT : 0) |
+	       (open_flags & TRANSHIP_OPEN_DROP_BEHIND ? TRANSHIP_FILE_DROP_BEHIND : 0);
+}
+
+int open_other_file(const struct open_params *params, struct tranship_disk *disk, const char *hint,
+		    struct tranship_file **out, uint32_t *index, struct tranship_error *err)
+{
+	struct tranship_file *file;
+	int rc;
+
+	*out = NULL;
+	if (params->flags & TRANSHIP_OPEN_STRICT) {
+		char shown[200];
+
+		text_escape(shown, sizeof(shown), hint, strlen(hint));
+		return error_set(err, TRANSHIP_EDENIED, "the image refers to the file '%s': strict probing refuses that",
+				 shown);
+	}
+	rc = resolver_open(params->resolver, hint, file_flags(params->flags), &file, err);
+	if (rc)
+		return rc;
+	rc = disk_add_file(disk, file, hint, index, err);
+	if (rc) {
+		tranship_file_close(file);
+		return rc;
+	}
+	*out = file;
+	return 0;
+}
+
+/* Looking for the member to open. */
+struct member_search {
+	const char *wanted; /* NULL: the one disk image */
+	struct tar_member found;
+	unsigned matches;
+	char names[200];
+};
+
+static bool names_an_image(const char *name)
+{
+	static const char *const suffixes[] = { ".vmdk", ".vhd", ".vhdx", ".img", ".raw" };
+	size_t i, len = strlen(name);
+
+	for (i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		size_t n = strlen(suffixes[i]);
+
+		if (len > n && strcasecmp(name + len - n, suffixes[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int consider_member(void *ctx, const struct tar_member *member)
+{
+	struct member_search *search = ctx;
+	size_t used = strlen(search->names);
+
+	if (search->wanted ? strcmp(member->name, search->wanted) != 0 : !names_an_image(member->name))
+		return 0;
+	if (search->matches++ == 0)
+		search->found = *member;
+	if (used + 3 < sizeof(search->names)) {
+		if (used > 0)
+			memcpy(search->names + used, ", ", 3);
+		used = strlen(search->names);
+		text_escape(search->names + used, sizeof(search->names) - used, member->name, strlen(member->name));
+	}
+	return search->wanted ? 1 : 0;
+}
+
+/* Replaces the archive by the one of its members that is wanted; the archive is taken over on success. */
+static int open_member(struct tranship_file *archive, const char *wanted, struct tranship_file **out,
+		       struct tranship_error *err)
+{
+	struct member_search *search = calloc(1, sizeof(*search));
+	int rc;
+
+	*out = NULL;
+	if (!search)
+		return error_nomem(err, sizeof(*search));
+	search->wanted = wanted;
+	rc = tar_walk(archive, consider_member, search, err);
+	if (rc < 0)
+		goto out;
+	if (search->matches == 0 && wanted) {
+		char shown[200];
+
+		text_escape(shown, sizeof(shown), wanted, strlen(wanted));
+		rc = error_set(err, TRANSHIP_EINVAL, "the archive has no member '%s'", shown);
+	} else if (search->matches == 0) {
+		rc = error_set(err, TRANSHIP_EINVAL, "the archive has no disk image in it");
+	} else if (search->matches > 1) {
+		rc = error_set(err, TRANSHIP_EINVAL, "the archive has several disk images, one must be named: %s",
+			       search->names);
+	} else {
+		rc = tranship_file_part(archive, search->found.off, search->found.size, out, err);
+	}
+out:
+	free(search);
+	return rc;
+}
+
+static int find_format(const char *name, const struct format **out, struct tranship_error *err)
+{
+	*out = format_find(name);
+	if (!*out) {
+		char shown[100];
+
+		text_escape(shown, sizeof(shown), name, strlen(name));
+		return error_set(err, TRANSHIP_EINVAL, "format '%s' is unknown", shown);
+	}
+	if (!(*out)->open)
+		return error_set(err, TRANSHIP_EINVAL, "format '%s' cannot be read", (*out)->name);
+	return 0;
+}
+
+static int probe_file(struct tranship_file *file, const struct tranship_open_options *options,
+		      const struct format **out, struct tranship_error *err)
+{
+	unsigned char head[PROBE_HEAD_MAX], tail[512];
+	struct probe_input in = { .head = head,
+				  .file_size = tranship_file_size(file),
+				  .warn = options->warn,
+				  .warn_ctx = options->warn_ctx };
+	int rc;
+
+	in.head_len = (size_t)min_u64(in.file_size, sizeof(head));
+	rc = tranship_file_read(file, 0, head, in.head_len, err);
+	if (rc == 0 && in.file_size >= sizeof(tail)) {
+		rc = tranship_file_read(file, in.file_size - sizeof(tail), tail, sizeof(tail), err);
+		in.tail = tail;
+	}
+	if (rc == 0)
+		*out = format_probe(&in);
+	return rc;
+}
+
+/* `path` is for people and for the folder of other files; NULL where there is none. */
+static int open_disk(struct tranship_file *file, const char *path, bool has_folder,
+		     const struct tranship_open_options *options, struct tranship_disk **out,
+		     struct tranship_error *err)
+{
+	struct open_params params = { .name = path ? path : "",
+				      .flags = options->flags,
+				      .warn = options->warn,
+				      .warn_ctx = options->warn_ctx };
+	const struct format *format = NULL;
+	struct options *parsed = NULL;
+	int rc;
+
+	rc = options->format ? find_format(options->format, &format, err) : probe_file(file, options, &format, err);
+	if (rc == 0)
+		rc = options_parse(options->options, format->open_options, NULL, &parsed, err);
+	if (rc == 0)
+		rc = resolver_new(has_folder ? path : NULL, options->policy, &params.resolver, err);
+	params.options = parsed;
+	if (rc == 0)
+		rc = format->open(file, &params, out, err);
+	resolver_free(params.resolver);
+	options_free(parsed);
+	return rc;
+}
+
+static bool name_ends_in_ova(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > 4 && strcasecmp(path + len - 4, ".ova") == 0;
+}
+
+/* An archive is only taken for one when it is called .ova or a member was asked for: a guest may write a tar. */
+static int open_any(struct tranship_file *file, const char *path, const struct tranship_open_options *options,
+		    struct tranship_disk **out, struct tranship_error *err)
+{
+	bool archive = options->member != NULL;
+	int rc;
+
+	if (!archive && path && name_ends_in_ova(path) && !options->format) {
+		unsigned char head[512];
+
+		if (tranship_file_size(file) >= sizeof(head)) {
+			rc = tranship_file_read(file, 0, head, sizeof(head), err);
+			if (rc)
+				return rc;
+			archive = tar_recognise(head, sizeof(head));
+		}
+	}
+	if (archive) {
+		struct tranship_file *member;
+
+		rc = open_member(file, options->member, &member, err);
+		if (rc)
+			return rc;
+		rc = open_disk(member, path, false, options, out, err);
+		if (rc) /* give the archive back to the caller */
+			file_part_release(member);
+		return rc;
+	}
+	return open_disk(file, path, path != NULL, options, out, err);
+}
+
+int tranship_open_file(struct tranship_file *file, const struct tranship_open_options *options,
+		       struct tranship_disk **out, struct tranship_error *err)
+{
+	*out = NULL;
+	return open_any(file, NULL, options ? options : &default_options, out, err);
+}
+
+static int open_stream(int fd, const char *name, const struct tranship_open_options *options,
+		       struct tranship_disk **out, struct tranship_error *err)
+{
+	struct probe_input in = { .file_size = UINT64_MAX, .warn = options->warn, .warn_ctx = options->warn_ctx };
+	struct open_params params = { .name = name,
+				      .flags = options->flags,
+				      .spool_folder = options->spool_folder,
+				      .warn = options->warn,
+				      .warn_ctx = options->warn_ctx };
+	const struct format *format = NULL;
+	struct options *parsed = NULL;
+	struct stream *stream;
+	int rc = stream_new(fd, &stream, err);
+
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	rc = stream_peek(stream, PROBE_HEAD_MAX, &in.head, &in.head_len, err);
+	if (rc == 0 && options->format)
+		rc = find_format(options->format, &format, err);
+	else if (rc == 0)
+		format = format_probe(&in);
+	if (rc == 0)
+		rc = options_parse(options->options, format->open_options, NULL, &parsed, err);
+	if (rc == 0 && options->member)
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED, "a member of an archive cannot be read from a pipe");
+	if (rc == 0 && !format->open_stream)
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED, "%s: it cannot be read from a pipe, only from a file",
+			       format->name);
+	if (rc == 0)
+		rc = resolver_new(NULL, NULL, &params.resolver, err);
+	params.options = parsed;
+	if (rc == 0)
+		rc = format->open_stream(stream, &params, out, err);
+	resolver_free(params.resolver);
+	options_free(parsed);
+	if (rc)
+		stream_close(stream);
+	return rc;
+}
+
+/* Standard input as a file, if it is one (`< disk.vmdk`), else as a stream. */
+static int open_stdin(const struct tranship_open_options *options, struct tranship_disk **out,
+		      struct tranship_error *err)
+{
+	struct tranship_file *file;
+	struct stat st;
+	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), rc;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_sys(err, errno, "standard input could not be used");
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return open_stream(fd, "-", options, out, err);
+	rc = file_local_reader(fd, file_flags(options->flags), &file, err);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	rc = open_disk(file, "-", false, options, out, err);
+	if (rc)
+		tranship_file_close(file);
+	return rc;
+}
+
+int tranship_open(const char *path, const struct tranship_open_options *options, struct tranship_disk **out,
+		  struct tranship_error *err)
+{
+	struct tranship_file *file;
+	struct stat st;
+	int rc;
+
+	*out = NULL;
+	if (!options)
+		options = &default_options;
+	if (strcmp(path, "-") == 0)
+		return open_stdin(options, out, err);
+	if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode)) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		return fd < 0 ? error_sys(err, errno, "could not be opened") :
+				open_stream(fd, path, options, out, err);
+	}
+	rc = tranship_file_open(path, file_flags(options->flags), &file, err);
+	if (rc)
+		return rc;
+	rc = open_any(file, path, options, out, err);
+	if (rc)
+		tranship_file_close(file);
+	return rc;
+}

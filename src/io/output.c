@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/output.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "io/file_local.h"
+#include "io/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PARTIAL_SUFFIX ".tranship-partial"
+
+enum output_kind {
+	OUTPUT_REPLACE,  /* a new file that takes its name at the end */
+	OUTPUT_IN_PLACE, /* an existing file or device */
+	OUTPUT_STREAM,   /* a pipe or a character device */
+	OUTPUT_BORROWED, /* a file of the caller's */
+	OUTPUT_COUNT,    /* nothing is kept */
+};
+
+/* A file that is being written under a partial name. */
+struct pending {
+	char *name;              /* final, in the folder */
+	char *partial;           /* in the folder; NULL once it is renamed or removed */
+	struct tranship_file *file; /* NULL once it is synced and closed */
+};
+
+struct output {
+	enum output_kind kind;
+	struct output_params params;
+	int folder;
+	bool existed;
+	struct tranship_file *file; /* of all kinds but OUTPUT_REPLACE */
+	struct pending main;
+	struct pending *extras;
+	size_t extra_count;
+	struct tranship_file *counted; /* OUTPUT_COUNT: the extra file at hand */
+	uint64_t counted_total;        /* and the size of those before it */
+};
+
+static bool is_source(const struct output *o, const struct stat *st)
+{
+	struct file_id id = { st->st_dev, st->st_ino };
+	size_t i;
+
+	for (i = 0; i < o->params.source_count; i++)
+		if (file_id_equal(&id, &o->params.sources[i]))
+			return true;
+	return false;
+}
+
+static int source_refused(const char *name, struct tranship_error *err)
+{
+	char shown[200];
+
+	text_escape(shown, sizeof(shown), name, strlen(name));
+	return error_set(err, TRANSHIP_EINVAL, "'%s' belongs to the source and would be overwritten", shown);
+}
+
+static int sync_flag(const struct output *o)
+{
+	return o->params.cache == TRANSHIP_CACHE_WRITETHROUGH ? O_DSYNC : 0;
+}
+
+/*
+ * Creates `partial` in the folder, locked. One that an earlier run left behind (nobody holds its lock) is
+ * removed first. Between open and lock somebody may have removed ours in turn: then start again.
+ */
+static int open_partial(int folder, const char *partial, int flags, int *out, struct tranship_error *err)
+{
+	int tries;
+
+	for (tries = 0; tries < 10; tries++) {
+		struct stat ours, there;
+		int fd = openat(folder, partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | flags, 0666);
+		bool fresh = fd >= 0;
+
+		if (!fresh && errno == EEXIST)
+			fd = openat(folder, partial, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (!fresh && fd < 0 && errno == ENOENT)
+			continue;
+		if (fd < 0)
+			return error_sys(err, errno, "'%s' could not be created", partial);
+		if (lock_exclusive(fd, NULL)) {
+			close(fd);
+			return error_set(err, TRANSHIP_EBUSY, "another run is writing '%s'", partial);
+		}
+		if (!fresh) {
+			unlinkat(folder, partial, 0);
+			close(fd);
+			continue;
+		}
+		if (fstat(fd, &ours) == 0 && fstatat(folder, partial, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) {
+			*out = fd;
+			return 0;
+		}
+		close(fd);
+	}
+	return error_set(err, TRANSHIP_EBUSY, "other runs are writing '%s'", partial);
+}
+
+/* Opens the partial file for `name`, which takes the mode and the owner of what it will replace. */
+static int pending_open(struct output *o, struct pending *p, const char *name, bool *existed,
+			struct tranship_error *err)
+{
+	size_t cap = strlen(name) + sizeof(PARTIAL_SUFFIX);
+	struct stat st;
+	int fd = -1, rc;
+
+	*existed = fstatat(o->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (*existed && !S_ISREG(st.st_mode))
+		return error_set(err, TRANSHIP_EINVAL, "'%s' exists and is no regular file", name);
+	if (*existed && is_source(o, &st))
+		return source_refused(name, err);
+	if (*existed && o->params.no_clobber)
+		return error_sys(err, EEXIST, "'%s' is not replaced", name);
+	if (*existed && faccessat(o->folder, name, W_OK, AT_EACCESS) < 0)
+		return error_sys(err, errno, "'%s' is not writable", name);
+	p->name = strdup(name);
+	p->partial = malloc(cap);
+	if (!p->name || !p->partial)
+		return error_nomem(err, cap);
+	snprintf(p->partial, cap, "%s%s", name, PARTIAL_SUFFIX);
+	rc = open_partial(o->folder, p->partial, sync_flag(o), &fd, err);
+	if (rc == 0 && *existed) {
+		/* The owner can be kept by root alone; the mode comes after it, because chown clears bits. */
+		if (fchown(fd, st.st_uid, st.st_gid) < 0 && fchown(fd, (uid_t)-1, st.st_gid) < 0)
+			errno = 0;
+		if (fchmod(fd, st.st_mode & 07777) < 0)
+			rc = error_sys(err, errno, "the mode of '%s' could not be kept", name);
+	}
+	if (rc == 0)
+		rc = file_local_writer(fd, o->params.cache, false, &p->file, err);
+	if (rc && fd >= 0) {
+		unlinkat(o->folder, p->partial, 0);
+		close(fd);
+	}
+	if (rc) {
+		free(p->partial);
+		p->partial = NULL;
+	}
+	return rc;
+}
+
+static void pending_discard(struct output *o, struct pending *p)
+{
+	if (p->partial)
+		unlinkat(o->folder, p->partial, 0);
+	tranship_file_close(p->file);
+	free(p->partial);
+	free(p->name);
+	*p = (struct pending){ 0 };
+}
+
+/* Gives a synced file its final name. The descriptor, and with it the lock, stays open until then. */
+static int pending_rename(struct output *o, struct pending *p, struct tranship_error *err)
+{
+	int rc;
+
+	if (o->params.no_clobber)
+		rc = renameat2(o->folder, p->partial, o->folder, p->name, RENAME_NOREPLACE);
+	else
+		rc = renameat(o->folder, p->partial, o->folder, p->name);
+	if (rc < 0)
+		return error_sys(err, errno, "'%s' could not be renamed to '%s'", p->partial, p->name);
+	free(p->partial);
+	p->partial = NULL;
+	return 0;
+}
+
+static int sync_folder(const struct output *o, struct tranship_error *err)
+{
+	if (o->params.cache == TRANSHIP_CACHE_UNSAFE || fsync(o->folder) == 0 || errno == EINVAL)
+		return 0;
+	return error_sys(err, errno, "fsync of the output's folder failed");
+}
+
+/* A file of its own name: resolve links first, so that a link to an image stays a link. */
+static int open_replace(struct output *o, const char *path, struct tranship_error *err)
+{
+	char real[PATH_MAX], folder[PATH_MAX], name[PATH_MAX];
+
+	if (!realpath(path, real)) {
+		if (errno != ENOENT)
+			return error_sys(err, errno, "could not be resolved");
+		if (readlink(path, real, sizeof(real)) >= 0)
+			return error_set(err, TRANSHIP_EINVAL, "it is a symbolic link to nothing");
+		if (strlen(path) >= sizeof(real))
+			return error_sys(err, ENAMETOOLONG, "could not be resolved");
+		strcpy(real, path);
+	}
+	strcpy(folder, real);
+	strcpy(name, real);
+	o->kind = OUTPUT_REPLACE;
+	o->folder = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (o->folder < 0)
+		return error_sys(err, errno, "its folder could not be opened");
+	return pending_open(o, &o->main, basename(name), &o->existed, err);
+}
+
+static int open_existing(struct output *o, const char *path, const struct stat *st, struct tranship_error *err)
+{
+	bool device = S_ISBLK(st->st_mode);
+	bool stream = !device && !S_ISREG(st->st_mode);
+	int flags = O_CLOEXEC | O_NOCTTY | (stream ? O_WRONLY : O_RDWR) | (device ? O_EXCL : 0) |
+		    sync_flag(o);
+	int fd, rc;
+
+	if (is_source(o, st))
+		return source_refused(path, err);
+	if (o->params.no_clobber && !o->params.in_place && !stream)
+		return error_sys(err, EEXIST, "it is not overwritten");
+	o->kind = stream ? OUTPUT_STREAM : OUTPUT_IN_PLACE;
+	fd = open(path, flags);
+	if (fd < 0)
+		return error_sys(err, errno, "could not be opened for writing");
+	rc = stream ? 0 : lock_exclusive(fd, err);
+	if (rc == 0)
+		rc = file_local_writer(fd, o->params.cache, stream, &o->file, err);
+	if (rc)
+		close(fd);
+	return rc;
+}
+
+static int open_stdout(struct output *o, struct tranship_error *err)
+{
+	struct stat st;
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), rc;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		rc = error_sys(err, errno, "standard output could not be used");
+	else if (is_source(o, &st))
+		rc = source_refused("standard output", err);
+	else /* even a regular file: what stands before its offset is somebody else's */
+		rc = file_local_writer(fd, o->params.cache, true, &o->file, err);
+	if (rc && fd >= 0)
+		close(fd);
+	o->kind = OUTPUT_STREAM;
+	return rc;
+}
+
+int output_open(const struct output_params *params, struct output **out, struct tranship_error *err)
+{
+	struct output *o = calloc(1, sizeof(*o));
+	struct stat st;
+	int rc;
+
+	*out = NULL;
+	if (!o) {
+		free(params->sources);
+		return error_nomem(err, sizeof(*o));
+	}
+	o->params = *params;
+	o->folder = -1;
+	if (strcmp(params->path, "-") == 0)
+		rc = open_stdout(o, err);
+	else if (stat(params->path, &st) == 0 && (!S_ISREG(st.st_mode) || params->in_place))
+		rc = S_ISDIR(st.st_mode) ? error_sys(err, EISDIR, "could not be written") :
+					   open_existing(o, params->path, &st, err);
+	else if (params->in_place)
+		rc = error_sys(err, errno ? errno : ENOENT, "it must exist to be written in place");
+	else
+		rc = open_replace(o, params->path, err);
+	if (rc) {
+		output_close(o);
+		return rc;
+	}
+	*out = o;
+	return 0;
+}
+
+int output_from_file(struct tranship_file *file, struct output **out, struct tranship_error *err)
+{
+	struct output *o = calloc(1, sizeof(*o));
+
+	*out = NULL;
+	if (!o)
+		return error_nomem(err, sizeof(*o));
+	o->kind = OUTPUT_BORROWED;
+	o->folder = -1;
+	o->file = file;
+	*out = o;
+	return 0;
+}
+
+static int count_write(void *ctx, uint64_t off, const void *buf, size_t len, struct tranship_error *err)
+{
+	(void)ctx;
+	(void)off;
+	(void)buf;
+	(void)len;
+	(void)err;
+	return 0;
+}
+
+static int count_resize(void *ctx, uint64_t size, struct tranship_error *err)
+{
+	(void)ctx;
+	(void)size;
+	(void)err;
+	return 0;
+}
+
+/* The wrapper keeps the size; there is nothing to read. */
+static const struct tranship_file_ops count_ops = { .write = count_write, .resize = count_resize };
+
+int output_count(struct output **out, struct tranship_error *err)
+{
+	struct output *o = calloc(1, sizeof(*o));
+	int rc;
+
+	*out = NULL;
+	if (!o)
+		return error_nomem(err, sizeof(*o));
+	o->kind = OUTPUT_COUNT;
+	o->folder = -1;
+	rc = tranship_file_new(&count_ops, NULL, 0, &o->file, err);
+	if (rc) {
+		output_close(o);
+		return rc;
+	}
+	*out = o;
+	return 0;
+}
+
+uint64_t output_total(const struct output *o)
+{
+	return o->file->size + o->counted_total;
+}
+
+struct tranship_file *output_main(struct output *o)
+{
+	return o->kind == OUTPUT_REPLACE ? o->main.file : o->file;
+}
+
+bool output_is_in_place(const struct output *o)
+{
+	return o->kind == OUTPUT_IN_PLACE;
+}
+
+bool output_is_stream(const struct output *o)
+{
+	return o->kind == OUTPUT_STREAM;
+}
+
+bool output_has_folder(const struct output *o)
+{
+	return o->kind == OUTPUT_REPLACE || o->kind == OUTPUT_COUNT;
+}
+
+const char *output_name(const struct output *o)
+{
+	return o->main.name ? o->main.name : "";
+}
+
+int output_extra(struct output *o, const char *name, struct tranship_file **out, struct tranship_error *err)
+{
+	struct pending *extras;
+	bool existed;
+	int rc;
+
+	*out = NULL;
+	if (o->kind == OUTPUT_COUNT) {
+		rc = tranship_file_new(&count_ops, NULL, 0, &o->counted, err);
+		*out = o->counted;
+		return rc;
+	}
+	extras = realloc(o->extras, (o->extra_count + 1) * sizeof(*extras));
+	if (!extras)
+		return error_nomem(err, (o->extra_count + 1) * sizeof(*extras));
+	o->extras = extras;
+	extras[o->extra_count] = (struct pending){ 0 };
+	rc = pending_open(o, &extras[o->extra_count], name, &existed, err);
+	if (rc) {
+		pending_discard(o, &extras[o->extra_count]);
+		return rc;
+	}
+	*out = extras[o->extra_count++].file;
+	return 0;
+}
+
+int output_extra_done(struct output *o, struct tranship_error *err)
+{
+	struct pending *p;
+	int rc;
+
+	if (o->kind == OUTPUT_COUNT) {
+		o->counted_total += o->counted->size;
+		tranship_file_close(o->counted);
+		o->counted = NULL;
+		return 0;
+	}
+	p = &o->extras[o->extra_count - 1];
+	rc = file_sync(p->file, err);
+	tranship_file_close(p->file);
+	p->file = NULL;
+	return rc;
+}
+
+/*
+ * An old descriptor must not stand beside new extents: it goes before the first of them comes. From there
+ * to the last rename the image is missing, never mixed; extents without a descriptor do not stay.
+ */
+static int finish_replace(struct output *o, struct tranship_error *err)
+{
+	size_t i;
+	int rc = file_sync(o->main.file, err);
+
+	if (rc == 0 && o->extra_count > 0 && o->existed && unlinkat(o->folder, o->main.name, 0) < 0 && errno != ENOENT)
+		rc = error_sys(err, errno, "the old '%s' could not be removed", o->main.name);
+	if (rc == 0 && o->extra_count > 0 && o->existed)
+		rc = sync_folder(o, err);
+	for (i = 0; rc == 0 && i < o->extra_count; i++)
+		rc = pending_rename(o, &o->extras[i], err);
+	if (rc == 0 && o->extra_count > 0)
+		rc = sync_folder(o, err);
+	if (rc == 0)
+		rc = pending_rename(o, &o->main, err);
+	if (rc == 0)
+		return sync_folder(o, err);
+	for (i = 0; i < o->extra_count; i++)
+		if (!o->extras[i].partial)
+			unlinkat(o->folder, o->extras[i].name, 0);
+	return rc;
+}
+
+int output_finish(struct output *o, struct tranship_error *err)
+{
+	if (o->kind == OUTPUT_REPLACE)
+		return finish_replace(o, err);
+	return file_sync(o->file, err);
+}
+
+void output_close(struct output *o)
+{
+	size_t i;
+
+	if (!o)
+		return;
+	for (i = 0; i < o->extra_count; i++)
+		pending_discard(o, &o->extras[i]);
+	free(o->extras);
+	pending_discard(o, &o->main);
+	tranship_file_close(o->counted);
+	if (o->kind != OUTPUT_BORROWED)
+		tranship_file_close(o->file);
+	if (o->folder >= 0)
+		close(o->folder);
+	free(o->params.sources);
+	free(o);
+}

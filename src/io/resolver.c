@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The kernel keeps the promise: openat2 with RESOLVE_BENEATH refuses every way out of a folder (absolute
+ * names, "..", symbolic links, /proc links) without a race. Where the kernel has no openat2 the name is
+ * walked component by component without following any link, which is stricter.
+ */
+#include "io/resolver.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "io/file_local.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+#define HINT_MAX 4096
+
+struct resolver {
+	const struct tranship_policy *policy;
+	int folder; /* of the first image, -1: none */
+};
+
+int resolver_new(const char *path, const struct tranship_policy *policy, struct resolver **out,
+		 struct tranship_error *err)
+{
+	static const struct tranship_policy none = { .kind = TRANSHIP_POLICY_NONE };
+	struct resolver *r = calloc(1, sizeof(*r));
+
+	*out = NULL;
+	if (!r)
+		return error_nomem(err, sizeof(*r));
+	r->policy = policy ? policy : &none;
+	r->folder = -1;
+	if (path && r->policy->kind != TRANSHIP_POLICY_NONE) {
+		const char *slash = strrchr(path, '/');
+		char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+
+		/* A folder that may be searched but not read is no obstacle. */
+		if (folder)
+			r->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		free(folder);
+	}
+	*out = r;
+	return 0;
+}
+
+void resolver_free(struct resolver *r)
+{
+	if (!r)
+		return;
+	if (r->folder >= 0)
+		close(r->folder);
+	free(r);
+}
+
+size_t resolver_table_memory(const struct resolver *r)
+{
+	return r->policy->table_memory;
+}
+
+/* The walk for kernels before 5.6: no link, no "..". */
+static int open_beneath_by_hand(int folder, const char *name)
+{
+	char part[256];
+	int at = dup(folder), fd;
+
+	while (at >= 0) {
+		size_t len = strcspn(name, "/");
+		int last = name[len + strspn(name + len, "/")] == '\0';
+
+		if (len == 0 || len >= sizeof(part) || (len == 2 && memcmp(name, "..", 2) == 0)) {
+			close(at);
+			errno = EXDEV;
+			return -1;
+		}
+		memcpy(part, name, len);
+		part[len] = '\0';
+		fd = openat(at, part, last ? OPEN_FLAGS | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		close(at);
+		if (last)
+			return fd;
+		at = fd;
+		name += len;
+		name += strspn(name, "/");
+	}
+	return -1;
+}
+
+static int open_beneath(int folder, const char *name)
+{
+	struct open_how how = { .flags = OPEN_FLAGS, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	long fd = syscall(SYS_openat2, folder, name, &how, sizeof(how));
+
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		return open_beneath_by_hand(folder, name);
+	return (int)fd;
+}
+
+static int open_in_listed(const struct tranship_policy *policy, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < policy->folder_count; i++) {
+		int folder = open(policy->folders[i], O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
+
+		if (folder < 0)
+			continue;
+		fd = open_beneath(folder, name);
+		close(folder);
+		if (fd >= 0)
+			return fd;
+	}
+	return -1;
+}
+
+/* An absolute hint beneath a listed folder keeps its path there; any other is tried by its last component. */
+static int open_listed(const struct tranship_policy *policy, const char *hint, const char *name)
+{
+	size_t i;
+	int fd;
+
+	for (i = 0; hint[0] == '/' && i < policy->folder_count; i++) {
+		size_t len = strlen(policy->folders[i]);
+		int folder;
+
+		while (len > 1 && policy->folders[i][len - 1] == '/')
+			len--;
+		if (strncmp(hint, policy->folders[i], len) != 0 || hint[len] != '/')
+			continue;
+		folder = open(policy->folders[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (folder < 0)
+			continue;
+		fd = open_beneath(folder, hint + len + 1);
+		close(folder);
+		if (fd >= 0)
+			return fd;
+	}
+	return open_in_listed(policy, name);
+}
+
+static int looks_absolute(const char *hint)
+{
+	return hint[0] == '/' || hint[0] == '\\' || (hint[0] != '\0' && hint[1] == ':');
+}
+
+/* Behind the last slash of either kind. */
+static const char *last_component(const char *hint)
+{
+	const char *last = hint;
+
+	for (; *hint; hint++)
+		if (*hint == '/' || *hint == '\\')
+			last = hint + 1;
+	return last;
+}
+
+/*
+ * Beside the image: a relative name as it stands, else with its backslashes turned (it was written on
+ * Windows); anything else by its last component.
+ */
+static int open_beside(int folder, const char *hint)
+{
+	char turned[HINT_MAX];
+	size_t i, len = strlen(hint);
+	int fd;
+
+	if (looks_absolute(hint))
+		return open_beneath(folder, last_component(hint));
+	fd = open_beneath(folder, hint);
+	if (fd >= 0 || errno != ENOENT || !strchr(hint, '\\'))
+		return fd;
+	for (i = 0; i <= len; i++)
+		turned[i] = hint[i] == '\\' ? '/' : hint[i];
+	return open_beneath(folder, turned);
+}
+
+static int open_anywhere(int folder, const char *hint)
+{
+	int fd = -1;
+
+	if (hint[0] == '/')
+		return open(hint, OPEN_FLAGS);
+	if (folder >= 0)
+		fd = openat(folder, hint, OPEN_FLAGS);
+	return fd >= 0 || folder < 0 ? fd : open_beside(folder, hint);
+}
+
+static int denied(const char *hint, const char *why, struct tranship_error *err)
+{
+	char shown[200];
+
+	text_escape(shown, sizeof(shown), hint, strlen(hint));
+	return error_set(err, TRANSHIP_EDENIED, "the image refers to the file '%s': %s", shown, why);
+}
+
+static int open_failed(const char *hint, int sys, struct tranship_error *err)
+{
+	char shown[200];
+
+	if (sys == EXDEV || sys == ELOOP)
+		return denied(hint, "it leads out of the image's folder, and the policy does not allow that", err);
+	text_escape(shown, sizeof(shown), hint, strlen(hint));
+	return error_sys(err, sys, "the image refers to the file '%s', which could not be opened", shown);
+}
+
+int resolver_open(struct resolver *r, const char *hint, unsigned file_flags, struct tranship_file **out,
+		  struct tranship_error *err)
+{
+	enum tranship_policy_kind kind = r->policy->kind;
+	struct stat st;
+	int fd = -1, sys, rc;
+
+	*out = NULL;
+	if (kind == TRANSHIP_POLICY_NONE)
+		return denied(hint, "the policy allows no other files", err);
+	if (r->folder < 0 && kind == TRANSHIP_POLICY_BESIDE)
+		return denied(hint, "it has no folder that this could be beside", err);
+	if (strlen(hint) >= HINT_MAX || *last_component(hint) == '\0')
+		return denied(hint, "that is no name of a file", err);
+	if (kind == TRANSHIP_POLICY_ANYWHERE) {
+		fd = open_anywhere(r->folder, hint);
+	} else {
+		errno = ENOENT;
+		if (r->folder >= 0)
+			fd = open_beside(r->folder, hint);
+		sys = errno;
+		if (fd < 0 && kind == TRANSHIP_POLICY_LISTED)
+			fd = open_listed(r->policy, hint, last_component(hint));
+		else
+			errno = sys;
+	}
+	if (fd < 0)
+		return open_failed(hint, errno, err);
+	if (fstat(fd, &st) < 0 || !(S_ISREG(st.st_mode) || (S_ISBLK(st.st_mode) && kind == TRANSHIP_POLICY_ANYWHERE))) {
+		close(fd);
+		return denied(hint, "it is no regular file", err);
+	}
+	rc = file_local_reader(fd, file_flags, out, err);
+	if (rc) {
+		close(fd);
+		return error_in_file(err, rc, hint);
+	}
+	return 0;
+}

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * VHD: opening and reading. Microsoft, "Virtual Hard Disk Image Format Specification" 1.0.
+ *
+ * Size: the footer has the current size, and a geometry that is often smaller. Old Virtual PC ('vpc ') and
+ * qemu ('qemu') show guests the geometry; everybody else ('win ', 'd2v ', 'tap', 'vbox', 'wa', 'qem2', 'vs  ') the
+ * current size. The current size is what the disk can hold, so that is what is read, whoever made it;
+ * force_size_calc=chs asks for the geometry.
+ *
+ * Sector bitmaps: in a dynamic disk a clear bit says "never written", so such a sector reads as zeros even
+ * when the block's space in the file has something in it, as on XenServer's raw volumes. qemu does not look
+ * at them.
+ */
+#include "vhd/vhd.h"
+
+#include "base/bytes.h"
+#include "base/checked.h"
+#include "base/error.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENTRIES_AT_ONCE 256U
+/* A map looks no further than this many blocks, so that it always returns soon. */
+#define MAP_BLOCKS_MAX (1U << 20)
+
+/*
+ * A disk image may end in anything that its guest wrote. A fixed VHD is believed only if its footer's checksum
+ * is right and the file has exactly the size that it says.
+ */
+static bool vhd_probe(const struct probe_input *in)
+{
+	struct vhd_footer footer;
+	struct tranship_error err;
+
+	if (in->head_len >= VHD_FOOTER_SIZE && vhd_footer_recognise(in->head))
+		return true;
+	if (!in->tail || !vhd_footer_recognise(in->tail))
+		return false;
+	if (vhd_footer_decode(in->tail, false, &footer, &err) == 0) {
+		if (footer.type != VHD_FIXED || footer.current_size + VHD_FOOTER_SIZE == in->file_size)
+			return true;
+		error_set(&err, TRANSHIP_ECORRUPT, "vhd: the footer is of a disk of %" PRIu64 " bytes, the file has %" PRIu64,
+			  footer.current_size, in->file_size);
+	}
+	warn_send(in->warn, in->warn_ctx,
+		  "the last sector looks like a VHD footer but is none (%s); read as raw, unless the format is given",
+		  err.message);
+	return false;
+}
+
+int vhd_bat_entries(struct vhd_disk *vhd, uint64_t first, size_t count, uint32_t *entries,
+		    struct tranship_error *err)
+{
+	unsigned char raw[4 * ENTRIES_AT_ONCE];
+	size_t i, n;
+
+	for (; count > 0; count -= n, first += n, entries += n) {
+		int rc;
+
+		n = count < ENTRIES_AT_ONCE ? count : ENTRIES_AT_ONCE;
+		rc = table_cache_read(vhd->cache, vhd->dynamic.table_offset + 4 * first, raw, 4 * n, err);
+		if (rc)
+			return rc;
+		for (i = 0; i < n; i++)
+			entries[i] = get_be32(raw + 4 * i);
+	}
+	return 0;
+}
+
+/* How many bits of the bitmap, from bit `from` to `to`, are like the first. Bit 0 is the top one of byte 0. */
+static uint32_t same_bits(const unsigned char *bitmap, uint32_t from, uint32_t to, bool *value)
+{
+	uint32_t at = from;
+
+	*value = bitmap[from / 8] >> (7 - from % 8) & 1;
+	while (at < to) {
+		if (at % 8 == 0 && at + 8 <= to && bitmap[at / 8] == (*value ? 0xFF : 0x00)) {
+			at += 8;
+			continue;
+		}
+		if ((bitmap[at / 8] >> (7 - at % 8) & 1) != *value)
+			break;
+		at++;
+	}
+	return at - from;
+}
+
+/* The extent at `within` bytes of an allocated block; `len` bytes of the block are on the disk. */
+static int map_block(struct vhd_disk *vhd, uint64_t index, uint32_t sector, uint64_t within, uint64_t len,
+		     struct tranship_extent *out, struct tranship_error *err)
+{
+	unsigned char bitmap[VHD_SECTOR];
+	uint64_t at = (uint64_t)sector * VHD_SECTOR, size = tranship_file_size(vhd->file);
+	uint32_t first = (uint32_t)(within / VHD_SECTOR), base = first - first % (8 * VHD_SECTOR);
+	uint32_t last = (uint32_t)min_u64(div_up(len, VHD_SECTOR), base + 8 * VHD_SECTOR), n;
+	bool present;
+	int rc;
+
+	if (!range_ok(at, vhd->bitmap_size + len, size))
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vhd: BAT[%" PRIu64 "] points at sector %" PRIu32
+				 ", where no block fits before the end of the file (sector %" PRIu64 ")",
+				 index, sector, size / VHD_SECTOR);
+	rc = table_cache_read(vhd->cache, at + base / 8, bitmap, sizeof(bitmap), err);
+	if (rc)
+		return rc;
+	n = same_bits(bitmap, first - base, last - base, &present);
+	out->len = (uint64_t)(first + n) * VHD_SECTOR - within;
+	out->kind = present ? TRANSHIP_DATA : TRANSHIP_ABSENT;
+	if (present)
+		out->file_off = at + vhd->bitmap_size + within;
+	return 0;
+}
+
+static int dynamic_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
+		       struct tranship_error *err)
+{
+	struct vhd_disk *vhd = vhd_of(disk);
+	uint64_t block = vhd->dynamic.block_size, first = off / block, at = first;
+	uint64_t blocks = div_up(disk->size, block);
+	uint32_t entries[ENTRIES_AT_ONCE];
+
+	while (at < blocks && at - first < MAP_BLOCKS_MAX) {
+		size_t count = (size_t)min_u64(blocks - at, ENTRIES_AT_ONCE), n;
+		int rc = vhd_bat_entries(vhd, at, count, entries, err);
+
+		if (rc)
+			return rc;
+		if (at == first && entries[0] != VHD_BAT_UNUSED)
+			return map_block(vhd, at, entries[0], off % block, min_u64(block, disk->size - at * block), out,
+					 err);
+		for (n = 0; n < count && entries[n] == VHD_BAT_UNUSED; n++)
+			;
+		at += n;
+		if (n < count)
+			break;
+	}
+	out->kind = TRANSHIP_ABSENT;
+	out->len = at * block - off;
+	return 0;
+}
+
+static int dynamic_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf, size_t len,
+			struct tranship_error *err)
+{
+	unsigned char *to = buf;
+
+	(void)scratch;
+	while (len > 0) {
+		struct tranship_extent extent = { .off = off };
+		int rc = dynamic_map(disk, off, &extent, err);
+		size_t n;
+
+		if (rc)
+			return rc;
+		n = (size_t)min_u64(len, extent.len);
+		if (extent.kind == TRANSHIP_DATA)
+			rc = tranship_file_read(vhd_of(disk)->file, extent.file_off, to, n, err);
+		else
+			memset(to, 0, n);
+		if (rc)
+			return rc;
+		to += n;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int fixed_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
+		     struct tranship_error *err)
+{
+	struct tranship_file_extent extent;
+	int rc = tranship_file_map(vhd_of(disk)->file, off, &extent, err);
+
+	if (rc)
+		return rc;
+	out->len = extent.len;
+	out->kind = extent.hole ? TRANSHIP_ZERO : TRANSHIP_DATA;
+	out->file_off = off;
+	return 0;
+}
+
+static int fixed_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf, size_t len,
+		      struct tranship_error *err)
+{
+	(void)scratch;
+	return tranship_file_read(vhd_of(disk)->file, off, buf, len, err);
+}
+
+static void vhd_properties(struct tranship_disk *disk, struct property_sink *sink)
+{
+	const struct vhd_disk *vhd = vhd_of(disk);
+	char text[GUID_TEXT_SIZE], creator[5] = { 0 };
+	int i;
+
+	property_text(sink, "subformat", vhd->footer.type == VHD_FIXED ? "fixed" : "dynamic");
+	for (i = 0; i < 4; i++)
+		creator[i] = vhd->footer.creator[i] >= ' ' && vhd->footer.creator[i] <= '~' ? vhd->footer.creator[i] : '\0';
+	property_text(sink, "creator", creator);
+	property_number(sink, "current-size", vhd->footer.current_size);
+	property_number(sink, "chs-size", vhd_geometry_size(&vhd->footer));
+	guid_text_be(&vhd->footer.id, text);
+	property_text(sink, "unique-id", text);
+	property_bool(sink, "saved-state", vhd->footer.saved_state);
+}
+
+static void vhd_close(struct tranship_disk *disk)
+{
+	struct vhd_disk *vhd = vhd_of(disk);
+
+	table_cache_free(vhd->cache);
+	tranship_file_close(vhd->file);
+	free(vhd);
+}
+
+static const struct disk_ops fixed_ops = {
+	.map = fixed_map,
+	.read = fixed_read,
+	.properties = vhd_properties,
+	.check = vhd_check,
+	.close = vhd_close,
+};
+
+static const struct disk_ops dynamic_ops = {
+	.map = dynamic_map,
+	.read = dynamic_read,
+	.properties = vhd_properties,
+	.check = vhd_check,
+	.close = vhd_close,
+};
+
+/*
+ * The footer at the end counts; where it is damaged or missing (a half-copied file) a dynamic disk has a copy
+ * in its first sector. The error is the end's, unless only the head looks like a footer at all.
+ */
+static int read_footers(struct vhd_disk *vhd, struct tranship_file *file, const struct open_params *params,
+			struct tranship_error *err)
+{
+	bool force = params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM;
+	unsigned char head[VHD_FOOTER_SIZE], tail[VHD_FOOTER_SIZE];
+	struct tranship_error head_err, tail_err;
+	struct vhd_footer copy;
+	uint64_t size = tranship_file_size(file);
+	int rc;
+
+	if (size < VHD_FOOTER_SIZE)
+		return error_set(err, TRANSHIP_ECORRUPT, "vhd: %" PRIu64 " bytes are too few for a footer", size);
+	rc = tranship_file_read(file, 0, head, sizeof(head), err);
+	if (rc == 0)
+		rc = tranship_file_read(file, size - sizeof(tail), tail, sizeof(tail), err);
+	if (rc)
+		return rc;
+	vhd->tail_ok = vhd_footer_decode(tail, force, &vhd->footer, &tail_err) == 0;
+	vhd->head_ok = vhd_footer_decode(head, force, &copy, &head_err) == 0 && copy.type != VHD_FIXED;
+	if (vhd->tail_ok)
+		return 0;
+	if (!vhd->head_ok) {
+		bool head_only = vhd_footer_recognise(head) && !vhd_footer_recognise(tail);
+		const struct tranship_error *why = head_only ? &head_err : &tail_err;
+
+		return error_copy(err, why, why->code);
+	}
+	vhd->footer = copy;
+	warn_send(params->warn, params->warn_ctx, "vhd: the footer is damaged, its copy at the beginning is used (%s)",
+		  tail_err.message);
+	return 0;
+}
+
+static int check_fixed(const struct vhd_disk *vhd, uint64_t file_size, bool force, struct tranship_error *err)
+{
+	uint64_t need = vhd->footer.current_size + VHD_FOOTER_SIZE;
+
+	if (file_size == need || (force && file_size > need))
+		return 0;
+	return error_set(err, TRANSHIP_ECORRUPT,
+			 "vhd: a fixed disk of %" PRIu64 " bytes needs a file of %" PRIu64 ", this one has %" PRIu64,
+			 vhd->footer.current_size, need, file_size);
+}
+
+static int open_dynamic(struct vhd_disk *vhd, struct tranship_file *file, const struct open_params *params,
+			struct tranship_error *err)
+{
+	bool force = params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM;
+	const struct vhd_dynamic *d = &vhd->dynamic;
+	unsigned char raw[VHD_DYNAMIC_SIZE];
+	uint64_t size = tranship_file_size(file);
+	int rc;
+
+	if (vhd->footer.type == VHD_DIFFERENCING)
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vhd: a differencing disk, which needs its parent; these are not read");
+	if (!range_ok(vhd->footer.data_offset, sizeof(raw), size))
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vhd: the dynamic disk header at %" PRIu64 " passes the end of the file (%" PRIu64
+				 " bytes)",
+				 vhd->footer.data_offset, size);
+	rc = tranship_file_read(file, vhd->footer.data_offset, raw, sizeof(raw), err);
+	if (rc == 0)
+		rc = vhd_dynamic_decode(raw, force, &vhd->dynamic, err);
+	if (rc)
+		return rc;
+	if (!range_ok(d->table_offset, (uint64_t)d->max_entries * 4, size))
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vhd: the BAT, %" PRIu32 " entries at %" PRIu64 ", passes the end of the file (%" PRIu64
+				 " bytes)",
+				 d->max_entries, d->table_offset, size);
+	if (div_up(vhd->disk.size, d->block_size) > d->max_entries)
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vhd: a BAT of %" PRIu32 " entries is too short for %" PRIu64 " bytes in blocks of %" PRIu32,
+				 d->max_entries, vhd->disk.size, d->block_size);
+	vhd->bitmap_size = vhd_bitmap_size(d->block_size);
+	vhd->disk.cluster_size = d->block_size;
+	if (!vhd->head_ok)
+		warn_send(params->warn, params->warn_ctx, "vhd: the copy of the footer at the beginning is damaged");
+	return table_cache_new(file, resolver_table_memory(params->resolver), &vhd->cache, err);
+}
+
+static int vhd_open(struct tranship_file *file, const struct open_params *params, struct tranship_disk **out,
+		    struct tranship_error *err)
+{
+	bool chs = strcmp(options_text(params->options, "force_size_calc", "current_size"), "chs") == 0;
+	struct vhd_disk *vhd = calloc(1, sizeof(*vhd));
+	bool fixed;
+	int rc;
+
+	if (!vhd)
+		return error_nomem(err, sizeof(*vhd));
+	rc = read_footers(vhd, file, params, err);
+	if (rc) {
+		free(vhd);
+		return rc;
+	}
+	fixed = vhd->footer.type == VHD_FIXED;
+	disk_init(&vhd->disk, fixed ? &fixed_ops : &dynamic_ops, "vpc");
+	vhd->disk.size = chs ? vhd_geometry_size(&vhd->footer) : vhd->footer.current_size;
+	if (fixed)
+		rc = check_fixed(vhd, tranship_file_size(file), params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM, err);
+	else
+		rc = open_dynamic(vhd, file, params, err);
+	if (rc == 0 && fixed && vhd->disk.size > vhd->footer.current_size)
+		rc = error_set(err, TRANSHIP_ECORRUPT, "vhd: the geometry stands for %" PRIu64 " bytes, the disk has %" PRIu64,
+			       vhd->disk.size, vhd->footer.current_size);
+	if (rc == 0)
+		rc = disk_add_file(&vhd->disk, file, params->name, NULL, err);
+	if (rc) {
+		table_cache_free(vhd->cache);
+		disk_fini(&vhd->disk);
+		free(vhd);
+		return rc;
+	}
+	vhd->file = file;
+	*out = &vhd->disk;
+	return 0;
+}
+
+static const struct tranship_option_info vhd_open_options[] = {
+	{ "force_size_calc", "current_size|chs", "which field says how large the disk is (default: current_size)" },
+	{ 0 },
+};
+
+const struct format vhd_format = {
+	.name = "vpc",
+	.alias = "vhd",
+	.probe = vhd_probe,
+	.open = vhd_open,
+	.create = vhd_create,
+	.open_options = vhd_open_options,
+	.create_options = vhd_create_options,
+};
+
+static const struct tranship_option_info azure_options[] = { { 0 } };
+
+const struct format azure_format = {
+	.name = "azure",
+	.create = vhd_create_azure,
+	.create_options = azure_options,
+};

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What stands in a VHD: the footer (twice, in a dynamic disk) and the dynamic disk header.
+ * Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0 (2006). All integers are
+ * big-endian.
+ */
+#ifndef VHD_VHD_ONDISK_H
+#define VHD_VHD_ONDISK_H
+
+#include "base/guid.h"
+#include "tranship/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VHD_SECTOR 512U
+#define VHD_FOOTER_SIZE 512U
+#define VHD_DYNAMIC_SIZE 1024U
+#define VHD_BAT_UNUSED 0xFFFFFFFFU
+#define VHD_EPOCH 946684800U /* 2000-01-01 00:00 UTC, in seconds since 1970 */
+
+/* Hyper-V and Azure create no VHD above 2040 GiB, and the BAT's 32-bit sectors end there. */
+#define VHD_SIZE_MAX ((uint64_t)2040 << 30)
+
+/* Blocks are 2 MiB by default; these are the least and the most that are read and written. */
+#define VHD_BLOCK_MIN (1U << 12)
+#define VHD_BLOCK_MAX (256U << 20)
+#define VHD_BLOCK_DEFAULT (2U << 20)
+
+enum vhd_type { VHD_FIXED = 2, VHD_DYNAMIC = 3, VHD_DIFFERENCING = 4 };
+
+struct vhd_footer {
+	uint64_t data_offset; /* of the dynamic header; UINT64_MAX in a fixed disk */
+	uint32_t timestamp;   /* seconds since VHD_EPOCH */
+	char creator[4];
+	uint32_t creator_version;
+	char creator_os[4];
+	uint64_t original_size;
+	uint64_t current_size;
+	uint16_t cylinders;
+	uint8_t heads;
+	uint8_t sectors_per_track;
+	uint32_t type;
+	struct guid id;
+	bool saved_state;
+};
+
+/* Whether the sector begins as a footer does. */
+bool vhd_footer_recognise(const unsigned char *raw);
+
+/* Decodes and checks each field. `force`: a wrong checksum is passed over. */
+int vhd_footer_decode(const unsigned char raw[VHD_FOOTER_SIZE], bool force, struct vhd_footer *out,
+		      struct tranship_error *err);
+void vhd_footer_encode(const struct vhd_footer *footer, unsigned char raw[VHD_FOOTER_SIZE]);
+
+/* The size that the geometry stands for, in bytes. */
+uint64_t vhd_geometry_size(const struct vhd_footer *footer);
+
+/* Fills in the geometry for a size, as the specification's appendix calculates it. */
+void vhd_geometry_for(uint64_t size, struct vhd_footer *footer);
+
+struct vhd_dynamic {
+	uint64_t table_offset;
+	uint32_t max_entries;
+	uint32_t block_size;
+	struct guid parent_id;
+	uint32_t parent_timestamp;
+	unsigned char parent_name[512]; /* UTF-16, big-endian */
+};
+
+int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force, struct vhd_dynamic *out,
+		       struct tranship_error *err);
+void vhd_dynamic_encode(const struct vhd_dynamic *dynamic, unsigned char raw[VHD_DYNAMIC_SIZE]);
+
+/* The size of a block's sector bitmap, which stands before its data. */
+uint32_t vhd_bitmap_size(uint32_t block_size);
+
+#endif

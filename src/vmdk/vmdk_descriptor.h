@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The text that describes a VMDK: what it is called, what it descends from, which extents it consists of.
+ * Source: VMware, "Virtual Disk Format 5.0", section "The Disk Descriptor File".
+ */
+#ifndef VMDK_VMDK_DESCRIPTOR_H
+#define VMDK_VMDK_DESCRIPTOR_H
+
+#include "base/buffer.h"
+#include "base/idgen.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A descriptor file is no larger: a larger file that begins like one is a guest's disk. */
+#define VMDK_DESCRIPTOR_MAX (64U * 1024)
+#define VMDK_NO_PARENT 0xFFFFFFFFU
+
+enum vmdk_access { VMDK_RW, VMDK_RDONLY, VMDK_NOACCESS };
+
+struct vmdk_extent_line {
+	enum vmdk_access access;
+	uint64_t sectors;
+	char type[16];     /* "FLAT", "SPARSE", "ZERO", "VMFS", ... */
+	const char *name;  /* in the descriptor's text; NULL where the line has none */
+	uint64_t offset;   /* sectors into the file, for flat extents */
+};
+
+struct vmdk_descriptor {
+	char *text; /* owns what the pointers point into */
+	uint32_t cid;
+	uint32_t parent_cid;
+	char create_type[32];
+	const char *parent_hint; /* NULL: none */
+	bool encrypted;
+	size_t extent_count;
+	struct vmdk_extent_line *extents;
+};
+
+/* Whether a file that begins with these bytes is a descriptor: its first line that says something does. */
+bool vmdk_descriptor_recognise(const unsigned char *head, size_t len);
+
+/* Copies and parses len bytes. Unknown lines are passed over; an extent line that makes no sense is an error. */
+int vmdk_descriptor_parse(const void *text, size_t len, struct vmdk_descriptor *out, struct tranship_error *err);
+void vmdk_descriptor_free(struct vmdk_descriptor *d);
+
+/* What a new descriptor says. */
+struct vmdk_descriptor_new {
+	const char *create_type;
+	uint64_t capacity; /* sectors */
+	const char *adapter_type;
+	const char *hw_version;
+	const char *tools_version;
+	uint32_t cid;
+	unsigned char content_id[12]; /* the rest of ddb.longContentID */
+};
+
+/* Draws cid and content_id. */
+int vmdk_descriptor_identify(struct vmdk_descriptor_new *d, struct idgen *ids, struct tranship_error *err);
+
+/* Appends everything up to the extent lines, one extent line, everything behind them. */
+int vmdk_descriptor_begin(const struct vmdk_descriptor_new *d, struct buffer *out, struct tranship_error *err);
+int vmdk_descriptor_extent(uint64_t sectors, const char *type, const char *name, bool flat, struct buffer *out,
+			   struct tranship_error *err);
+int vmdk_descriptor_end(const struct vmdk_descriptor_new *d, struct buffer *out, struct tranship_error *err);
+
+#endif

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * VMware, "Virtual Disk Format 5.0", "Hosted Sparse Extents". The grain directory has an entry for each grain
+ * table, a grain table one for each grain; both are read through a bounded cache, because a disk of 62 TiB
+ * has 4 GiB of them.
+ */
+#include "vmdk/vmdk_sparse.h"
+
+#include "base/bytes.h"
+#include "base/checked.h"
+#include "base/error.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Entries that are looked up at once. */
+#define ENTRIES_AT_ONCE 512U
+/* A map looks no further than this many grains of one kind, so that it always returns soon. */
+#define MAP_GRAINS_MAX (1U << 22)
+
+/* The directory is at the end of a stream: the last but one sector repeats the header with its place. */
+static int read_footer(struct vmdk_sparse *s, struct tranship_error *err)
+{
+	uint64_t size = tranship_file_size(s->file);
+	unsigned char raw[VMDK_HEADER_SIZE];
+	struct tranship_error inner;
+	struct vmdk_header footer;
+	int rc;
+
+	if (size < 3 * VMDK_SECTOR)
+		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: the stream ends before its footer");
+	rc = tranship_file_read(s->file, size - 2 * VMDK_SECTOR, raw, sizeof(raw), err);
+	if (rc)
+		return rc;
+	if (vmdk_header_decode(raw, &footer, &inner))
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: no footer at %" PRIu64 ", the stream was cut short or something follows it (%s)",
+				 size - 2 * VMDK_SECTOR, inner.message);
+	if (footer.gd_offset == VMDK_GD_AT_END)
+		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: the footer does not say where the grain directory is");
+	if (footer.capacity != s->header.capacity || footer.grain_sectors != s->header.grain_sectors ||
+	    footer.gtes_per_gt != s->header.gtes_per_gt || footer.flags != s->header.flags)
+		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: header and footer describe different disks");
+	s->header.gd_offset = footer.gd_offset;
+	return 0;
+}
+
+static int check_directory(const struct vmdk_sparse *s, struct tranship_error *err)
+{
+	uint64_t entries = vmdk_gd_entries(&s->header), size = tranship_file_size(s->file), off;
+
+	if (!mul_ok(s->header.gd_offset, VMDK_SECTOR, &off) || !range_ok(off, entries * 4, size))
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: the grain directory, %" PRIu64 " entries at sector %" PRIu64
+				 ", passes the end of the file (sector %" PRIu64 ")",
+				 entries, s->header.gd_offset, size / VMDK_SECTOR);
+	return 0;
+}
+
+int vmdk_sparse_open(struct vmdk_sparse *s, struct tranship_file *file, size_t cache_memory,
+		     struct tranship_error *err)
+{
+	unsigned char raw[VMDK_HEADER_SIZE];
+	int rc;
+
+	*s = (struct vmdk_sparse){ .file = file };
+	if (tranship_file_size(file) < sizeof(raw))
+		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: %" PRIu64 " bytes are too few for a header",
+				 tranship_file_size(file));
+	rc = tranship_file_read(file, 0, raw, sizeof(raw), err);
+	if (rc == 0)
+		rc = vmdk_header_decode(raw, &s->header, err);
+	if (rc == 0 && s->header.gd_offset == VMDK_GD_AT_END)
+		rc = read_footer(s, err);
+	if (rc == 0)
+		rc = check_directory(s, err);
+	if (rc)
+		return rc;
+	s->size = s->header.capacity * VMDK_SECTOR;
+	s->grain_size = (uint32_t)(s->header.grain_sectors * VMDK_SECTOR);
+	s->grains = div_up(s->header.capacity, s->header.grain_sectors);
+	return table_cache_new(file, cache_memory, &s->cache, err);
+}
+
+void vmdk_sparse_close(struct vmdk_sparse *s)
+{
+	table_cache_free(s->cache);
+	s->cache = NULL;
+}
+
+/* Copies entries of one grain table; `gde` is its directory entry. */
+static int table_entries(struct vmdk_sparse *s, uint32_t gde, uint64_t gt, size_t first, size_t count,
+			 uint32_t *entries, struct tranship_error *err)
+{
+	unsigned char raw[4 * ENTRIES_AT_ONCE];
+	size_t i, n;
+	int rc;
+
+	if (gde == 0) {
+		memset(entries, 0, count * sizeof(*entries));
+		return 0;
+	}
+	if (!range_ok((uint64_t)gde * VMDK_SECTOR, (uint64_t)s->header.gtes_per_gt * 4, tranship_file_size(s->file)))
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu32
+				 ", where no table fits before the end of the file (sector %" PRIu64 ")",
+				 gt, gde, tranship_file_size(s->file) / VMDK_SECTOR);
+	for (; count > 0; count -= n, first += n, entries += n) {
+		n = count < ENTRIES_AT_ONCE ? count : ENTRIES_AT_ONCE;
+		rc = table_cache_read(s->cache, (uint64_t)gde * VMDK_SECTOR + 4 * first, raw, 4 * n, err);
+		if (rc)
+			return rc;
+		for (i = 0; i < n; i++)
+			entries[i] = get_le32(raw + 4 * i);
+	}
+	return 0;
+}
+
+static int directory_entry(struct vmdk_sparse *s, uint64_t gt, uint32_t *gde, struct tranship_error *err)
+{
+	unsigned char raw[4];
+	int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw, sizeof(raw), err);
+
+	*gde = get_le32(raw);
+	return rc;
+}
+
+int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uint32_t *entries,
+			struct tranship_error *err)
+{
+	uint32_t per_gt = s->header.gtes_per_gt;
+
+	while (count > 0) {
+		size_t at = (size_t)(first % per_gt);
+		size_t n = count < per_gt - at ? count : per_gt - at;
+		uint32_t gde;
+		int rc = directory_entry(s, first / per_gt, &gde, err);
+
+		if (rc == 0)
+			rc = table_entries(s, gde, first / per_gt, at, n, entries, err);
+		if (rc)
+			return rc;
+		first += n;
+		count -= n;
+		entries += n;
+	}
+	return 0;
+}
+
+static enum tranship_extent_kind entry_kind(uint32_t entry)
+{
+	return entry == VMDK_GTE_ABSENT ? TRANSHIP_ABSENT : entry == VMDK_GTE_ZERO ? TRANSHIP_ZERO : TRANSHIP_DATA;
+}
+
+/* How much of a grain the disk has: all of it but for the last one. */
+static size_t grain_len(const struct vmdk_sparse *s, uint64_t index)
+{
+	return (size_t)min_u64(s->grain_size, s->size - index * s->grain_size);
+}
+
+static int check_grain(const struct vmdk_sparse *s, uint64_t index, uint32_t entry, struct tranship_error *err)
+{
+	size_t len = s->header.flags & VMDK_FLAG_COMPRESSED ? vmdk_grain_head(s) : grain_len(s, index);
+
+	if (range_ok((uint64_t)entry * VMDK_SECTOR, len, tranship_file_size(s->file)))
+		return 0;
+	return error_set(err, TRANSHIP_ECORRUPT,
+			 "vmdk: grain table %" PRIu64 " entry %" PRIu64 " points at sector %" PRIu32
+			 ", where no grain fits before the end of the file (sector %" PRIu64 ")",
+			 index / s->header.gtes_per_gt, index % s->header.gtes_per_gt, entry,
+			 tranship_file_size(s->file) / VMDK_SECTOR);
+}
+
+/* How many of the grains behind the first of `entries` continue it. */
+static size_t same_extent(const struct vmdk_sparse *s, const uint32_t *entries, size_t count, uint32_t *expect)
+{
+	enum tranship_extent_kind kind = entry_kind(entries[0]);
+	size_t n;
+
+	for (n = 0; n < count; n++) {
+		if (entry_kind(entries[n]) != kind)
+			break;
+		if (kind == TRANSHIP_DATA) {
+			if (entries[n] != *expect)
+				break;
+			*expect = (uint32_t)(entries[n] + s->header.grain_sectors);
+		}
+	}
+	return n;
+}
+
+/* Whole tables that the directory does not have are passed over at once. */
+static int skip_absent_tables(struct vmdk_sparse *s, uint64_t *grain, struct tranship_error *err)
+{
+	uint64_t gt = *grain / s->header.gtes_per_gt, gts = vmdk_gd_entries(&s->header);
+	uint32_t gde = 0;
+	int rc = 0;
+
+	if (*grain % s->header.gtes_per_gt)
+		return 0;
+	while (gt < gts && rc == 0) {
+		rc = directory_entry(s, gt, &gde, err);
+		if (rc || gde != 0)
+			break;
+		gt++;
+	}
+	*grain = min_u64(gt * s->header.gtes_per_gt, s->grains);
+	return rc;
+}
+
+int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out, struct tranship_error *err)
+{
+	uint32_t entries[ENTRIES_AT_ONCE], expect = 0;
+	uint64_t first = off / s->grain_size, grain = first;
+	bool packed = s->header.flags & VMDK_FLAG_COMPRESSED;
+
+	while (grain < s->grains && grain - first < MAP_GRAINS_MAX) {
+		/* Stay within one table, so that a missing table is seen at its start. */
+		size_t count = (size_t)min_u64(s->grains - grain, ENTRIES_AT_ONCE), n;
+		int rc;
+
+		count = (size_t)min_u64(count, s->header.gtes_per_gt - grain % s->header.gtes_per_gt);
+		if (packed)
+			count = 1;
+		rc = vmdk_sparse_entries(s, grain, count, entries, err);
+		if (rc)
+			return rc;
+		if (grain == first) {
+			out->kind = entry_kind(entries[0]);
+			expect = entries[0];
+			if (out->kind == TRANSHIP_DATA) {
+				rc = check_grain(s, grain, entries[0], err);
+				if (rc)
+					return rc;
+				out->file_off = (uint64_t)entries[0] * VMDK_SECTOR + (packed ? 0 : off % s->grain_size);
+				out->compressed = packed;
+			}
+		} else if (entry_kind(entries[0]) != out->kind) {
+			break;
+		}
+		n = same_extent(s, entries, count, &expect);
+		grain += n;
+		if (n < count || (packed && out->kind == TRANSHIP_DATA))
+			break;
+		if (out->kind == TRANSHIP_ABSENT) {
+			rc = skip_absent_tables(s, &grain, err);
+			if (rc)
+				return rc;
+		}
+	}
+	out->len = min_u64(grain * s->grain_size, s->size) - off;
+	return 0;
+}
+
+/* Grains that follow each other in the file are read at once. */
+static int read_plain(struct vmdk_sparse *s, uint64_t off, unsigned char *buf, size_t len, struct tranship_error *err)
+{
+	while (len > 0) {
+		struct tranship_extent extent = { .off = off };
+		int rc = vmdk_sparse_map(s, off, &extent, err);
+		size_t n;
+
+		if (rc)
+			return rc;
+		n = (size_t)min_u64(len, extent.len);
+		if (extent.kind == TRANSHIP_DATA) {
+			uint64_t size = tranship_file_size(s->file);
+
+			if (!range_ok(extent.file_off, n, size))
+				return error_set(err, TRANSHIP_ECORRUPT,
+						 "vmdk: the grains of [%" PRIu64 ", %" PRIu64
+						 ") pass the end of the file (%" PRIu64 " bytes)",
+						 off, off + n, size);
+			rc = tranship_file_read(s->file, extent.file_off, buf, n, err);
+		} else {
+			memset(buf, 0, n);
+		}
+		if (rc)
+			return rc;
+		off += n;
+		buf += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int vmdk_sparse_read(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint64_t off, void *buf, size_t len,
+		     struct tranship_error *err)
+{
+	return s->header.flags & VMDK_FLAG_COMPRESSED ? vmdk_grain_read(s, scratch, off, buf, len, err) :
+							read_plain(s, off, buf, len, err);
+}
