@@ -12,6 +12,13 @@
 #endif
 #if TRANSHIP_WITH_ISAL
 #include <isa-l/igzip_lib.h>
+
+/*
+ * Our level 1 is ISA-L's level 2: on 64 KiB of files it is as fast as its level 1 (about 510 MB/s) and 1.1 %
+ * smaller.
+ */
+#define ISAL_LEVEL 2
+#define ISAL_LEVEL_BUF ISAL_DEF_LVL2_DEFAULT
 #endif
 
 /*
@@ -144,7 +151,7 @@ int deflater_new(int level, struct deflater **out, struct tranship_error *err)
 	def->level = level;
 #if TRANSHIP_WITH_ISAL
 	if (level == 1) {
-		def->isal_level_buf = malloc(ISAL_DEF_LVL1_DEFAULT);
+		def->isal_level_buf = malloc(ISAL_LEVEL_BUF);
 		if (!def->isal_level_buf)
 			return out_of_memory(def, err);
 		*out = def;
@@ -179,9 +186,9 @@ static size_t isal_run(struct deflater *def, const void *in, size_t len, void *o
 	struct isal_zstream *s = &def->isal;
 
 	isal_deflate_stateless_init(s);
-	s->level = 1;
+	s->level = ISAL_LEVEL;
 	s->level_buf = def->isal_level_buf;
-	s->level_buf_size = ISAL_DEF_LVL1_DEFAULT;
+	s->level_buf_size = ISAL_LEVEL_BUF;
 	s->gzip_flag = IGZIP_ZLIB;
 	s->end_of_stream = 1;
 	s->next_in = (unsigned char *)(uintptr_t)in;

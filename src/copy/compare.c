@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two of these stay in a core's cache between being read and being compared. */
-#define COMPARE_RUN (256U << 10)
+/* A worker's turn; read and compared in pieces, of which two stay in a core's cache. */
+#define COMPARE_RUN (1U << 20)
+#define PIECE (256U << 10)
 #define BUFFER_ALIGN 4096U
 
 struct side {
@@ -26,8 +27,7 @@ struct side {
 struct compare_item {
 	uint64_t off;
 	uint64_t len;
-	bool data[2]; /* whether that side must be read */
-	unsigned char *bytes[2];
+	bool data[2];     /* whether that side must be read */
 	bool map_differs; /* strict: at off, and nothing was read */
 	bool differs;
 	uint64_t differs_at;
@@ -35,6 +35,7 @@ struct compare_item {
 
 struct compare_worker {
 	struct tranship_scratch *scratch[2];
+	unsigned char *bytes[2]; /* a piece of each side */
 };
 
 struct compare {
@@ -45,36 +46,29 @@ struct compare {
 	struct tranship_compare_result *result;
 };
 
-static void compare_item_free(void *ctx, void *arg)
+static void compare_item_free(void *ctx, void *item)
 {
-	struct compare_item *item = arg;
-
 	(void)ctx;
-	free(item->bytes[0]);
-	free(item->bytes[1]);
 	free(item);
 }
 
 static int compare_item_new(void *ctx, void **out, struct tranship_error *err)
 {
-	struct compare_item *item = calloc(1, sizeof(*item));
-
 	(void)ctx;
-	if (!item)
-		return error_nomem(err, sizeof(*item));
-	*out = item;
-	item->bytes[0] = aligned_alloc(BUFFER_ALIGN, COMPARE_RUN);
-	item->bytes[1] = aligned_alloc(BUFFER_ALIGN, COMPARE_RUN);
-	return item->bytes[0] && item->bytes[1] ? 0 : error_nomem(err, COMPARE_RUN);
+	*out = calloc(1, sizeof(struct compare_item));
+	return *out ? 0 : error_nomem(err, sizeof(struct compare_item));
 }
 
 static void compare_worker_free(void *ctx, void *arg)
 {
 	struct compare_worker *worker = arg;
+	int i;
 
 	(void)ctx;
-	tranship_scratch_free(worker->scratch[0]);
-	tranship_scratch_free(worker->scratch[1]);
+	for (i = 0; i < 2; i++) {
+		tranship_scratch_free(worker->scratch[i]);
+		free(worker->bytes[i]);
+	}
 	free(worker);
 }
 
@@ -82,15 +76,20 @@ static int compare_worker_new(void *ctx, void **out, struct tranship_error *err)
 {
 	struct compare *compare = ctx;
 	struct compare_worker *worker = calloc(1, sizeof(*worker));
-	int rc;
+	int i, rc;
 
 	if (!worker)
 		return error_nomem(err, sizeof(*worker));
-	*out = worker;
-	rc = tranship_scratch_new(compare->side[0].disk, &worker->scratch[0], err);
-	if (rc == 0)
-		rc = tranship_scratch_new(compare->side[1].disk, &worker->scratch[1], err);
-	return rc;
+	*out = worker; /* freed by compare_worker_free, whole or not */
+	for (i = 0; i < 2; i++) {
+		rc = tranship_scratch_new(compare->side[i].disk, &worker->scratch[i], err);
+		if (rc)
+			return rc;
+		worker->bytes[i] = aligned_alloc(BUFFER_ALIGN, PIECE);
+		if (!worker->bytes[i])
+			return error_nomem(err, PIECE);
+	}
+	return 0;
 }
 
 /* What both sides hold at off, and how far that goes. */
@@ -121,7 +120,7 @@ static int compare_plan(void *ctx, void *arg, struct tranship_error *err)
 
 	if (at >= compare->end)
 		return 0;
-	*item = (struct compare_item){ .off = at, .bytes = { item->bytes[0], item->bytes[1] } };
+	*item = (struct compare_item){ .off = at };
 	while (at < limit) {
 		bool data[2], same;
 		uint64_t end;
@@ -169,47 +168,56 @@ static size_t first_difference(const unsigned char *a, const unsigned char *b, s
 	return at;
 }
 
-static int read_side(struct compare *compare, struct compare_worker *worker, struct compare_item *item, int i,
+/* One side of [off, off + len); zeros where it is known to be zeros, and behind its end. */
+static int read_side(struct compare *compare, struct compare_worker *worker, int i, uint64_t off, size_t len,
 		     struct tranship_error *err)
 {
-	uint64_t size = compare->side[i].disk->size;
-	size_t have = item->off < size ? (size_t)min_u64(item->len, size - item->off) : 0;
-	int rc = have ? tranship_disk_read(compare->side[i].disk, worker->scratch[i], item->off, item->bytes[i], have, err) :
-			0;
+	struct tranship_disk *disk = compare->side[i].disk;
+	size_t have = off < disk->size ? (size_t)min_u64(len, disk->size - off) : 0;
+	int rc = have ? tranship_disk_read(disk, worker->scratch[i], off, worker->bytes[i], have, err) : 0;
 
 	if (rc)
 		return error_in_file(err, rc, i == 0 ? "first image" : "second image");
-	memset(item->bytes[i] + have, 0, (size_t)item->len - have);
+	memset(worker->bytes[i] + have, 0, len - have);
 	return 0;
 }
 
-static int compare_work(void *ctx, void *worker_arg, void *arg, struct tranship_error *err)
+static int compare_piece(struct compare *compare, struct compare_worker *worker, struct compare_item *item,
+			 uint64_t off, size_t len, struct tranship_error *err)
 {
-	struct compare *compare = ctx;
-	struct compare_item *item = arg;
-	size_t len = (size_t)item->len;
 	int i, rc;
 
-	if (item->map_differs || !(item->data[0] || item->data[1]))
-		return 0;
 	for (i = 0; i < 2; i++) {
 		if (!item->data[i])
 			continue;
-		rc = read_side(compare, worker_arg, item, i, err);
+		rc = read_side(compare, worker, i, off, len, err);
 		if (rc)
 			return rc;
 	}
 	if (item->data[0] && item->data[1])
-		item->differs = memcmp(item->bytes[0], item->bytes[1], len) != 0;
+		item->differs = memcmp(worker->bytes[0], worker->bytes[1], len) != 0;
 	else
-		item->differs = !bytes_are_zero(item->bytes[item->data[0] ? 0 : 1], len);
+		item->differs = !bytes_are_zero(worker->bytes[item->data[0] ? 0 : 1], len);
 	if (item->differs) {
 		for (i = 0; i < 2; i++)
 			if (!item->data[i])
-				memset(item->bytes[i], 0, len);
-		item->differs_at = item->off + first_difference(item->bytes[0], item->bytes[1], len);
+				memset(worker->bytes[i], 0, len);
+		item->differs_at = off + first_difference(worker->bytes[0], worker->bytes[1], len);
 	}
 	return 0;
+}
+
+static int compare_work(void *ctx, void *worker, void *arg, struct tranship_error *err)
+{
+	struct compare_item *item = arg;
+	uint64_t at, end = item->off + item->len;
+	int rc = 0;
+
+	if (item->map_differs || !(item->data[0] || item->data[1]))
+		return 0;
+	for (at = item->off; at < end && rc == 0 && !item->differs; at += PIECE)
+		rc = compare_piece(ctx, worker, item, at, (size_t)min_u64(PIECE, end - at), err);
+	return rc;
 }
 
 static int compare_commit(void *ctx, void *arg, struct tranship_error *err)

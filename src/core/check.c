@@ -62,16 +62,19 @@ bool usage_mark(struct usage *usage, uint64_t off, uint64_t len)
 	return bitmap_set(&usage->map, first, last - first) == 0 && inside;
 }
 
-void usage_report_leaks(const struct usage *usage, uint64_t from, const char *name, struct check *check)
+void usage_report_leaks(const struct usage *usage, uint64_t from, uint64_t cluster, const char *name,
+			struct check *check)
 {
 	uint64_t bit = from > usage->phase ? div_up(from - usage->phase, usage->unit) : 0;
 
 	while ((bit = bitmap_next(&usage->map, bit, false)) < usage->map.bits) {
 		uint64_t end = bitmap_next(&usage->map, bit, true);
 		uint64_t off = usage->phase + bit * usage->unit;
+		uint64_t len = min_u64((end - bit) * usage->unit, usage->size - off);
 
-		check_leak(check, end - bit, "%s: %" PRIu64 " bytes at %" PRIu64 " are used by nothing", name,
-			   min_u64((end - bit) * usage->unit, usage->size - off), off);
+		if (len >= cluster)
+			check_leak(check, len / cluster, "%s: %" PRIu64 " bytes at %" PRIu64 " are used by nothing", name, len,
+				   off);
 		bit = end;
 	}
 }

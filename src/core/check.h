@@ -34,7 +34,11 @@ void usage_free(struct usage *usage);
  */
 bool usage_mark(struct usage *usage, uint64_t off, uint64_t len);
 
-/* Reports each stretch of unused units in [from, end of file) as a leak. `name`: the unit of the message ("vmdk"). */
-void usage_report_leaks(const struct usage *usage, uint64_t from, const char *name, struct check *check);
+/*
+ * Reports each stretch of [from, end of file) that nothing uses as leaked clusters; less than a cluster is
+ * padding. `name`: the format, for the message.
+ */
+void usage_report_leaks(const struct usage *usage, uint64_t from, uint64_t cluster, const char *name,
+			struct check *check);
 
 #endif

@@ -91,7 +91,7 @@ static bool value_ok(const struct tranship_option_info *info, const char *value)
 	if (strcmp(info->type, "size") == 0)
 		return tranship_parse_size(value, &number) == 0;
 	if (strcmp(info->type, "int") == 0)
-		return *value != '\0' && strlen(value) < 10 && strspn(value, "0123456789") == strlen(value);
+		return *value != '\0' && strlen(value) <= 10 && strspn(value, "0123456789") == strlen(value);
 	if (strcmp(info->type, "bool") == 0)
 		return is_true(value) || is_false(value);
 	return strcmp(info->type, "text") == 0 || is_choice(info->type, value);

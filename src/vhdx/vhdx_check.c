@@ -112,7 +112,7 @@ int vhdx_check(struct tranship_disk *disk, struct check *check, struct tranship_
 	mark(&c, "BAT", vhdx->regions.bat.offset, vhdx->regions.bat.length);
 	rc = check_bat(&c, err);
 	if (rc == 0)
-		usage_report_leaks(&c.usage, 0, "vhdx", check);
+		usage_report_leaks(&c.usage, 0, vhdx->metadata.block_size, "vhdx", check);
 	check->result.image_end = c.end;
 	usage_free(&c.usage);
 	return rc;

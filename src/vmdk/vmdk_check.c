@@ -176,9 +176,18 @@ static uint64_t grain_phase(const struct vmdk_sparse *s)
 static int aligned(struct vmdk_sparse *s, uint64_t unit, bool *out, struct tranship_error *err)
 {
 	uint32_t entries[512];
-	uint64_t grain = 0;
+	uint64_t grain = 0, gt;
 
 	*out = true;
+	for (gt = 0; gt < vmdk_gd_entries(&s->header); gt++) {
+		unsigned char raw[4];
+		int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw, sizeof(raw), err);
+
+		if (rc)
+			return rc;
+		if (get_le32(raw) >= s->header.overhead) /* a table among the grains has its own size */
+			*out = false;
+	}
 	while (grain < s->grains && *out) {
 		size_t n = (size_t)min_u64(s->grains - grain, 512), i;
 		int rc = vmdk_sparse_entries(s, grain, n, entries, err);
@@ -217,7 +226,7 @@ static int check_sparse(struct vmdk_sparse *s, struct check *check, struct trans
 	for (gt = 0; gt < vmdk_gd_entries(&s->header) && rc == 0; gt++)
 		rc = check_table(&c, gt, err);
 	if (rc == 0 && !is_packed(s) && s->header.overhead <= UINT32_MAX)
-		usage_report_leaks(&c.usage, s->header.overhead * VMDK_SECTOR, "vmdk", check);
+		usage_report_leaks(&c.usage, s->header.overhead * VMDK_SECTOR, s->grain_size, "vmdk", check);
 	check->result.image_end = max_u64(check->result.image_end, c.end);
 	usage_free(&c.usage);
 	return rc;

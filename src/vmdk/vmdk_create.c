@@ -21,8 +21,8 @@ const struct tranship_option_info vmdk_create_options[] = {
 	  "which kind of VMDK (default: monolithicSparse)" },
 	{ "adapter_type", "ide|lsilogic|buslogic|legacyESX", "the virtual adapter (default: lsilogic)" },
 	{ "compression_level", "int", "0 (stored) to 12 (smallest), for streamOptimized (default: 6; 1 is fastest)" },
-	{ "hwversion", "text", "virtual hardware version (default: 4)" },
-	{ "toolsversion", "text", "VMware tools version (default: 2147483647, unmanaged)" },
+	{ "hwversion", "int", "virtual hardware version (default: 4)" },
+	{ "toolsversion", "int", "VMware tools version (default: 2147483647, unmanaged)" },
 	{ 0 },
 };
 
@@ -138,6 +138,17 @@ static int check_output(const struct output *output, const char *subformat, stru
 	return 0;
 }
 
+static void describe(const struct options *options, const char *subformat, uint64_t sectors,
+		     struct vmdk_descriptor_new *d)
+{
+	d->capacity = sectors;
+	snprintf(d->create_type, sizeof(d->create_type), "%s", subformat);
+	snprintf(d->adapter_type, sizeof(d->adapter_type), "%s", options_text(options, "adapter_type", "lsilogic"));
+	snprintf(d->hw_version, sizeof(d->hw_version), "%s", options_text(options, "hwversion", "4"));
+	snprintf(d->tools_version, sizeof(d->tools_version), "%s",
+		 options_text(options, "toolsversion", "2147483647"));
+}
+
 int vmdk_create(const struct create_params *params, struct tranship_writer **out, struct tranship_error *err)
 {
 	const char *subformat = options_text(params->options, "subformat", "monolithicSparse");
@@ -155,13 +166,7 @@ int vmdk_create(const struct create_params *params, struct tranship_writer **out
 	rc = check_output(params->output, subformat, err);
 	if (rc)
 		return rc;
-	new.descriptor = (struct vmdk_descriptor_new){
-		.create_type = subformat,
-		.capacity = new.sectors,
-		.adapter_type = options_text(params->options, "adapter_type", "lsilogic"),
-		.hw_version = options_text(params->options, "hwversion", "4"),
-		.tools_version = options_text(params->options, "toolsversion", "2147483647"),
-	};
+	describe(params->options, subformat, new.sectors, &new.descriptor);
 	rc = vmdk_descriptor_identify(&new.descriptor, params->ids, err);
 	if (rc)
 		return rc;

@@ -44,13 +44,13 @@ bool vmdk_descriptor_recognise(const unsigned char *head, size_t len);
 int vmdk_descriptor_parse(const void *text, size_t len, struct vmdk_descriptor *out, struct tranship_error *err);
 void vmdk_descriptor_free(struct vmdk_descriptor *d);
 
-/* What a new descriptor says. */
+/* What a new descriptor says. It outlives the options that it was made from. */
 struct vmdk_descriptor_new {
-	const char *create_type;
+	char create_type[32];
 	uint64_t capacity; /* sectors */
-	const char *adapter_type;
-	const char *hw_version;
-	const char *tools_version;
+	char adapter_type[16];
+	char hw_version[16];
+	char tools_version[16];
 	uint32_t cid;
 	unsigned char content_id[12]; /* the rest of ddb.longContentID */
 };

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Runs two commands in turns, several times, and prints one JSON line: the median wall time of each, MB/s, peak
+ * memory, the ratio (how many times faster the first one is) and its spread over the pairs.
+ *
+ *   bench-pair CASE BYTES RUNS CLEANUP OURS PEER
+ *
+ * The commands go to /bin/sh; CLEANUP runs before each. An empty PEER is not run.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RUNS_MAX 100
+
+struct sample {
+	double seconds[RUNS_MAX];
+	long rss_kib;
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* `exec` makes the command itself the child that is measured. */
+static double run(const char *command, long *rss_kib)
+{
+	char line[8192];
+	struct rusage usage;
+	double start;
+	int status;
+	pid_t pid;
+
+	snprintf(line, sizeof(line), "exec %s", command);
+	start = now();
+	pid = fork();
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-c", line, (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0 || wait4(pid, &status, 0, &usage) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		fprintf(stderr, "bench-pair: failed: %s\n", command);
+		exit(1);
+	}
+	if (usage.ru_maxrss > *rss_kib)
+		*rss_kib = usage.ru_maxrss;
+	return now() - start;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(const double *values, int count)
+{
+	double sorted[RUNS_MAX];
+
+	memcpy(sorted, values, (size_t)count * sizeof(*values));
+	qsort(sorted, (size_t)count, sizeof(*sorted), by_value);
+	return count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct sample ours = { 0 }, peer = { 0 };
+	double ratio[RUNS_MAX], low = 1e99, high = 0, bytes;
+	int runs, i;
+
+	if (argc != 7 || (runs = atoi(argv[3])) < 1 || runs > RUNS_MAX) {
+		fprintf(stderr, "usage: bench-pair CASE BYTES RUNS CLEANUP OURS PEER\n");
+		return 2;
+	}
+	bytes = atof(argv[2]);
+	for (i = 0; i < runs; i++) {
+		if (system(argv[4]))
+			return 1;
+		ours.seconds[i] = run(argv[5], &ours.rss_kib);
+		if (!*argv[6])
+			continue;
+		if (system(argv[4]))
+			return 1;
+		peer.seconds[i] = run(argv[6], &peer.rss_kib);
+		ratio[i] = peer.seconds[i] / ours.seconds[i];
+		low = ratio[i] < low ? ratio[i] : low;
+		high = ratio[i] > high ? ratio[i] : high;
+	}
+	printf("{\"case\": \"%s\", \"bytes\": %.0f, \"runs\": %d, \"seconds\": %.4f, \"mb_s\": %.0f, \"rss_mb\": %.1f", argv[1],
+	       bytes, runs, median(ours.seconds, runs), bytes / 1e6 / median(ours.seconds, runs),
+	       (double)ours.rss_kib / 1024);
+	if (*argv[6])
+		printf(", \"peer_seconds\": %.4f, \"peer_rss_mb\": %.1f, \"ratio\": %.2f, \"ratio_low\": %.2f, \"ratio_high\": %.2f",
+		       median(peer.seconds, runs), (double)peer.rss_kib / 1024, median(ratio, runs), low, high);
+	puts("}");
+	return system(argv[4]) ? 1 : 0;
+}

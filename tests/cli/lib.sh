@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by every script in this folder: a temporary folder of its own, and a few words for checks.
+# $TRANSHIP is the command, $TEST_TOOL the helper; other people's programs are taken from PATH.
+set -euo pipefail
+export LC_ALL=C
+work=$(mktemp -d "${TMPDIR:-/tmp}/tranship-test.XXXXXX")
+trap 'status=$?; chmod -R u+rwx "$work" 2>/dev/null; rm -rf "$work"; exit $status' EXIT
+cd "$work"
+
+failures=0
+fail() {
+	echo "FAIL: $*" >&2
+	failures=$((failures + 1))
+}
+# The last line of every script.
+finish() {
+	[ "$failures" -eq 0 ] || { echo "$failures checks failed" >&2; exit 1; }
+	echo "all checks passed"
+}
+skip() {
+	echo "SKIP: $*"
+	exit 77
+}
+# need PROGRAM...: skips the script where one of them is missing.
+need() {
+	local program
+	for program; do
+		command -v "$program" >/dev/null || skip "$program is not installed"
+	done
+}
+# expect CODE COMMAND...: runs it, output to ./out and ./err, and checks the exit code.
+expect() {
+	local want=$1 got=0
+	shift
+	"$@" >out 2>err || got=$?
+	[ "$got" -eq "$want" ] || fail "exit code $got, wanted $want: $* ($(head -c 500 err))"
+}
+# says TEXT: the last command's standard error has it.
+says() {
+	grep -qF -- "$1" err || fail "the message lacks '$1': $(head -c 500 err)"
+}
+# same A B: the content of two images is the same, by our own compare.
+same() {
+	"$TRANSHIP" compare -q "$@" || fail "content differs: $*"
+}
+# no_leftovers: nothing partial stands in the folder.
+no_leftovers() {
+	local left
+	left=$(find . -name '*.tranship-partial' -o -name '.tranship-spool*')
+	[ -z "$left" ] || fail "left behind: $left"
+}
+random_disk() { "$TEST_TOOL" disk "$@"; }
+flat_sum() { sha256sum <"$1" | cut -d' ' -f1; }

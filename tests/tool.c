@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the scripts need and the shell does not have.
+ *   test-tool disk FILE SIZE SEED     a sparse raw disk: stretches of random bytes, text, zeros and holes
+ *   test-tool poke FILE OFFSET HEX    overwrites bytes
+ *   test-tool sum-vhd FILE            makes the checksums of a VHD right again
+ */
+#include "base/bytes.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static uint64_t state;
+
+static uint64_t next(void)
+{
+	uint64_t z = state += 0x9E3779B97F4A7C15U;
+
+	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9U;
+	z = (z ^ z >> 27) * 0x94D049BB133111EBU;
+	return z ^ z >> 31;
+}
+
+static int die(const char *what)
+{
+	perror(what);
+	return 1;
+}
+
+static int make_disk(const char *path, uint64_t size)
+{
+	static unsigned char buf[1 << 20];
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+	uint64_t at = 0;
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		return die(path);
+	while (at < size) {
+		uint64_t longest = next() % 16 == 0 ? size / 4 + 1 : next() % 4 == 0 ? sizeof(buf) : 70000;
+		uint64_t len = next() % longest + 1, kind = next() % 4, i;
+
+		len = len < size - at ? len : size - at;
+		if (kind == 3) { /* a hole */
+			at += len;
+			continue;
+		}
+		len = len < sizeof(buf) ? len : sizeof(buf);
+		for (i = 0; i < len; i++)
+			buf[i] = kind == 0 ? (unsigned char)next() :
+				 kind == 1 ? (unsigned char)"tranship moves disks. "[(at + i) % 22] :
+					     0;
+		if (pwrite(fd, buf, (size_t)len, (off_t)at) != (ssize_t)len)
+			return die(path);
+		at += len;
+	}
+	return close(fd) < 0 ? die(path) : 0;
+}
+
+static int poke(const char *path, uint64_t off, const char *hex)
+{
+	int fd = open(path, O_RDWR);
+
+	if (fd < 0)
+		return die(path);
+	for (; hex[0] && hex[1]; hex += 2, off++) {
+		char digits[3] = { hex[0], hex[1], 0 };
+		unsigned char byte = (unsigned char)strtoul(digits, NULL, 16);
+
+		if (pwrite(fd, &byte, 1, (off_t)off) != 1)
+			return die(path);
+	}
+	return close(fd) < 0 ? die(path) : 0;
+}
+
+static void sum(unsigned char *raw, size_t len, size_t field)
+{
+	uint32_t total = 0;
+	size_t i;
+
+	put_be32(raw + field, 0);
+	for (i = 0; i < len; i++)
+		total += raw[i];
+	put_be32(raw + field, ~total);
+}
+
+static int sum_at(int fd, off_t off, const char *cookie, size_t len, size_t field)
+{
+	unsigned char raw[1024];
+
+	if (pread(fd, raw, len, off) != (ssize_t)len || memcmp(raw, cookie, 8) != 0)
+		return 0;
+	sum(raw, len, field);
+	return pwrite(fd, raw, len, off) == (ssize_t)len ? 0 : 1;
+}
+
+static int sum_vhd(const char *path)
+{
+	int fd = open(path, O_RDWR);
+	off_t size;
+
+	if (fd < 0)
+		return die(path);
+	size = lseek(fd, 0, SEEK_END);
+	if (sum_at(fd, 0, "conectix", 512, 64) || sum_at(fd, size - 512, "conectix", 512, 64) ||
+	    sum_at(fd, 512, "cxsparse", 1024, 36))
+		return die(path);
+	return close(fd) < 0 ? die(path) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 5 && strcmp(argv[1], "disk") == 0) {
+		state = strtoull(argv[4], NULL, 10);
+		return make_disk(argv[2], strtoull(argv[3], NULL, 10));
+	}
+	if (argc == 5 && strcmp(argv[1], "poke") == 0)
+		return poke(argv[2], strtoull(argv[3], NULL, 0), argv[4]);
+	if (argc == 3 && strcmp(argv[1], "sum-vhd") == 0)
+		return sum_vhd(argv[2]);
+	fprintf(stderr, "usage: test-tool disk FILE SIZE SEED | poke FILE OFFSET HEX | sum-vhd FILE\n");
+	return 2;
+}
