@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Makes the second version of a disk: seeded edits inside its data, as a week of use leaves them. Of the disk's
- * 64 KiB blocks 2.9 % are touched, and in these so many 4 KiB pieces change that they are 1.8 % of all.
+ * Makes the second version of a disk: seeded edits inside its data, as a week of use leaves them.
+ * Of the disk's 64 KiB blocks 2.9 % are touched, and in these so many 4 KiB pieces change that they
+ * are 1.8 % of all.
  *
  *   bench-edit DISK
  */
@@ -25,7 +26,8 @@ static uint64_t next(void)
 	return state;
 }
 
-/* New content that compresses about as well as what it replaces: the old words, some of them changed. */
+/* New content that compresses about as well as what it replaces: the old words, some of them
+ * changed. */
 static void change(unsigned char *piece)
 {
 	size_t i;
@@ -59,9 +61,11 @@ int main(int argc, char **argv)
 	want_pieces = blocks * PIECES * 18 / 1000;
 	while (touched < want_touched) {
 		off_t off = (off_t)(next() % blocks) * BLOCK;
-		uint64_t left = want_touched - touched, n = (want_pieces - pieces + left - 1) / left, at;
+		uint64_t left = want_touched - touched,
+			 n = (want_pieces - pieces + left - 1) / left, at;
 
-		if (lseek(fd, off, SEEK_DATA) != off || pread(fd, block, BLOCK, off) != BLOCK || is_zero(block, BLOCK))
+		if (lseek(fd, off, SEEK_DATA) != off || pread(fd, block, BLOCK, off) != BLOCK ||
+		    is_zero(block, BLOCK))
 			continue;
 		at = next() % PIECES;
 		for (uint64_t i = 0; i < n && i < PIECES; i++)
@@ -73,7 +77,7 @@ int main(int argc, char **argv)
 		touched++;
 		pieces += n;
 	}
-	printf("changed %llu of %llu blocks of 64 KiB, %llu of 4 KiB\n", (unsigned long long)touched,
-	       (unsigned long long)blocks, (unsigned long long)pieces);
+	printf("changed %llu of %llu blocks of 64 KiB, %llu of 4 KiB\n",
+	       (unsigned long long)touched, (unsigned long long)blocks, (unsigned long long)pieces);
 	return close(fd) ? 1 : 0;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the machine and the libraries can do at all: the bare loops that the benchmark's rows are held against.
+ * What the machine and the libraries can do at all: the bare loops that the benchmark's rows are
+ * held against.
  *
  *   bench-limit inflate FILE.vmdk THREADS     unpack every grain of a stream-optimized VMDK
- *   bench-limit deflate FILE LEVEL THREADS    pack a file in grains of 64 KiB (level 1: ISA-L where it is)
- *   bench-limit compare FILE1 FILE2 THREADS   read and compare two files
+ *   bench-limit deflate FILE LEVEL THREADS    pack a file in grains of 64 KiB (level 1: ISA-L where
+ * it is) bench-limit compare FILE1 FILE2 THREADS   read and compare two files
  */
 #include "config.h"
 
@@ -58,7 +59,8 @@ static void find_grains(void)
 			grains[grain_count++] = at;
 		else if (le32(head + 12) == 0)
 			break;
-		at += size > 0 ? ((uint64_t)size + 12 + 511) / 512 * 512 : 512 + 512 * (uint64_t)le32(head);
+		at += size > 0 ? ((uint64_t)size + 12 + 511) / 512 * 512
+			       : 512 + 512 * (uint64_t)le32(head);
 	}
 }
 
@@ -70,7 +72,8 @@ static void *inflate_main(void *arg)
 
 	(void)arg;
 	while ((first = next_run++ * (RUN / GRAIN)) < grain_count) {
-		size_t last = first + RUN / GRAIN < grain_count ? first + RUN / GRAIN : grain_count, i, got;
+		size_t last = first + RUN / GRAIN < grain_count ? first + RUN / GRAIN : grain_count,
+		       i, got;
 		uint64_t end = last < grain_count ? grains[last] : file_size;
 		ssize_t n = pread(fds[0], in, (size_t)(end - grains[first]), (off_t)grains[first]);
 
@@ -160,14 +163,29 @@ static void *compare_main(void *arg)
 
 		if (data < 0 || (uint64_t)data >= off + n) /* a hole of both */
 			continue;
-		if (pread(fds[0], a, n, (off_t)off) != (ssize_t)n || pread(fds[1], b, n, (off_t)off) != (ssize_t)n ||
-		    memcmp(a, b, n) != 0)
+		if (pread(fds[0], a, n, (off_t)off) != (ssize_t)n ||
+		    pread(fds[1], b, n, (off_t)off) != (ssize_t)n || memcmp(a, b, n) != 0)
 			exit(1);
 		out_bytes += n;
 	}
 	free(a);
 	free(b);
 	return NULL;
+}
+
+static void fill(const char *path, uint64_t bytes)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	unsigned char *buf = malloc(RUN);
+
+	if (fd < 0 || !buf)
+		exit(1);
+	memset(buf, 1, RUN);
+	for (; out_bytes < bytes; out_bytes += RUN)
+		if (pwrite(fd, buf, RUN, (off_t)out_bytes) != RUN)
+			exit(1);
+	free(buf);
+	close(fd);
 }
 
 static void run_threads(void *(*main_fn)(void *), int count)
@@ -199,7 +217,9 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 3 ? argv[1] : "";
 
-	if (strcmp(what, "deflate") == 0 && argc == 5) {
+	if (strcmp(what, "fill") == 0 && argc == 4) {
+		fill(argv[2], strtoull(argv[3], NULL, 10));
+	} else if (strcmp(what, "deflate") == 0 && argc == 5) {
 		fds[0] = open_file(argv[2]);
 		level = atoi(argv[3]);
 		run_threads(deflate_main, atoi(argv[4]));
@@ -214,7 +234,8 @@ int main(int argc, char **argv)
 		run_threads(inflate_main, atoi(argv[3]));
 #endif
 	} else {
-		fprintf(stderr, "usage: bench-limit inflate FILE THREADS | deflate FILE LEVEL THREADS | compare A B THREADS\n");
+		fprintf(stderr, "usage: bench-limit inflate FILE THREADS | deflate FILE LEVEL "
+				"THREADS | compare A B THREADS | fill FILE BYTES\n");
 		return 2;
 	}
 	printf("%llu bytes\n", (unsigned long long)out_bytes);

@@ -29,37 +29,35 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct check_args *args = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &args->source;
-		break;
+	case ARGP_KEY_INIT: state->child_inputs[0] = &args->source; break;
 	case OPT_OUTPUT:
 		args->output = cli_parse_output(arg);
 		if (args->output == OUTPUT_UNKNOWN)
 			argp_error(state, "--output takes human or json");
 		break;
-	case 'T':
-		args->source.cache = arg;
-		break;
+	case 'T': args->source.cache = arg; break;
 	case ARGP_KEY_ARG:
 		if (args->path)
 			argp_error(state, "one image at a time");
 		args->path = arg;
 		break;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "an image is needed");
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
+	case ARGP_KEY_NO_ARGS: argp_error(state, "an image is needed"); break;
+	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
 
 static const struct argp argp = {
-	options, parse, "IMAGE",
+	options,
+	parse,
+	"IMAGE",
 	"Checks the structure of an image: tables, overlaps, leaks. Nothing is written."
-	"\vExit code: 0 sound, 1 it could not be checked, 2 errors, 3 leaks only, 63 the format has no structure."
+	"\vExit code: 0 sound, 1 it could not be checked, 2 errors, 3 leaks only, 63 the format "
+	"has no structure."
 	"\n\nExample: tranship check disk.vhdx",
-	children, NULL, NULL
+	children,
+	NULL,
+	NULL
 };
 
 static void print_finding(void *ctx, enum tranship_finding_kind kind, const char *message)
@@ -67,7 +65,8 @@ static void print_finding(void *ctx, enum tranship_finding_kind kind, const char
 	const struct check_args *args = ctx;
 
 	if (!args->source.quiet)
-		fprintf(stderr, "%s: %s\n", kind == TRANSHIP_FINDING_LEAK ? "LEAK" : "ERROR", message);
+		fprintf(stderr, "%s: %s\n", kind == TRANSHIP_FINDING_LEAK ? "LEAK" : "ERROR",
+			message);
 }
 
 static void print_json(const struct check_args *args, const struct tranship_disk *disk,
@@ -82,7 +81,8 @@ static void print_json(const struct check_args *args, const struct tranship_disk
 		json_object_set_new(root, "corruptions", json_integer((json_int_t)result->errors));
 	if (result->leaks)
 		json_object_set_new(root, "leaks", json_integer((json_int_t)result->leaks));
-	json_object_set_new(root, "allocated-clusters", json_integer((json_int_t)result->allocated));
+	json_object_set_new(root, "allocated-clusters",
+			    json_integer((json_int_t)result->allocated));
 	json_object_set_new(root, "filename", name ? name : json_string(""));
 	json_object_set_new(root, "format", json_string(tranship_disk_format(disk)));
 	json_dumpf(root, stdout, JSON_INDENT(4) | JSON_PRESERVE_ORDER);
@@ -103,8 +103,8 @@ static void print_human(const struct tranship_check_result *result)
 		       "This means waste of disk space, but no harm to data.\n",
 		       result->leaks);
 	if (result->total)
-		printf("%" PRIu64 "/%" PRIu64 " = %0.2f%% allocated\n", result->allocated, result->total,
-		       100.0 * (double)result->allocated / (double)result->total);
+		printf("%" PRIu64 "/%" PRIu64 " = %0.2f%% allocated\n", result->allocated,
+		       result->total, 100.0 * (double)result->allocated / (double)result->total);
 	printf("Image end offset: %" PRIu64 "\n", result->image_end);
 }
 

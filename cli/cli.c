@@ -55,19 +55,24 @@ static const struct argp_option source_options[] = {
 	{ NULL, 0, NULL, 0, "Options for every image that is read:", 10 },
 	{ NULL, 'f', "FORMAT", 0, "Format of the image (default: found out by looking)", 10 },
 	{ "force-share", 'U', NULL, 0, "Read it although another program is writing it", 10 },
-	{ "image-option", OPT_IMAGE_OPTION, "KEY=VALUE", 0, "Option of the format (vpc: force_size_calc=chs; raw: size=, offset=)", 10 },
+	{ "image-option", OPT_IMAGE_OPTION, "KEY=VALUE", 0,
+	  "Option of the format (vpc: force_size_calc=chs; raw: size=, offset=)", 10 },
 	{ "member", OPT_MEMBER, "NAME", 0, "The image is this member of a tar archive (OVA)", 10 },
 	{ "other-files", OPT_OTHER_FILES, "POLICY", 0,
-	  "Which other files it may lead to: none, beside (default), anywhere, or a folder (repeatable)", 10 },
+	  "Which other files it may lead to: none, beside (default), anywhere, or a folder "
+	  "(repeatable)",
+	  10 },
 	{ "probe", OPT_PROBE, "strict", 0, "Refuse an image that refers to other files", 10 },
-	{ "force-checksum", OPT_FORCE_CHECKSUM, NULL, 0, "Go on where a checksum of its structure is wrong", 10 },
+	{ "force-checksum", OPT_FORCE_CHECKSUM, NULL, 0,
+	  "Go on where a checksum of its structure is wrong", 10 },
 	{ "quiet", 'q', NULL, 0, "Print nothing but errors", 10 },
 	{ 0 },
 };
 
 static void add_folder(struct cli_source *source, const char *folder)
 {
-	source->folders = realloc(source->folders, (source->policy.folder_count + 1) * sizeof(*source->folders));
+	source->folders = realloc(source->folders,
+				  (source->policy.folder_count + 1) * sizeof(*source->folders));
 	if (!source->folders)
 		abort();
 	source->folders[source->policy.folder_count++] = folder;
@@ -92,34 +97,19 @@ static error_t parse_source(int key, char *arg, struct argp_state *state)
 	struct cli_source *source = state->input;
 
 	switch (key) {
-	case 'f':
-		source->format = arg;
-		break;
-	case 'U':
-		source->flags |= TRANSHIP_OPEN_FORCE_SHARE;
-		break;
-	case 'q':
-		source->quiet = true;
-		break;
-	case OPT_IMAGE_OPTION:
-		cli_join_options(&source->options, arg);
-		break;
-	case OPT_MEMBER:
-		source->member = arg;
-		break;
-	case OPT_OTHER_FILES:
-		take_policy(source, arg);
-		break;
+	case 'f': source->format = arg; break;
+	case 'U': source->flags |= TRANSHIP_OPEN_FORCE_SHARE; break;
+	case 'q': source->quiet = true; break;
+	case OPT_IMAGE_OPTION: cli_join_options(&source->options, arg); break;
+	case OPT_MEMBER: source->member = arg; break;
+	case OPT_OTHER_FILES: take_policy(source, arg); break;
 	case OPT_PROBE:
 		if (strcmp(arg, "strict") != 0)
 			argp_error(state, "--probe takes 'strict'");
 		source->flags |= TRANSHIP_OPEN_STRICT;
 		break;
-	case OPT_FORCE_CHECKSUM:
-		source->flags |= TRANSHIP_OPEN_FORCE_CHECKSUM;
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
+	case OPT_FORCE_CHECKSUM: source->flags |= TRANSHIP_OPEN_FORCE_CHECKSUM; break;
+	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
@@ -150,7 +140,8 @@ static int cache_flags(const char *cache, unsigned *flags)
 	return -1;
 }
 
-struct tranship_disk *cli_open(const struct cli_source *source, const char *path, const char *format)
+struct tranship_disk *cli_open(const struct cli_source *source, const char *path,
+			       const char *format)
 {
 	struct tranship_open_options options = { .format = format ? format : source->format,
 						 .options = source->options,
@@ -175,7 +166,9 @@ struct tranship_disk *cli_open(const struct cli_source *source, const char *path
 
 enum cli_output cli_parse_output(const char *text)
 {
-	return strcmp(text, "json") == 0 ? OUTPUT_JSON : strcmp(text, "human") == 0 ? OUTPUT_HUMAN : OUTPUT_UNKNOWN;
+	return strcmp(text, "json") == 0    ? OUTPUT_JSON
+	       : strcmp(text, "human") == 0 ? OUTPUT_HUMAN
+					    : OUTPUT_UNKNOWN;
 }
 
 void cli_join_options(char **list, const char *more)
@@ -193,7 +186,8 @@ uint64_t cli_parse_size(struct argp_state *state, const char *what, const char *
 	uint64_t size = 0;
 
 	if (tranship_parse_size(text, &size))
-		argp_error(state, "%s '%s' is no size (a number with k, M, G, T, P or E)", what, text);
+		argp_error(state, "%s '%s' is no size (a number with k, M, G, T, P or E)", what,
+			   text);
 	return size;
 }
 
@@ -205,7 +199,8 @@ const char *cli_size_text(uint64_t bytes, char *text)
 	/* The suffix under which the number shows at most three digits before the point. */
 	frexp((double)bytes / (1000.0 / 1024.0), &exponent);
 	exponent = exponent > 0 ? (exponent - 1) / 10 : 0;
-	snprintf(text, 32, "%0.3g %sB", (double)bytes / (double)((uint64_t)1 << (10 * exponent)), suffixes[exponent]);
+	snprintf(text, 32, "%0.3g %sB", (double)bytes / (double)((uint64_t)1 << (10 * exponent)),
+		 suffixes[exponent]);
 	return text;
 }
 

@@ -20,15 +20,16 @@ void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* "NAME: 'file': message" */
 void cli_report(const char *file, const struct tranship_error *err);
 
-/* The options of every subcommand that opens an image; an argp child. The input is a struct cli_source. */
+/* The options of every subcommand that opens an image; an argp child. The input is a struct
+ * cli_source. */
 struct cli_source {
-	const char *format;  /* -f */
-	char *options;       /* --image-option, joined */
-	const char *member;  /* --member */
-	const char *cache;   /* -T */
-	const char *spool;   /* where a pipe of unknown size is kept */
-	unsigned flags;      /* TRANSHIP_OPEN_* */
-	bool quiet;          /* -q */
+	const char *format; /* -f */
+	char *options;      /* --image-option, joined */
+	const char *member; /* --member */
+	const char *cache;  /* -T */
+	const char *spool;  /* where a pipe of unknown size is kept */
+	unsigned flags;     /* TRANSHIP_OPEN_* */
+	bool quiet;         /* -q */
 	struct tranship_policy policy;
 	const char **folders;
 };
@@ -38,7 +39,8 @@ void cli_source_init(struct cli_source *source);
 void cli_source_free(struct cli_source *source);
 
 /* Opens an image; prints what is wrong. NULL on failure. `format` overrides the source's. */
-struct tranship_disk *cli_open(const struct cli_source *source, const char *path, const char *format);
+struct tranship_disk *cli_open(const struct cli_source *source, const char *path,
+			       const char *format);
 
 /* --output=human|json */
 enum cli_output { OUTPUT_HUMAN, OUTPUT_JSON, OUTPUT_UNKNOWN };

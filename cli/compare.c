@@ -20,7 +20,8 @@ static const struct argp_option options[] = {
 	{ NULL, 'F', "FORMAT", 0, "Format of the second image (default: found out by looking)", 0 },
 	{ "progress", 'p', NULL, 0, "Show progress on a terminal", 0 },
 	{ "strict", 's', NULL, 0, "Sizes, and what is stored at all, must agree, too", 0 },
-	{ "source-cache", 'T', "MODE", 0, "writeback (default; leaves the page cache as it was) or none (O_DIRECT)", 0 },
+	{ "source-cache", 'T', "MODE", 0,
+	  "writeback (default; leaves the page cache as it was) or none (O_DIRECT)", 0 },
 	{ 0 },
 };
 
@@ -31,21 +32,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct compare_args *args = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &args->source;
-		break;
-	case 'F':
-		args->second_format = arg;
-		break;
-	case 'p':
-		args->progress = true;
-		break;
-	case 's':
-		args->strict = true;
-		break;
-	case 'T':
-		args->source.cache = arg;
-		break;
+	case ARGP_KEY_INIT: state->child_inputs[0] = &args->source; break;
+	case 'F': args->second_format = arg; break;
+	case 'p': args->progress = true; break;
+	case 's': args->strict = true; break;
+	case 'T': args->source.cache = arg; break;
 	case ARGP_KEY_ARG:
 		if (!args->a)
 			args->a = arg;
@@ -58,18 +49,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!args->b)
 			argp_error(state, "two images are needed");
 		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
+	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
 
 static const struct argp argp = {
-	options, parse, "IMAGE1 IMAGE2",
+	options,
+	parse,
+	"IMAGE1 IMAGE2",
 	"Compares the content of two disks of any formats."
-	"\vA longer disk whose rest is zeros counts as the same, unless -s is given. Exit code: 0 the same, "
+	"\vA longer disk whose rest is zeros counts as the same, unless -s is given. Exit code: 0 "
+	"the same, "
 	"1 different, 2 trouble.\n\nExample: tranship compare -p disk.vmdk disk.vhdx",
-	children, NULL, NULL
+	children,
+	NULL,
+	NULL
 };
 
 static int verdict(const struct compare_args *args, const struct tranship_compare_result *result)
@@ -89,7 +84,8 @@ static int verdict(const struct compare_args *args, const struct tranship_compar
 		break;
 	case TRANSHIP_MAP_DIFFERS:
 		if (!quiet)
-			printf("Strict mode: Offset %" PRIu64 " block status mismatch!\n", result->off);
+			printf("Strict mode: Offset %" PRIu64 " block status mismatch!\n",
+			       result->off);
 		break;
 	case TRANSHIP_SIZE_DIFFERS:
 		if (!quiet)
@@ -99,7 +95,8 @@ static int verdict(const struct compare_args *args, const struct tranship_compar
 	return EXIT_DIFFERENT;
 }
 
-static int compare(const struct compare_args *args, struct tranship_disk *a, struct tranship_disk *b)
+static int compare(const struct compare_args *args, struct tranship_disk *a,
+		   struct tranship_disk *b)
 {
 	struct tranship_copy_options copy_options = { 0 };
 	struct tranship_compare_result result;

@@ -22,18 +22,23 @@ struct convert_args {
 enum { OPT_TARGET_IS_ZERO = 0x200, OPT_NO_CLOBBER };
 
 static const struct argp_option options[] = {
-	{ "target-format", 'O', "FORMAT", 0, "Format of the output (default: raw); null reads and checks only", 0 },
+	{ "target-format", 'O', "FORMAT", 0,
+	  "Format of the output (default: raw); null reads and checks only", 0 },
 	{ "options", 'o', "KEY=VALUE,...", 0, "Options of the output; 'help' lists them", 0 },
 	{ "compress", 'c', NULL, 0, "Compressed output (vmdk: streamOptimized)", 0 },
 	{ "progress", 'p', NULL, 0, "Show phase, rate and time left on a terminal", 0 },
-	{ "sparse-size", 'S', "SIZE", 0, "Leave out zeros of this length (default: 4k; 0: leave out none)", 0 },
+	{ "sparse-size", 'S', "SIZE", 0,
+	  "Leave out zeros of this length (default: 4k; 0: leave out none)", 0 },
 	{ "threads", 'm', "N", 0, "Worker threads (default: one for each CPU)", 0 },
 	{ "rate", 'r', "SIZE", 0, "Copy at most so many bytes a second", 0 },
 	{ "no-create", 'n', NULL, 0, "Write into the existing output; not atomic", 0 },
-	{ "target-is-zero", OPT_TARGET_IS_ZERO, NULL, 0, "With -n: the output reads as zeros already", 0 },
+	{ "target-is-zero", OPT_TARGET_IS_ZERO, NULL, 0,
+	  "With -n: the output reads as zeros already", 0 },
 	{ "no-clobber", OPT_NO_CLOBBER, NULL, 0, "Refuse to replace an existing output", 0 },
-	{ "target-cache", 't', "MODE", 0, "Output: writeback (default), none, writethrough or unsafe", 0 },
-	{ "source-cache", 'T', "MODE", 0, "Source: writeback (default; leaves the page cache as it was) or none (O_DIRECT)", 0 },
+	{ "target-cache", 't', "MODE", 0,
+	  "Output: writeback (default), none, writethrough or unsafe", 0 },
+	{ "source-cache", 'T', "MODE", 0,
+	  "Source: writeback (default; leaves the page cache as it was) or none (O_DIRECT)", 0 },
 	{ 0 },
 };
 
@@ -63,45 +68,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct convert_args *args = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &args->source;
-		break;
-	case 'O':
-		args->target.format = arg;
-		break;
-	case 'o':
-		cli_target_option(&args->target, arg);
-		break;
-	case 'c':
-		args->target.compressed = true;
-		break;
-	case 'p':
-		args->progress = true;
-		break;
-	case 'S':
-		take_sparse_size(args, state, arg);
-		break;
-	case 'm':
-		args->copy.threads = take_threads(state, arg);
-		break;
-	case 'r':
-		args->copy.rate = cli_parse_size(state, "rate", arg);
-		break;
-	case 'n':
-		args->flags |= TRANSHIP_CREATE_IN_PLACE;
-		break;
-	case OPT_TARGET_IS_ZERO:
-		args->flags |= TRANSHIP_CREATE_TARGET_IS_ZERO;
-		break;
-	case OPT_NO_CLOBBER:
-		args->flags |= TRANSHIP_CREATE_NO_CLOBBER;
-		break;
-	case 't':
-		args->cache = arg;
-		break;
-	case 'T':
-		args->source.cache = arg;
-		break;
+	case ARGP_KEY_INIT: state->child_inputs[0] = &args->source; break;
+	case 'O': args->target.format = arg; break;
+	case 'o': cli_target_option(&args->target, arg); break;
+	case 'c': args->target.compressed = true; break;
+	case 'p': args->progress = true; break;
+	case 'S': take_sparse_size(args, state, arg); break;
+	case 'm': args->copy.threads = take_threads(state, arg); break;
+	case 'r': args->copy.rate = cli_parse_size(state, "rate", arg); break;
+	case 'n': args->flags |= TRANSHIP_CREATE_IN_PLACE; break;
+	case OPT_TARGET_IS_ZERO: args->flags |= TRANSHIP_CREATE_TARGET_IS_ZERO; break;
+	case OPT_NO_CLOBBER: args->flags |= TRANSHIP_CREATE_NO_CLOBBER; break;
+	case 't': args->cache = arg; break;
+	case 'T': args->source.cache = arg; break;
 	case ARGP_KEY_ARG:
 		if (!args->from)
 			args->from = arg;
@@ -115,21 +94,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			break;
 		if (!args->from || (!args->to && strcmp(args->target.format, "null") != 0))
 			argp_error(state, "a source and an output are needed");
-		if (args->flags & TRANSHIP_CREATE_TARGET_IS_ZERO && !(args->flags & TRANSHIP_CREATE_IN_PLACE))
+		if (args->flags & TRANSHIP_CREATE_TARGET_IS_ZERO &&
+		    !(args->flags & TRANSHIP_CREATE_IN_PLACE))
 			argp_error(state, "--target-is-zero goes with -n");
 		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
+	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
 
 static const struct argp argp = {
-	options, parse, "SOURCE [OUTPUT]",
-	"Copies a disk into another format. '-' is standard input or output, where the format can stream."
+	options,
+	parse,
+	"SOURCE [OUTPUT]",
+	"Copies a disk into another format. '-' is standard input or output, where the format can "
+	"stream."
 	"\vThe output takes its name only when it is whole and on stable storage."
 	"\n\nExample: tranship convert -p -O vmdk -o subformat=streamOptimized disk.vhdx disk.vmdk",
-	children, NULL, NULL
+	children,
+	NULL,
+	NULL
 };
 
 static int parse_cache(const char *text, enum tranship_cache *out)
@@ -175,11 +159,13 @@ static void say_in_place(const struct convert_args *args)
 	if (args->source.quiet || !args->to || strcmp(args->to, "-") == 0 || stat(args->to, &st))
 		return;
 	if (S_ISBLK(st.st_mode) || (S_ISREG(st.st_mode) && args->flags & TRANSHIP_CREATE_IN_PLACE))
-		cli_error("note: '%s' is written in place; if this is interrupted it is neither old nor new", args->to);
+		cli_error("note: '%s' is written in place; if this is interrupted it is neither "
+			  "old nor new",
+			  args->to);
 }
 
-static int copy(const struct convert_args *args, struct tranship_disk *disk, struct tranship_writer *writer,
-		struct tranship_error *err)
+static int copy(const struct convert_args *args, struct tranship_disk *disk,
+		struct tranship_writer *writer, struct tranship_error *err)
 {
 	struct tranship_copy_options copy_options = args->copy;
 	struct cli_meter meter;
@@ -224,7 +210,8 @@ static int convert(struct convert_args *args)
 	} else {
 		rc = copy(args, disk, writer, &err);
 		if (rc)
-			cli_error("converting '%s' to '%s' failed: %s", args->from, args->to ? args->to : "null", err.message);
+			cli_error("converting '%s' to '%s' failed: %s", args->from,
+				  args->to ? args->to : "null", err.message);
 	}
 	tranship_writer_close(writer);
 	tranship_disk_close(disk);

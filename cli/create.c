@@ -28,18 +28,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct create_args *args = state->input;
 
 	switch (key) {
-	case 'f':
-		args->target.format = arg;
-		break;
-	case 'o':
-		cli_target_option(&args->target, arg);
-		break;
-	case OPT_NO_CLOBBER:
-		args->no_clobber = true;
-		break;
-	case 'q':
-		args->quiet = true;
-		break;
+	case 'f': args->target.format = arg; break;
+	case 'o': cli_target_option(&args->target, arg); break;
+	case OPT_NO_CLOBBER: args->no_clobber = true; break;
+	case 'q': args->quiet = true; break;
 	case ARGP_KEY_ARG:
 		if (!args->path) {
 			args->path = arg;
@@ -54,16 +46,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!args->target.help && !args->size_text)
 			argp_error(state, "a file and a size are needed");
 		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
+	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
 
-static const struct argp argp = { options, parse, "FILE SIZE",
-				  "Makes an empty image: a disk of zeros."
-				  "\vExample: tranship create -f vhdx -o block_size=2M disk.vhdx 100G",
-				  NULL, NULL, NULL };
+static const struct argp argp = {
+	options,
+	parse,
+	"FILE SIZE",
+	"Makes an empty image: a disk of zeros."
+	"\vExample: tranship create -f vhdx -o block_size=2M disk.vhdx 100G",
+	NULL,
+	NULL,
+	NULL
+};
 
 static int create(const struct create_args *args)
 {
@@ -87,8 +84,9 @@ static int create(const struct create_args *args)
 		return EXIT_ERROR;
 	}
 	if (!args->quiet)
-		printf("Formatting '%s', fmt=%s size=%" PRIu64 "%s%s\n", args->path, args->target.format, args->size,
-		       args->target.options ? " " : "", args->target.options ? args->target.options : "");
+		printf("Formatting '%s', fmt=%s size=%" PRIu64 "%s%s\n", args->path,
+		       args->target.format, args->size, args->target.options ? " " : "",
+		       args->target.options ? args->target.options : "");
 	return EXIT_OK;
 }
 

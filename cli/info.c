@@ -25,9 +25,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct info_args *args = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &args->source;
-		break;
+	case ARGP_KEY_INIT: state->child_inputs[0] = &args->source; break;
 	case OPT_OUTPUT:
 		args->output = cli_parse_output(arg);
 		if (args->output == OUTPUT_UNKNOWN)
@@ -38,19 +36,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "one image at a time");
 		args->path = arg;
 		break;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "an image is needed");
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
+	case ARGP_KEY_NO_ARGS: argp_error(state, "an image is needed"); break;
+	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
 
-static const struct argp argp = { options, parse, "IMAGE",
+static const struct argp argp = { options,
+				  parse,
+				  "IMAGE",
 				  "Says what an image is: format, size, what its format knows."
 				  "\vExample: tranship info --output=json disk.vhdx",
-				  children, NULL, NULL };
+				  children,
+				  NULL,
+				  NULL };
 
 /* Text out of an image, or a file's name, may be anything; JSON takes UTF-8 only. */
 static json_t *json_string_or_empty(const char *text)
@@ -64,12 +63,9 @@ static json_t *json_string_or_empty(const char *text)
 static json_t *property_value(const struct tranship_property *p)
 {
 	switch (p->type) {
-	case TRANSHIP_PROPERTY_NUMBER:
-		return json_integer((json_int_t)p->number);
-	case TRANSHIP_PROPERTY_BOOL:
-		return json_boolean(p->number);
-	default:
-		return json_string_or_empty(p->text);
+	case TRANSHIP_PROPERTY_NUMBER: return json_integer((json_int_t)p->number);
+	case TRANSHIP_PROPERTY_BOOL: return json_boolean(p->number);
+	default: return json_string_or_empty(p->text);
 	}
 }
 
@@ -93,7 +89,8 @@ static int add_property(void *ctx, const struct tranship_property *p)
 		} else {
 			next = json_object_get(at, part);
 			if (!next) {
-				next = dot[1] >= '0' && dot[1] <= '9' ? json_array() : json_object();
+				next = dot[1] >= '0' && dot[1] <= '9' ? json_array()
+								      : json_object();
 				json_object_set_new(at, part, next);
 			}
 		}
@@ -116,15 +113,19 @@ static void print_json(struct tranship_disk *disk, const char *path)
 {
 	json_t *root = json_object(), *data = properties(disk);
 
-	json_object_set_new(root, "virtual-size", json_integer((json_int_t)tranship_disk_size(disk)));
+	json_object_set_new(root, "virtual-size",
+			    json_integer((json_int_t)tranship_disk_size(disk)));
 	json_object_set_new(root, "filename", json_string_or_empty(path));
 	if (tranship_disk_cluster_size(disk))
-		json_object_set_new(root, "cluster-size", json_integer(tranship_disk_cluster_size(disk)));
+		json_object_set_new(root, "cluster-size",
+				    json_integer(tranship_disk_cluster_size(disk)));
 	json_object_set_new(root, "format", json_string(tranship_disk_format(disk)));
-	json_object_set_new(root, "actual-size", json_integer((json_int_t)tranship_disk_allocated(disk)));
+	json_object_set_new(root, "actual-size",
+			    json_integer((json_int_t)tranship_disk_allocated(disk)));
 	if (json_object_size(data) > 0)
-		json_object_set_new(root, "format-specific",
-				    json_pack("{s:s, s:O}", "type", tranship_disk_format(disk), "data", data));
+		json_object_set_new(
+			root, "format-specific",
+			json_pack("{s:s, s:O}", "type", tranship_disk_format(disk), "data", data));
 	json_object_set_new(root, "dirty-flag", json_false());
 	json_dumpf(root, stdout, JSON_INDENT(4) | JSON_PRESERVE_ORDER);
 	putchar('\n');
@@ -169,14 +170,14 @@ static void print_tree(const json_t *value, int indent)
 	size_t i;
 
 	if (json_is_array(value)) {
-		json_array_foreach(value, i, member) {
+		json_array_foreach(value, i, member)
+		{
 			snprintf(name, sizeof(name), "[%zu]", i);
 			print_member(name, member, indent);
 		}
 		return;
 	}
-	json_object_foreach((json_t *)value, key, member)
-		print_member(key, member, indent);
+	json_object_foreach((json_t *)value, key, member) print_member(key, member, indent);
 }
 
 static void print_human(struct tranship_disk *disk, const char *path)
@@ -186,7 +187,8 @@ static void print_human(struct tranship_disk *disk, const char *path)
 
 	printf("image: %s\nfile format: %s\nvirtual size: %s (%llu bytes)\ndisk size: %s\n", path,
 	       tranship_disk_format(disk), cli_size_text(tranship_disk_size(disk), size),
-	       (unsigned long long)tranship_disk_size(disk), cli_size_text(tranship_disk_allocated(disk), used));
+	       (unsigned long long)tranship_disk_size(disk),
+	       cli_size_text(tranship_disk_allocated(disk), used));
 	if (tranship_disk_cluster_size(disk))
 		printf("cluster_size: %u\n", (unsigned)tranship_disk_cluster_size(disk));
 	if (json_object_size(data) > 0) {

@@ -29,43 +29,39 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct map_args *args = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &args->source;
-		break;
+	case ARGP_KEY_INIT: state->child_inputs[0] = &args->source; break;
 	case OPT_OUTPUT:
 		args->output = cli_parse_output(arg);
 		if (args->output == OUTPUT_UNKNOWN)
 			argp_error(state, "--output takes human or json");
 		break;
-	case 's':
-		args->start = cli_parse_size(state, "offset", arg);
-		break;
-	case 'l':
-		args->length = cli_parse_size(state, "length", arg);
-		break;
+	case 's': args->start = cli_parse_size(state, "offset", arg); break;
+	case 'l': args->length = cli_parse_size(state, "length", arg); break;
 	case ARGP_KEY_ARG:
 		if (args->path)
 			argp_error(state, "one image at a time");
 		args->path = arg;
 		break;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "an image is needed");
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
+	case ARGP_KEY_NO_ARGS: argp_error(state, "an image is needed"); break;
+	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
 
 static const struct argp argp = {
-	options, parse, "IMAGE",
+	options,
+	parse,
+	"IMAGE",
 	"Lists which parts of the disk are data, and where they stand in its files."
 	"\vThe table lists data only; JSON lists everything, with the keys of qemu-img."
 	"\n\nExample: tranship map --output=json disk.vmdk",
-	children, NULL, NULL
+	children,
+	NULL,
+	NULL
 };
 
-static void print_human(const struct tranship_disk *disk, const struct tranship_extent *e, bool first)
+static void print_human(const struct tranship_disk *disk, const struct tranship_extent *e,
+			bool first)
 {
 	if (first)
 		printf("%-16s%-16s%-16s%s\n", "Offset", "Length", "Mapped to", "File");
@@ -90,7 +86,8 @@ static void print_json(const struct tranship_extent *e, bool first)
 	printf("%s{ \"start\": %" PRIu64 ", \"length\": %" PRIu64
 	       ", \"depth\": 0, \"present\": %s, \"zero\": %s, \"data\": %s",
 	       first ? "" : ",\n", e->off, e->len, e->kind == TRANSHIP_ABSENT ? "false" : "true",
-	       e->kind == TRANSHIP_DATA ? "false" : "true", e->kind == TRANSHIP_DATA ? "true" : "false");
+	       e->kind == TRANSHIP_DATA ? "false" : "true",
+	       e->kind == TRANSHIP_DATA ? "true" : "false");
 	if (e->compressed)
 		printf(", \"compressed\": true");
 	else if (e->file_off != TRANSHIP_NO_OFFSET)
@@ -106,13 +103,15 @@ static bool merge(struct tranship_extent *into, const struct tranship_extent *ne
 	if (into->kind != next->kind || into->compressed != next->compressed ||
 	    (placed != (next->file_off != TRANSHIP_NO_OFFSET && !next->compressed)))
 		return false;
-	if (placed && (into->file_index != next->file_index || into->file_off + into->len != next->file_off))
+	if (placed &&
+	    (into->file_index != next->file_index || into->file_off + into->len != next->file_off))
 		return false;
 	into->len += next->len;
 	return true;
 }
 
-static int print_map(const struct map_args *args, struct tranship_disk *disk, struct tranship_error *err)
+static int print_map(const struct map_args *args, struct tranship_disk *disk,
+		     struct tranship_error *err)
 {
 	uint64_t size = tranship_disk_size(disk);
 	uint64_t off = args->start, end = args->length < size - off ? off + args->length : size;
@@ -158,9 +157,11 @@ int cmd_map(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	disk = cli_open(&args.source, args.path, NULL);
 	if (disk && tranship_disk_is_forward(disk))
-		cli_error("'%s': the map of a pipe cannot be listed, it would have to be read", args.path);
+		cli_error("'%s': the map of a pipe cannot be listed, it would have to be read",
+			  args.path);
 	else if (disk && args.start > tranship_disk_size(disk))
-		cli_error("'%s': offset %" PRIu64 " is past the end of the disk", args.path, args.start);
+		cli_error("'%s': offset %" PRIu64 " is past the end of the disk", args.path,
+			  args.start);
 	else if (disk && print_map(&args, disk, &err))
 		cli_report(args.path, &err);
 	else if (disk)

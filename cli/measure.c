@@ -31,20 +31,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct measure_args *args = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &args->source;
-		break;
+	case ARGP_KEY_INIT: state->child_inputs[0] = &args->source; break;
 	case OPT_OUTPUT:
 		args->output = cli_parse_output(arg);
 		if (args->output == OUTPUT_UNKNOWN)
 			argp_error(state, "--output takes human or json");
 		break;
-	case 'O':
-		args->target.format = arg;
-		break;
-	case 'o':
-		cli_target_option(&args->target, arg);
-		break;
+	case 'O': args->target.format = arg; break;
+	case 'o': cli_target_option(&args->target, arg); break;
 	case OPT_SIZE:
 		args->size = cli_parse_size(state, "size", arg);
 		args->has_size = true;
@@ -58,18 +52,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!args->target.help && !args->path == !args->has_size)
 			argp_error(state, "either an image or --size is needed");
 		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
+	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
 
 static const struct argp argp = {
-	options, parse, "[IMAGE]",
+	options,
+	parse,
+	"[IMAGE]",
 	"Says how large an image would become if a disk were converted."
 	"\vThe required size is exact: the conversion is made, and counted instead of written."
 	"\n\nExample: tranship measure -O vmdk -o subformat=streamOptimized disk.vhdx",
-	children, NULL, NULL
+	children,
+	NULL,
+	NULL
 };
 
 static int measure(const struct measure_args *args, struct tranship_disk *disk)
@@ -85,11 +82,12 @@ static int measure(const struct measure_args *args, struct tranship_disk *disk)
 		return EXIT_ERROR;
 	}
 	if (args->output == OUTPUT_JSON)
-		printf("{\n    \"required\": %" PRIu64 ",\n    \"fully-allocated\": %" PRIu64 "\n}\n", measured.required,
-		       measured.fully_allocated);
+		printf("{\n    \"required\": %" PRIu64 ",\n    \"fully-allocated\": %" PRIu64
+		       "\n}\n",
+		       measured.required, measured.fully_allocated);
 	else
-		printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64 "\n", measured.required,
-		       measured.fully_allocated);
+		printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64 "\n",
+		       measured.required, measured.fully_allocated);
 	return EXIT_OK;
 }
 

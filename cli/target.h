@@ -17,6 +17,7 @@ void cli_target_option(struct cli_target *target, const char *arg);
 void cli_target_free(struct cli_target *target);
 
 /* Fills in what the environment decides: SOURCE_DATE_EPOCH. */
-void cli_create_options(const struct cli_target *target, bool quiet, struct tranship_create_options *out);
+void cli_create_options(const struct cli_target *target, bool quiet,
+			struct tranship_create_options *out);
 
 #endif

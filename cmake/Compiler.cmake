@@ -15,6 +15,9 @@ add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wvla -Wmissing-prototyp
 if(TRANSHIP_WERROR)
 	add_compile_options(-Werror)
 endif()
+if(TRANSHIP_FUZZ)
+	add_compile_options(-fsanitize=fuzzer-no-link) # coverage for libFuzzer
+endif()
 if(TRANSHIP_SANITIZE)
 	add_compile_options(-fsanitize=${TRANSHIP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
 	add_link_options(-fsanitize=${TRANSHIP_SANITIZE})

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Moving disks: copy and compare. Both read only what a disk's map calls data, on several threads at once,
- * with memory that depends on the number of threads and not on the disk. The output of a copy does not
- * depend on the number of threads.
+ * Moving disks: copy and compare. Both read only what a disk's map calls data, on several threads
+ * at once, with memory that depends on the number of threads and not on the disk. The output of a
+ * copy does not depend on the number of threads.
  */
 #ifndef TRANSHIP_COPY_H
 #define TRANSHIP_COPY_H
@@ -19,10 +19,11 @@ struct tranship_progress {
 	const char *phase; /* "copying", "comparing", "finishing" */
 	uint64_t done;     /* bytes that are through */
 	uint64_t total;
-	uint64_t data;     /* those of `done` that had to be read */
+	uint64_t data; /* those of `done` that had to be read */
 };
 
-/* Called on the calling thread, some times a second. Nonzero stops the operation with TRANSHIP_ECANCELED. */
+/* Called on the calling thread, some times a second. Nonzero stops the operation with
+ * TRANSHIP_ECANCELED. */
 typedef int tranship_progress_fn(void *ctx, const struct tranship_progress *progress);
 
 /* Zeros are not looked for; every byte is written. */
@@ -30,7 +31,8 @@ typedef int tranship_progress_fn(void *ctx, const struct tranship_progress *prog
 
 struct tranship_copy_options {
 	unsigned threads;     /* workers; 0: one for each CPU that this process may use */
-	uint64_t sparse_size; /* runs of zeros of this many bytes are left out; 0: 4096; or TRANSHIP_SPARSE_OFF */
+	uint64_t sparse_size; /* runs of zeros of this many bytes are left out; 0: 4096; or
+				 TRANSHIP_SPARSE_OFF */
 	uint64_t rate;        /* bytes of data a second; 0: no limit */
 	tranship_progress_fn *progress; /* NULL: none */
 	void *progress_ctx;
@@ -39,34 +41,39 @@ struct tranship_copy_options {
 };
 
 /*
- * Copies all of `disk` to `writer`, which may be larger (the rest is zeros) and must be fresh. Does not
- * finish the writer. `options` may be NULL. After an error close the writer.
+ * Copies all of `disk` to `writer`, which may be larger (the rest is zeros) and must be fresh. Does
+ * not finish the writer. `options` may be NULL. After an error close the writer.
  *
- * TRANSHIP_EINVAL if the writer is smaller than the disk; what reading and writing return; TRANSHIP_ECANCELED.
+ * TRANSHIP_EINVAL if the writer is smaller than the disk; what reading and writing return;
+ * TRANSHIP_ECANCELED.
  */
 TRANSHIP_API int tranship_copy(struct tranship_disk *disk, struct tranship_writer *writer,
-			       const struct tranship_copy_options *options, struct tranship_error *err);
+			       const struct tranship_copy_options *options,
+			       struct tranship_error *err);
 
 enum tranship_difference {
 	TRANSHIP_SAME,
 	TRANSHIP_CONTENT_DIFFERS,
-	TRANSHIP_MAP_DIFFERS,  /* strict only: the same bytes, but stored in one and absent in the other */
+	TRANSHIP_MAP_DIFFERS,  /* strict only: the same bytes, but stored in one and absent in the
+				  other */
 	TRANSHIP_SIZE_DIFFERS, /* strict only */
 };
 
 struct tranship_compare_result {
 	enum tranship_difference difference;
-	uint64_t off;        /* of the first difference, in bytes */
-	bool size_differs;   /* also where the rest of the longer one is zeros, which counts as the same */
+	uint64_t off;      /* of the first difference, in bytes */
+	bool size_differs; /* also where the rest of the longer one is zeros, which counts as the
+			      same */
 };
 
 /*
- * Compares the content of two disks; the longer one's tail must be zeros to count as the same. `strict`:
- * sizes and what is allocated must agree too. `options` may be NULL; sparse_size and rate are ignored.
+ * Compares the content of two disks; the longer one's tail must be zeros to count as the same.
+ * `strict`: sizes and what is allocated must agree too. `options` may be NULL; sparse_size and rate
+ * are ignored.
  */
 TRANSHIP_API int tranship_compare(struct tranship_disk *a, struct tranship_disk *b, bool strict,
-				  const struct tranship_copy_options *options, struct tranship_compare_result *out,
-				  struct tranship_error *err);
+				  const struct tranship_copy_options *options,
+				  struct tranship_compare_result *out, struct tranship_error *err);
 
 #ifdef __cplusplus
 }

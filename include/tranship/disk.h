@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A disk: a virtual disk to be read. Whatever it comes from (an image, an image in an archive, a stream),
- * it has a size, a map that says where data is, and bytes.
+ * A disk: a virtual disk to be read. Whatever it comes from (an image, an image in an archive, a
+ * stream), it has a size, a map that says where data is, and bytes.
  *
- * Threads: a disk never changes once it is open. tranship_disk_map and tranship_disk_read may be called
- * from any number of threads at once, each with its own scratch. A forward disk (see
+ * Threads: a disk never changes once it is open. tranship_disk_map and tranship_disk_read may be
+ * called from any number of threads at once, each with its own scratch. A forward disk (see
  * tranship_disk_is_forward) is the exception.
  */
 #ifndef TRANSHIP_DISK_H
@@ -26,14 +26,15 @@ struct tranship_scratch;
 enum tranship_extent_kind {
 	TRANSHIP_DATA,   /* the image stores these bytes (they may still be zeros) */
 	TRANSHIP_ZERO,   /* the image says that these bytes are zeros */
-	TRANSHIP_ABSENT, /* the image does not hold them: a base may; without one they read as zeros */
+	TRANSHIP_ABSENT, /* the image does not hold them: a base may; without one they read as zeros
+			  */
 };
 
 #define TRANSHIP_NO_OFFSET UINT64_MAX
 
 /*
- * `len` bytes from `off`, all of one kind. Where data stands in a file as it is, file_off is its offset in
- * the file number file_index (see tranship_disk_file_name); compressed or absent data has
+ * `len` bytes from `off`, all of one kind. Where data stands in a file as it is, file_off is its
+ * offset in the file number file_index (see tranship_disk_file_name); compressed or absent data has
  * TRANSHIP_NO_OFFSET or, when compressed, the offset of the stored bytes.
  */
 struct tranship_extent {
@@ -60,19 +61,20 @@ TRANSHIP_API const char *tranship_disk_format(const struct tranship_disk *disk);
 /* Bytes that its files occupy on their file systems, as they were when it was opened. */
 TRANSHIP_API uint64_t tranship_disk_allocated(const struct tranship_disk *disk);
 
-/* The name of file number index as it was given or as the image spells it; NULL past the last one. */
+/* The name of file number index as it was given or as the image spells it; NULL past the last one.
+ */
 TRANSHIP_API const char *tranship_disk_file_name(const struct tranship_disk *disk, uint32_t index);
 
 /*
  * Whether this disk comes from a pipe: it is read once, front to back. Its extents are asked for in
- * ascending order by one thread at a time, and each data extent is read exactly once, soon after it was mapped,
- * from any thread.
+ * ascending order by one thread at a time, and each data extent is read exactly once, soon after it
+ * was mapped, from any thread.
  */
 TRANSHIP_API bool tranship_disk_is_forward(const struct tranship_disk *disk);
 
 /*
- * What a read needs to keep: a decompressor, buffers. One for each thread; released before the disk is
- * closed.
+ * What a read needs to keep: a decompressor, buffers. One for each thread; released before the disk
+ * is closed.
  */
 TRANSHIP_API int tranship_scratch_new(struct tranship_disk *disk, struct tranship_scratch **out,
 				      struct tranship_error *err);
@@ -82,22 +84,27 @@ TRANSHIP_API void tranship_scratch_free(struct tranship_scratch *scratch);
  * The extent that begins at off (off < size). It is as long as the format can tell cheaply, so
  * neighbouring extents may be of one kind; the extents from 0 on tile the disk.
  */
-TRANSHIP_API int tranship_disk_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
-				   struct tranship_error *err);
+TRANSHIP_API int tranship_disk_map(struct tranship_disk *disk, uint64_t off,
+				   struct tranship_extent *out, struct tranship_error *err);
 
 /*
- * Reads len bytes at off, both arbitrary; a range that passes the end of the disk is TRANSHIP_EINVAL. What
- * the image does not hold reads as zeros. `scratch` belongs to this disk and to the calling thread; NULL
- * borrows one, which costs a lock and, now and then, an allocation.
+ * Reads len bytes at off, both arbitrary; a range that passes the end of the disk is
+ * TRANSHIP_EINVAL. What the image does not hold reads as zeros. `scratch` belongs to this disk and
+ * to the calling thread; NULL borrows one, which costs a lock and, now and then, an allocation.
  */
-TRANSHIP_API int tranship_disk_read(struct tranship_disk *disk, struct tranship_scratch *scratch, uint64_t off,
-				    void *buf, size_t len, struct tranship_error *err);
+TRANSHIP_API int tranship_disk_read(struct tranship_disk *disk, struct tranship_scratch *scratch,
+				    uint64_t off, void *buf, size_t len,
+				    struct tranship_error *err);
 
 /*
- * What the format knows beyond the fields above, as a list of names and values. A dot in a name is a level:
- * "extents.0.filename". Numbers among the levels count the elements of a list.
+ * What the format knows beyond the fields above, as a list of names and values. A dot in a name is
+ * a level: "extents.0.filename". Numbers among the levels count the elements of a list.
  */
-enum tranship_property_type { TRANSHIP_PROPERTY_TEXT, TRANSHIP_PROPERTY_NUMBER, TRANSHIP_PROPERTY_BOOL };
+enum tranship_property_type {
+	TRANSHIP_PROPERTY_TEXT,
+	TRANSHIP_PROPERTY_NUMBER,
+	TRANSHIP_PROPERTY_BOOL
+};
 
 struct tranship_property {
 	const char *name;
@@ -106,9 +113,11 @@ struct tranship_property {
 	uint64_t number; /* also the value of a bool: 0 or 1 */
 };
 
-/* Calls fn for each property, in order; what it is given lives until it returns. Stops when fn returns nonzero. */
-TRANSHIP_API int tranship_disk_properties(struct tranship_disk *disk,
-					  int (*fn)(void *ctx, const struct tranship_property *property), void *ctx);
+/* Calls fn for each property, in order; what it is given lives until it returns. Stops when fn
+ * returns nonzero. */
+TRANSHIP_API int
+tranship_disk_properties(struct tranship_disk *disk,
+			 int (*fn)(void *ctx, const struct tranship_property *property), void *ctx);
 
 /* Closes the disk and everything beneath it; NULL is accepted. */
 TRANSHIP_API void tranship_disk_close(struct tranship_disk *disk);

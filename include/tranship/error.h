@@ -4,8 +4,8 @@
  *
  * Every function that can fail returns 0, or one of the negative codes below, and takes a
  * `struct tranship_error *` as its last argument. That struct belongs to the caller, needs no
- * initialisation and no release, and may be NULL when only the code matters. The library never prints,
- * exits or aborts, and keeps no thread-local or global error state.
+ * initialisation and no release, and may be NULL when only the code matters. The library never
+ * prints, exits or aborts, and keeps no thread-local or global error state.
  */
 #ifndef TRANSHIP_ERROR_H
 #define TRANSHIP_ERROR_H
@@ -31,9 +31,10 @@ enum tranship_code {
 };
 
 /*
- * What went wrong. `message` is one sentence without a trailing newline: the unit, what was wrong, where,
- * the value that was found and the bound it broke. Text that came out of an image is escaped, so that the
- * message may go to a terminal. `sys_errno` is 0 unless `code` is TRANSHIP_EIO (or a lock was refused).
+ * What went wrong. `message` is one sentence without a trailing newline: the unit, what was wrong,
+ * where, the value that was found and the bound it broke. Text that came out of an image is
+ * escaped, so that the message may go to a terminal. `sys_errno` is 0 unless `code` is TRANSHIP_EIO
+ * (or a lock was refused).
  */
 struct tranship_error {
 	int code;
@@ -41,13 +42,15 @@ struct tranship_error {
 	char message[500];
 };
 
-/* The name of a code without its prefix ("ECORRUPT"), never NULL. For logs and bindings. Thread-safe. */
+/* The name of a code without its prefix ("ECORRUPT"), never NULL. For logs and bindings.
+ * Thread-safe. */
 TRANSHIP_API const char *tranship_code_name(int code);
 
 /*
- * Receives a warning: something that deserves a person's attention but does not stop the work (a tail that
- * looks like a damaged VHD footer, a backup GPT that no longer stands at the end of the disk). Called on
- * the thread that called the library; `message` lives for the duration of the call.
+ * Receives a warning: something that deserves a person's attention but does not stop the work (a
+ * tail that looks like a damaged VHD footer, a backup GPT that no longer stands at the end of the
+ * disk). Called on the thread that called the library; `message` lives for the duration of the
+ * call.
  */
 typedef void tranship_warn_fn(void *ctx, const char *message);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Images: opening a file as a disk, creating a file from a disk, asking what a file is and whether it is
- * sound. Formats are named as qemu-img names them: "raw", "vmdk", "vpc" (also "vhd"), "vhdx"; "azure" (a
- * fixed VHD as Azure takes it) and "null" (everything is read, nothing is written) can only be written.
+ * Images: opening a file as a disk, creating a file from a disk, asking what a file is and whether
+ * it is sound. Formats are named as qemu-img names them: "raw", "vmdk", "vpc" (also "vhd"), "vhdx";
+ * "azure" (a fixed VHD as Azure takes it) and "null" (everything is read, nothing is written) can
+ * only be written.
  */
 #ifndef TRANSHIP_IMAGE_H
 #define TRANSHIP_IMAGE_H
@@ -33,28 +34,32 @@ enum tranship_open_flag {
 struct tranship_open_options {
 	const char *format;  /* NULL: find out (which is a guess where the content is a guest's) */
 	const char *options; /* the format's own, as "key=value,key=value"; NULL: none */
-	const char *member;  /* the file is a tar archive (an OVA): the name of the member to open */
-	unsigned flags;      /* TRANSHIP_OPEN_* */
+	const char *member; /* the file is a tar archive (an OVA): the name of the member to open */
+	unsigned flags;     /* TRANSHIP_OPEN_* */
 	const struct tranship_policy *policy; /* NULL: no other files */
-	const char *spool_folder; /* where a raw disk of unknown size from a pipe may be kept; NULL: nowhere */
-	tranship_warn_fn *warn;               /* NULL: warnings are dropped */
+	const char *spool_folder; /* where a raw disk of unknown size from a pipe may be kept; NULL:
+				     nowhere */
+	tranship_warn_fn *warn;   /* NULL: warnings are dropped */
 	void *warn_ctx;
 };
 
 /*
- * Opens the image at path for reading: a regular file, a block device, a pipe, or "-" for standard input.
- * A file whose name ends in ".ova" stands for the disk image in it. A pipe can hold a
- * stream-optimized VMDK, read forward, or a raw disk: one of known size (the option size) is read forward, any other is first put into
- * an unnamed file in `spool_folder`. Other kinds need a file.
+ * Opens the image at path for reading: a regular file, a block device, a pipe, or "-" for standard
+ * input. A file whose name ends in ".ova" stands for the disk image in it. A pipe can hold a
+ * stream-optimized VMDK, read forward, or a raw disk: one of known size (the option size) is read
+ * forward, any other is first put into an unnamed file in `spool_folder`. Other kinds need a file.
  *
- * TRANSHIP_ECORRUPT, TRANSHIP_EUNSUPPORTED: what is wrong with the image; TRANSHIP_EDENIED: it refers to
- * another file that the policy does not allow; TRANSHIP_EBUSY: another program is writing it.
+ * TRANSHIP_ECORRUPT, TRANSHIP_EUNSUPPORTED: what is wrong with the image; TRANSHIP_EDENIED: it
+ * refers to another file that the policy does not allow; TRANSHIP_EBUSY: another program is writing
+ * it.
  */
 TRANSHIP_API int tranship_open(const char *path, const struct tranship_open_options *options,
 			       struct tranship_disk **out, struct tranship_error *err);
 
-/* The same for a file that is already open. Takes it over on success. `options->member` is honoured. */
-TRANSHIP_API int tranship_open_file(struct tranship_file *file, const struct tranship_open_options *options,
+/* The same for a file that is already open. Takes it over on success. `options->member` is
+ * honoured. */
+TRANSHIP_API int tranship_open_file(struct tranship_file *file,
+				    const struct tranship_open_options *options,
 				    struct tranship_disk **out, struct tranship_error *err);
 
 enum tranship_create_flag {
@@ -76,7 +81,8 @@ struct tranship_create_options {
 	unsigned flags;      /* TRANSHIP_CREATE_* */
 	enum tranship_cache cache;
 	/*
-	 * The disk that will be copied here: an output that is one of its files is refused. NULL: no check.
+	 * The disk that will be copied here: an output that is one of its files is refused. NULL:
+	 * no check.
 	 */
 	const struct tranship_disk *source;
 	uint64_t time; /* seconds since 1970 for time stamps inside the image; 0: now */
@@ -88,20 +94,23 @@ struct tranship_create_options {
  * Creates an image at path ("-": standard output; NULL for the format "null").
  *
  * A regular or absent file is written as path.tranship-partial beside it and takes its name only in
- * tranship_writer_finish, after everything is on stable storage; until then whatever stood there stays. A
- * symbolic link is followed first. Block devices, pipes and character devices are written as they are.
+ * tranship_writer_finish, after everything is on stable storage; until then whatever stood there
+ * stays. A symbolic link is followed first. Block devices, pipes and character devices are written
+ * as they are.
  *
- * Every format takes the option seed=HEX: identifiers come from it instead of the system's random source.
- * With the same seed and time, one version of the library makes the same bytes.
+ * Every format takes the option seed=HEX: identifiers come from it instead of the system's random
+ * source. With the same seed and time, one version of the library makes the same bytes.
  */
 TRANSHIP_API int tranship_create(const char *path, const struct tranship_create_options *options,
 				 struct tranship_writer **out, struct tranship_error *err);
 
 /*
- * The same into a file that the caller opened (tranship_file_memory, or one of its own ops), which stays
- * the caller's and must outlive the writer. Formats that need several files refuse with TRANSHIP_EUNSUPPORTED.
+ * The same into a file that the caller opened (tranship_file_memory, or one of its own ops), which
+ * stays the caller's and must outlive the writer. Formats that need several files refuse with
+ * TRANSHIP_EUNSUPPORTED.
  */
-TRANSHIP_API int tranship_create_file(struct tranship_file *file, const struct tranship_create_options *options,
+TRANSHIP_API int tranship_create_file(struct tranship_file *file,
+				      const struct tranship_create_options *options,
 				      struct tranship_writer **out, struct tranship_error *err);
 
 /* How large a file would become. Sums over all files of the image. */
@@ -115,30 +124,33 @@ struct tranship_measure {
  * anything: exact, and as long as a copy to nowhere where the size depends on the content.
  * `options->size` 0 means the size of the disk; `disk` NULL measures an empty one.
  */
-TRANSHIP_API int tranship_measure(struct tranship_disk *disk, const struct tranship_create_options *options,
+TRANSHIP_API int tranship_measure(struct tranship_disk *disk,
+				  const struct tranship_create_options *options,
 				  struct tranship_measure *out, struct tranship_error *err);
 
 enum tranship_finding_kind {
-	TRANSHIP_FINDING_ERROR, /* data is wrong or out of reach, or would be after the next write */
+	TRANSHIP_FINDING_ERROR, /* data is wrong or out of reach, or would be after the next write
+				 */
 	TRANSHIP_FINDING_LEAK,  /* space is taken that nothing refers to */
 };
 
 /* What tranship_check found. */
 struct tranship_check_result {
 	uint64_t errors;
-	uint64_t leaks;            /* allocation units that are leaked */
-	uint64_t allocated;        /* units in use */
-	uint64_t total;            /* units of the disk */
-	uint64_t image_end;        /* offset behind the last thing that the image uses */
+	uint64_t leaks;     /* allocation units that are leaked */
+	uint64_t allocated; /* units in use */
+	uint64_t total;     /* units of the disk */
+	uint64_t image_end; /* offset behind the last thing that the image uses */
 };
 
 /* Receives each finding as one sentence that says place and value. */
 typedef void tranship_finding_fn(void *ctx, enum tranship_finding_kind kind, const char *message);
 
 /*
- * Checks the structure of an open image: every table entry, overlaps, references past the end, leaks.
- * Compressed grains are looked at, not unpacked. TRANSHIP_EUNSUPPORTED: the format has no structure to check (raw). A damaged
- * image is no error of this function: see the result. `finding` may be NULL.
+ * Checks the structure of an open image: every table entry, overlaps, references past the end,
+ * leaks. Compressed grains are looked at, not unpacked. TRANSHIP_EUNSUPPORTED: the format has no
+ * structure to check (raw). A damaged image is no error of this function: see the result. `finding`
+ * may be NULL.
  */
 TRANSHIP_API int tranship_check(struct tranship_disk *disk, tranship_finding_fn *finding, void *ctx,
 				struct tranship_check_result *out, struct tranship_error *err);
@@ -157,8 +169,10 @@ TRANSHIP_API const char *tranship_format_name(unsigned index);
 TRANSHIP_API bool tranship_format_can_read(const char *format);
 TRANSHIP_API bool tranship_format_can_write(const char *format);
 
-/* Option number index that creating this format takes; NULL past the last one or for an unknown format. */
-TRANSHIP_API const struct tranship_option_info *tranship_format_option(const char *format, unsigned index);
+/* Option number index that creating this format takes; NULL past the last one or for an unknown
+ * format. */
+TRANSHIP_API const struct tranship_option_info *tranship_format_option(const char *format,
+								       unsigned index);
 
 /*
  * A number with a binary suffix (none, b, k, M, G, T, P, E; powers of 1024), as in "8G" or "1.5T".

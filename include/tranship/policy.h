@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which other files an image may lead to. An image is data that somebody else wrote, and some kinds name
- * other files (the extents of a VMDK, the parents of a differencing disk). Such a name is only ever a local path, never a
- * URL or a protocol, and is only ever opened through this policy:
+ * Which other files an image may lead to. An image is data that somebody else wrote, and some kinds
+ * name other files (the extents of a VMDK, the parents of a differencing disk). Such a name is only
+ * ever a local path, never a URL or a protocol, and is only ever opened through this policy:
  *
  *   - a relative name is tried beneath the folder of the image that was opened first;
- *   - an absolute, Windows or volume path is tried by its last component in that folder, unless the policy
- *     is "listed" or "anywhere";
+ *   - an absolute, Windows or volume path is tried by its last component in that folder, unless the
+ * policy is "listed" or "anywhere";
  *   - only regular files are opened, without blocking ("anywhere" takes block devices too);
- *   - an image that has no folder (memory, a pipe, a member of an archive) has no other files beside it.
+ *   - an image that has no folder (memory, a pipe, a member of an archive) has no other files
+ * beside it.
  */
 #ifndef TRANSHIP_POLICY_H
 #define TRANSHIP_POLICY_H
@@ -20,9 +21,10 @@ extern "C" {
 #endif
 
 enum tranship_policy_kind {
-	TRANSHIP_POLICY_NONE,     /* no other file: the default of the library */
-	TRANSHIP_POLICY_BESIDE,   /* beneath the folder of the first image; links may not lead out of it */
-	TRANSHIP_POLICY_LISTED,   /* as BESIDE, and beneath the listed folders */
+	TRANSHIP_POLICY_NONE,   /* no other file: the default of the library */
+	TRANSHIP_POLICY_BESIDE, /* beneath the folder of the first image; links may not lead out of
+				   it */
+	TRANSHIP_POLICY_LISTED, /* as BESIDE, and beneath the listed folders */
 	TRANSHIP_POLICY_ANYWHERE, /* whatever the image says */
 };
 

@@ -13,7 +13,8 @@ int bitmap_init(struct bitmap *map, uint64_t bits, struct tranship_error *err)
 {
 	*map = (struct bitmap){ .bits = bits };
 	if (bits > BITS_MAX)
-		return error_set(err, TRANSHIP_ELIMIT, "a map of %" PRIu64 " units is too large", bits);
+		return error_set(err, TRANSHIP_ELIMIT, "a map of %" PRIu64 " units is too large",
+				 bits);
 	map->words = calloc((size_t)(bits / 64 + 1), sizeof(*map->words));
 	return map->words ? 0 : error_nomem(err, (size_t)(bits / 8));
 }

@@ -17,7 +17,8 @@ struct bitmap {
 int bitmap_init(struct bitmap *map, uint64_t bits, struct tranship_error *err);
 void bitmap_free(struct bitmap *map);
 
-/* Sets [first, first + count), which lies inside, and returns how many of these bits were set before. */
+/* Sets [first, first + count), which lies inside, and returns how many of these bits were set
+ * before. */
 uint64_t bitmap_set(struct bitmap *map, uint64_t first, uint64_t count);
 
 static inline bool bitmap_get(const struct bitmap *map, uint64_t bit)

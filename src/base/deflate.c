@@ -14,8 +14,8 @@
 #include <isa-l/igzip_lib.h>
 
 /*
- * Our level 1 is ISA-L's level 2: on 64 KiB of files it is as fast as its level 1 (about 510 MB/s) and 1.1 %
- * smaller.
+ * Our level 1 is ISA-L's level 2: on 64 KiB of files it is as fast as its level 1 (about 510 MB/s)
+ * and 1.1 % smaller.
  */
 #define ISAL_LEVEL 2
 #define ISAL_LEVEL_BUF ISAL_DEF_LVL2_DEFAULT
@@ -60,18 +60,15 @@ void inflater_free(struct inflater *inf)
 	free(inf);
 }
 
-enum inflate_result inflater_run(struct inflater *inf, const void *in, size_t in_len, void *out, size_t cap,
-				 size_t *got)
+enum inflate_result inflater_run(struct inflater *inf, const void *in, size_t in_len, void *out,
+				 size_t cap, size_t *got)
 {
 	size_t used;
 
 	switch (libdeflate_zlib_decompress_ex(inf->impl, in, in_len, out, cap, &used, got)) {
-	case LIBDEFLATE_SUCCESS:
-		return INFLATE_OK;
-	case LIBDEFLATE_INSUFFICIENT_SPACE:
-		return INFLATE_LONG;
-	default:
-		return INFLATE_BAD;
+	case LIBDEFLATE_SUCCESS: return INFLATE_OK;
+	case LIBDEFLATE_INSUFFICIENT_SPACE: return INFLATE_LONG;
+	default: return INFLATE_BAD;
 	}
 }
 
@@ -104,8 +101,8 @@ void inflater_free(struct inflater *inf)
 	free(inf);
 }
 
-enum inflate_result inflater_run(struct inflater *inf, const void *in, size_t in_len, void *out, size_t cap,
-				 size_t *got)
+enum inflate_result inflater_run(struct inflater *inf, const void *in, size_t in_len, void *out,
+				 size_t cap, size_t *got)
 {
 	z_stream *s = &inf->stream;
 	int rc;
@@ -221,6 +218,7 @@ int deflater_run(struct deflater *def, const void *in, size_t len, void *out, si
 #endif
 	}
 	if (*got == 0)
-		return error_set(err, TRANSHIP_EIO, "deflate: level %d could not pack %zu bytes", def->level, len);
+		return error_set(err, TRANSHIP_EIO, "deflate: level %d could not pack %zu bytes",
+				 def->level, len);
 	return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whole buffers to and from the zlib format (RFC 1950). Built on libdeflate; on zlib where that is absent
- * (-DTRANSHIP_WITH_LIBDEFLATE=OFF); level 1 compresses with ISA-L where that is present. An inflater or a
- * deflater serves one thread at a time.
+ * Whole buffers to and from the zlib format (RFC 1950). Built on libdeflate; on zlib where that is
+ * absent
+ * (-DTRANSHIP_WITH_LIBDEFLATE=OFF); level 1 compresses with ISA-L where that is present. An
+ * inflater or a deflater serves one thread at a time.
  */
 #ifndef BASE_DEFLATE_H
 #define BASE_DEFLATE_H
@@ -19,13 +20,13 @@ void inflater_free(struct inflater *inf);
 
 enum inflate_result {
 	INFLATE_OK,
-	INFLATE_BAD,   /* not a zlib stream, cut short, or its checksum is wrong */
-	INFLATE_LONG,  /* it unpacks to more than cap bytes */
+	INFLATE_BAD,  /* not a zlib stream, cut short, or its checksum is wrong */
+	INFLATE_LONG, /* it unpacks to more than cap bytes */
 };
 
 /* Unpacks one zlib stream; bytes behind its end are ignored. *got is what it unpacked to. */
-enum inflate_result inflater_run(struct inflater *inf, const void *in, size_t in_len, void *out, size_t cap,
-				 size_t *got);
+enum inflate_result inflater_run(struct inflater *inf, const void *in, size_t in_len, void *out,
+				 size_t cap, size_t *got);
 
 #define DEFLATE_LEVEL_MAX 12
 #define DEFLATE_LEVEL_DEFAULT 6

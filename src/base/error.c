@@ -10,17 +10,17 @@
 const char *tranship_code_name(int code)
 {
 	switch ((enum tranship_code)code) {
-	case TRANSHIP_OK:           return "OK";
-	case TRANSHIP_EIO:          return "EIO";
-	case TRANSHIP_ENOMEM:       return "ENOMEM";
-	case TRANSHIP_EINVAL:       return "EINVAL";
-	case TRANSHIP_ECORRUPT:     return "ECORRUPT";
+	case TRANSHIP_OK: return "OK";
+	case TRANSHIP_EIO: return "EIO";
+	case TRANSHIP_ENOMEM: return "ENOMEM";
+	case TRANSHIP_EINVAL: return "EINVAL";
+	case TRANSHIP_ECORRUPT: return "ECORRUPT";
 	case TRANSHIP_EUNSUPPORTED: return "EUNSUPPORTED";
-	case TRANSHIP_ELIMIT:       return "ELIMIT";
-	case TRANSHIP_EDENIED:      return "EDENIED";
-	case TRANSHIP_EMISMATCH:    return "EMISMATCH";
-	case TRANSHIP_ECANCELED:    return "ECANCELED";
-	case TRANSHIP_EBUSY:        return "EBUSY";
+	case TRANSHIP_ELIMIT: return "ELIMIT";
+	case TRANSHIP_EDENIED: return "EDENIED";
+	case TRANSHIP_EMISMATCH: return "EMISMATCH";
+	case TRANSHIP_ECANCELED: return "ECANCELED";
+	case TRANSHIP_EBUSY: return "EBUSY";
 	}
 	return "unknown";
 }

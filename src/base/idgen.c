@@ -37,12 +37,14 @@ int idgen_init(struct idgen *gen, const char *seed, struct tranship_error *err)
 		return 0;
 	len = strlen(seed);
 	if (len == 0 || len > 64)
-		return error_set(err, TRANSHIP_EINVAL, "seed has %zu digits; 1 to 64 hexadecimal ones are taken", len);
+		return error_set(err, TRANSHIP_EINVAL,
+				 "seed has %zu digits; 1 to 64 hexadecimal ones are taken", len);
 	for (; *seed; seed++) {
 		int digit = hex_digit(*seed);
 
 		if (digit < 0)
-			return error_set(err, TRANSHIP_EINVAL, "seed has a character that is no hexadecimal digit");
+			return error_set(err, TRANSHIP_EINVAL,
+					 "seed has a character that is no hexadecimal digit");
 		gen->state ^= (uint64_t)digit + 1;
 		gen->state = next(&gen->state);
 	}
@@ -60,7 +62,8 @@ int idgen_bytes(struct idgen *gen, void *out, size_t len, struct tranship_error 
 
 		if (gen->seeded)
 			put_le64(word, next(&gen->state));
-		else if (getrandom(word, sizeof(word), 0) != (ssize_t)sizeof(word)) /* up to 256 bytes are never short */
+		else if (getrandom(word, sizeof(word), 0) !=
+			 (ssize_t)sizeof(word)) /* up to 256 bytes are never short */
 			return error_sys(err, errno, "no random bytes for an identifier");
 		memcpy(p, word, n);
 		p += n;

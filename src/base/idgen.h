@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Identifiers for new images: from the system's random source, or from a seed so that output repeats. */
+/* Identifiers for new images: from the system's random source, or from a seed so that output
+ * repeats. */
 #ifndef BASE_IDGEN_H
 #define BASE_IDGEN_H
 

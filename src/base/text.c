@@ -24,16 +24,20 @@ static size_t utf8_len(const unsigned char *p, size_t left)
 
 	if (p[0] < 0x80)
 		return 1;
-	len = p[0] >= low[0] && p[0] < low[1] ? 2 : p[0] >= low[1] && p[0] < low[2] ? 3 :
-	      p[0] >= low[2] && p[0] < low[3] ? 4 : 0;
+	len = p[0] >= low[0] && p[0] < low[1]   ? 2
+	      : p[0] >= low[1] && p[0] < low[2] ? 3
+	      : p[0] >= low[2] && p[0] < low[3] ? 4
+						: 0;
 	if (len == 0 || len > left)
 		return 0;
 	for (i = 1; i < len; i++)
 		if ((p[i] & 0xC0) != 0x80)
 			return 0;
-	/* Overlong forms, surrogates, and what lies past U+10FFFF; C1 controls are no text for a terminal. */
-	if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) || (p[0] == 0xF0 && p[1] < 0x90) ||
-	    (p[0] == 0xF4 && p[1] > 0x8F) || (p[0] == 0xC2 && p[1] < 0xA0))
+	/* Overlong forms, surrogates, and what lies past U+10FFFF; C1 controls are no text for a
+	 * terminal. */
+	if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
+	    (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F) ||
+	    (p[0] == 0xC2 && p[1] < 0xA0))
 		return 0;
 	return len;
 }
@@ -47,8 +51,8 @@ void text_escape(char *out, size_t cap, const char *src, size_t len)
 		return;
 	while (len > 0) {
 		size_t n = utf8_len(p, len);
-		int plain = n > 1 || (n == 1 && p[0] >= 0x20 && p[0] != 0x7F && p[0] != '\'' && p[0] != '"' &&
-				      p[0] != '\\');
+		int plain = n > 1 || (n == 1 && p[0] >= 0x20 && p[0] != 0x7F && p[0] != '\'' &&
+				      p[0] != '"' && p[0] != '\\');
 		size_t need = plain ? n : 4;
 
 		if (used + need >= cap)

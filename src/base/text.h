@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 /*
- * Writes src, len bytes of unknown text, to out (cap bytes with the terminator): control characters,
- * quotes, backslashes and bytes that are no valid UTF-8 become \xNN. Longer text is cut at cap.
+ * Writes src, len bytes of unknown text, to out (cap bytes with the terminator): control
+ * characters, quotes, backslashes and bytes that are no valid UTF-8 become \xNN. Longer text is cut
+ * at cap.
  */
 void text_escape(char *out, size_t cap, const char *src, size_t len);
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 /*
- * Data that is not zero shows it early, nearly always in its first words; zeros must be read to the end.
- * The inner loop is plain so that the compiler makes vectors of it.
+ * Data that is not zero shows it early, nearly always in its first words; zeros must be read to the
+ * end. The inner loop is plain so that the compiler makes vectors of it.
  */
 bool bytes_are_zero(const void *data, size_t len)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Comparing two disks: what both call zeros is not read, what one calls zeros is read on the other side only. */
+/* Comparing two disks: what both call zeros is not read, what one calls zeros is read on the other
+ * side only. */
 #include "tranship/copy.h"
 
 #include "base/checked.h"
@@ -93,7 +94,8 @@ static int compare_worker_new(void *ctx, void **out, struct tranship_error *err)
 }
 
 /* What both sides hold at off, and how far that goes. */
-static int kinds_at(struct compare *compare, uint64_t off, bool data[2], uint64_t *end, struct tranship_error *err)
+static int kinds_at(struct compare *compare, uint64_t off, bool data[2], uint64_t *end,
+		    struct tranship_error *err)
 {
 	uint64_t ends[2];
 	int i, rc;
@@ -108,8 +110,8 @@ static int kinds_at(struct compare *compare, uint64_t off, bool data[2], uint64_
 }
 
 /*
- * A run of one pair of kinds; short stretches of other kinds are read along with it. Where both sides are
- * zeros the run may be of any length.
+ * A run of one pair of kinds; short stretches of other kinds are read along with it. Where both
+ * sides are zeros the run may be of any length.
  */
 static int compare_plan(void *ctx, void *arg, struct tranship_error *err)
 {
@@ -169,12 +171,14 @@ static size_t first_difference(const unsigned char *a, const unsigned char *b, s
 }
 
 /* One side of [off, off + len); zeros where it is known to be zeros, and behind its end. */
-static int read_side(struct compare *compare, struct compare_worker *worker, int i, uint64_t off, size_t len,
-		     struct tranship_error *err)
+static int read_side(struct compare *compare, struct compare_worker *worker, int i, uint64_t off,
+		     size_t len, struct tranship_error *err)
 {
 	struct tranship_disk *disk = compare->side[i].disk;
 	size_t have = off < disk->size ? (size_t)min_u64(len, disk->size - off) : 0;
-	int rc = have ? tranship_disk_read(disk, worker->scratch[i], off, worker->bytes[i], have, err) : 0;
+	int rc = have ? tranship_disk_read(disk, worker->scratch[i], off, worker->bytes[i], have,
+					   err)
+		      : 0;
 
 	if (rc)
 		return error_in_file(err, rc, i == 0 ? "first image" : "second image");
@@ -182,8 +186,9 @@ static int read_side(struct compare *compare, struct compare_worker *worker, int
 	return 0;
 }
 
-static int compare_piece(struct compare *compare, struct compare_worker *worker, struct compare_item *item,
-			 uint64_t off, size_t len, struct tranship_error *err)
+static int compare_piece(struct compare *compare, struct compare_worker *worker,
+			 struct compare_item *item, uint64_t off, size_t len,
+			 struct tranship_error *err)
 {
 	int i, rc;
 
@@ -227,7 +232,8 @@ static int compare_commit(void *ctx, void *arg, struct tranship_error *err)
 	bool data = item->data[0] || item->data[1];
 
 	if (item->map_differs || item->differs) {
-		compare->result->difference = item->differs ? TRANSHIP_CONTENT_DIFFERS : TRANSHIP_MAP_DIFFERS;
+		compare->result->difference =
+			item->differs ? TRANSHIP_CONTENT_DIFFERS : TRANSHIP_MAP_DIFFERS;
 		compare->result->off = item->differs ? item->differs_at : item->off;
 		return 1;
 	}
@@ -260,8 +266,8 @@ static const struct pipeline_ops compare_ops = {
 };
 
 int tranship_compare(struct tranship_disk *a, struct tranship_disk *b, bool strict,
-		     const struct tranship_copy_options *options, struct tranship_compare_result *out,
-		     struct tranship_error *err)
+		     const struct tranship_copy_options *options,
+		     struct tranship_compare_result *out, struct tranship_error *err)
 {
 	static const struct tranship_copy_options defaults;
 	struct tranship_copy_options mine = options ? *options : defaults;
@@ -271,7 +277,8 @@ int tranship_compare(struct tranship_disk *a, struct tranship_disk *b, bool stri
 				   .result = out };
 	int rc;
 
-	*out = (struct tranship_compare_result){ .difference = TRANSHIP_SAME, .size_differs = a->size != b->size };
+	*out = (struct tranship_compare_result){ .difference = TRANSHIP_SAME,
+						 .size_differs = a->size != b->size };
 	if (strict && out->size_differs) {
 		out->difference = TRANSHIP_SIZE_DIFFERS;
 		out->off = min_u64(a->size, b->size);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The copy loop: a disk's runs are read, searched for zeros and encoded on many threads, and put in order. */
+/* The copy loop: a disk's runs are read, searched for zeros and encoded on many threads, and put in
+ * order. */
 #include "tranship/copy.h"
 
 #include "base/checked.h"
@@ -25,7 +26,8 @@ struct piece {
 	uint64_t off;
 	uint64_t len;
 	bool data;
-	size_t stored; /* where its stored form begins in the item's encoded bytes, and its length */
+	size_t stored; /* where its stored form begins in the item's encoded bytes, and its length
+			*/
 	size_t stored_len;
 };
 
@@ -47,8 +49,8 @@ struct copy {
 	struct tranship_writer *writer;
 	struct plan plan;
 	struct meter meter;
-	uint64_t chunk;    /* zeros are looked for in aligned chunks of this size; 0: not at all */
-	size_t run_size;   /* the most bytes of a run */
+	uint64_t chunk;  /* zeros are looked for in aligned chunks of this size; 0: not at all */
+	size_t run_size; /* the most bytes of a run */
 	size_t max_pieces;
 };
 
@@ -117,14 +119,18 @@ static void find_pieces(const struct copy *copy, struct copy_item *item)
 
 	item->piece_count = 0;
 	while (at < end) {
-		uint64_t next = copy->chunk ? min_u64(round_down(at, copy->chunk) + copy->chunk, end) : end;
-		bool data = !copy->chunk || !bytes_are_zero(item->bytes + (at - run->off), (size_t)(next - at));
-		struct piece *last = item->piece_count > 0 ? &item->pieces[item->piece_count - 1] : NULL;
+		uint64_t next =
+			copy->chunk ? min_u64(round_down(at, copy->chunk) + copy->chunk, end) : end;
+		bool data = !copy->chunk ||
+			    !bytes_are_zero(item->bytes + (at - run->off), (size_t)(next - at));
+		struct piece *last =
+			item->piece_count > 0 ? &item->pieces[item->piece_count - 1] : NULL;
 
 		if (last && last->data == data)
 			last->len += next - at;
 		else
-			item->pieces[item->piece_count++] = (struct piece){ .off = at, .len = next - at, .data = data };
+			item->pieces[item->piece_count++] =
+				(struct piece){ .off = at, .len = next - at, .data = data };
 		at = next;
 	}
 }
@@ -143,7 +149,8 @@ static int encode_pieces(struct copy *copy, struct copy_worker *worker, struct c
 			continue;
 		piece->stored = item->encoded.len;
 		rc = writer_encode(copy->writer, worker->writer_scratch, piece->off,
-				   item->bytes + (piece->off - item->run.off), (size_t)piece->len, &item->encoded, err);
+				   item->bytes + (piece->off - item->run.off), (size_t)piece->len,
+				   &item->encoded, err);
 		piece->stored_len = item->encoded.len - piece->stored;
 	}
 	return rc;
@@ -160,9 +167,13 @@ static int copy_work(void *ctx, void *worker_arg, void *arg, struct tranship_err
 
 	if (!run->data)
 		return 0;
-	/* The last run may pass the end of the disk: up to a whole unit, or all of it with zeros as data. */
-	have = run->off < copy->disk->size ? (size_t)min_u64(run->len, copy->disk->size - run->off) : 0;
-	rc = have ? tranship_disk_read(copy->disk, worker->scratch, run->off, item->bytes, have, err) : 0;
+	/* The last run may pass the end of the disk: up to a whole unit, or all of it with zeros as
+	 * data. */
+	have = run->off < copy->disk->size ? (size_t)min_u64(run->len, copy->disk->size - run->off)
+					   : 0;
+	rc = have ? tranship_disk_read(copy->disk, worker->scratch, run->off, item->bytes, have,
+				       err)
+		  : 0;
 	if (rc)
 		return rc;
 	memset(item->bytes + have, 0, (size_t)run->len - have);
@@ -187,10 +198,12 @@ static int copy_commit(void *ctx, void *arg, struct tranship_error *err)
 			rc = tranship_writer_zero(copy->writer, piece->off, piece->len, err);
 		else if (copy->writer->ops->encode)
 			rc = writer_put_encoded(copy->writer, piece->off, piece->len,
-						item->encoded.bytes + piece->stored, piece->stored_len, err);
+						item->encoded.bytes + piece->stored,
+						piece->stored_len, err);
 		else
 			rc = writer_put_encoded(copy->writer, piece->off, piece->len,
-						item->bytes + (piece->off - run->off), (size_t)piece->len, err);
+						item->bytes + (piece->off - run->off),
+						(size_t)piece->len, err);
 	}
 	return rc ? rc : meter_add(&copy->meter, run->len, run->data ? run->len : 0, err);
 }
@@ -217,8 +230,10 @@ static const struct pipeline_ops copy_ops = {
 	.item_free = copy_item_free,
 };
 
-/* The chunk in which zeros are looked for: a power of two, no smaller than what the writer can leave out. */
-static int choose_chunk(const struct copy *copy, uint64_t sparse_size, uint64_t *chunk, struct tranship_error *err)
+/* The chunk in which zeros are looked for: a power of two, no smaller than what the writer can
+ * leave out. */
+static int choose_chunk(const struct copy *copy, uint64_t sparse_size, uint64_t *chunk,
+			struct tranship_error *err)
 {
 	uint64_t want = sparse_size ? sparse_size : SPARSE_DEFAULT;
 
@@ -226,8 +241,9 @@ static int choose_chunk(const struct copy *copy, uint64_t sparse_size, uint64_t 
 	if (sparse_size == TRANSHIP_SPARSE_OFF || copy->writer->discards)
 		return 0;
 	if (want > RUN_SIZE)
-		return error_set(err, TRANSHIP_EINVAL, "zeros of %" PRIu64 " bytes cannot be looked for, at most %u", want,
-				 RUN_SIZE);
+		return error_set(err, TRANSHIP_EINVAL,
+				 "zeros of %" PRIu64 " bytes cannot be looked for, at most %u",
+				 want, RUN_SIZE);
 	for (*chunk = 512; *chunk < want;)
 		*chunk *= 2;
 	*chunk = max_u64(*chunk, copy->writer->unit);
@@ -238,7 +254,8 @@ static void warn_of_backup_gpt(const struct copy *copy, const struct tranship_co
 {
 	char message[300];
 
-	if (copy->writer->size == copy->disk->size || copy->writer->discards || copy->disk->forward || !options->warn)
+	if (copy->writer->size == copy->disk->size || copy->writer->discards ||
+	    copy->disk->forward || !options->warn)
 		return;
 	if (gpt_backup_misplaced(copy->disk, copy->writer->size, message, sizeof(message)))
 		options->warn(options->warn_ctx, message);
@@ -256,8 +273,8 @@ int tranship_copy(struct tranship_disk *disk, struct tranship_writer *writer,
 		options = &defaults;
 	if (writer->size < disk->size)
 		return error_set(err, TRANSHIP_EINVAL,
-				 "the writer has %" PRIu64 " bytes, too few for a disk of %" PRIu64, writer->size,
-				 disk->size);
+				 "the writer has %" PRIu64 " bytes, too few for a disk of %" PRIu64,
+				 writer->size, disk->size);
 	rc = choose_chunk(&copy, options->sparse_size, &copy.chunk, err);
 	if (rc)
 		return rc;

@@ -15,7 +15,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
-void meter_start(struct meter *m, const struct tranship_copy_options *options, const char *phase, uint64_t total)
+void meter_start(struct meter *m, const struct tranship_copy_options *options, const char *phase,
+		 uint64_t total)
 {
 	*m = (struct meter){ .options = options, .progress = { .phase = phase, .total = total } };
 	m->started_ns = now_ns();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Progress, cancellation and the rate limit of a long operation; used on the caller's thread only. */
+/* Progress, cancellation and the rate limit of a long operation; used on the caller's thread only.
+ */
 #ifndef COPY_METER_H
 #define COPY_METER_H
 
@@ -12,9 +13,11 @@ struct meter {
 	uint64_t reported_ns;
 };
 
-void meter_start(struct meter *m, const struct tranship_copy_options *options, const char *phase, uint64_t total);
+void meter_start(struct meter *m, const struct tranship_copy_options *options, const char *phase,
+		 uint64_t total);
 
-/* len more bytes are through, `data` of them data. Waits where the rate says so. TRANSHIP_ECANCELED. */
+/* len more bytes are through, `data` of them data. Waits where the rate says so.
+ * TRANSHIP_ECANCELED. */
 int meter_add(struct meter *m, uint64_t len, uint64_t data, struct tranship_error *err);
 
 /* Reports if it is time. TRANSHIP_ECANCELED. */

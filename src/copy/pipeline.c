@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A ring of slots. A worker takes the planner's seat (one mutex), claims the next slot in sequence once it is
- * free, plans into it and leaves the seat to the next worker while it works. The committer takes slots in
- * sequence. There is no planner thread to be scheduled and no queue between the stages, and a slow commit
- * stops the planning when the ring is full, which bounds the memory.
+ * A ring of slots. A worker takes the planner's seat (one mutex), claims the next slot in sequence
+ * once it is free, plans into it and leaves the seat to the next worker while it works. The
+ * committer takes slots in sequence. There is no planner thread to be scheduled and no queue
+ * between the stages, and a slow commit stops the planning when the ring is full, which bounds the
+ * memory.
  */
 #include "copy/pipeline.h"
 
@@ -166,13 +167,15 @@ static int commit_all(struct pipeline *p, struct tranship_error *err)
 	}
 }
 
-static int run_threads(struct pipeline *p, struct thread *threads, unsigned count, struct tranship_error *err)
+static int run_threads(struct pipeline *p, struct thread *threads, unsigned count,
+		       struct tranship_error *err)
 {
 	unsigned started, i;
 	int rc = 0;
 
 	for (started = 0; started < count; started++) {
-		int sys = pthread_create(&threads[started].id, NULL, worker_main, &threads[started]);
+		int sys =
+			pthread_create(&threads[started].id, NULL, worker_main, &threads[started]);
 
 		if (sys && started == 0)
 			rc = error_sys(err, sys, "no thread could be started");
@@ -208,7 +211,8 @@ static int run_alone(struct pipeline *p, void *worker, struct tranship_error *er
 	return rc;
 }
 
-static int setup(struct pipeline *p, struct thread *threads, unsigned count, struct tranship_error *err)
+static int setup(struct pipeline *p, struct thread *threads, unsigned count,
+		 struct tranship_error *err)
 {
 	unsigned i;
 	int rc = 0;
@@ -222,13 +226,17 @@ static int setup(struct pipeline *p, struct thread *threads, unsigned count, str
 	return rc;
 }
 
-int pipeline_run(const struct pipeline_ops *ops, void *ctx, unsigned threads, struct tranship_error *err)
+int pipeline_run(const struct pipeline_ops *ops, void *ctx, unsigned threads,
+		 struct tranship_error *err)
 {
 	/*
-	 * Two items a worker and some more: where the committer is the bottleneck (a slow write) the workers run
-	 * ahead instead of sleeping at every turn. Twelve more measured 10 % faster than one more.
+	 * Two items a worker and some more: where the committer is the bottleneck (a slow write)
+	 * the workers run ahead instead of sleeping at every turn. Twelve more measured 10 % faster
+	 * than one more.
 	 */
-	struct pipeline p = { .ops = ops, .ctx = ctx, .slots = threads == 1 ? 1 : 2 * threads + 12 };
+	struct pipeline p = { .ops = ops,
+			      .ctx = ctx,
+			      .slots = threads == 1 ? 1 : 2 * threads + 12 };
 	struct thread *list = calloc(threads, sizeof(*list));
 	pthread_condattr_t attr;
 	unsigned i;
@@ -242,9 +250,11 @@ int pipeline_run(const struct pipeline_ops *ops, void *ctx, unsigned threads, st
 	pthread_cond_init(&p.freed, &attr);
 	pthread_cond_init(&p.done, &attr);
 	pthread_condattr_destroy(&attr);
-	rc = list && p.ring ? setup(&p, list, threads, err) : error_nomem(err, p.slots * sizeof(*p.ring));
+	rc = list && p.ring ? setup(&p, list, threads, err)
+			    : error_nomem(err, p.slots * sizeof(*p.ring));
 	if (rc == 0)
-		rc = threads == 1 ? run_alone(&p, list[0].worker, err) : run_threads(&p, list, threads, err);
+		rc = threads == 1 ? run_alone(&p, list[0].worker, err)
+				  : run_threads(&p, list, threads, err);
 	for (i = 0; list && i < threads; i++)
 		if (list[i].worker)
 			ops->worker_free(ctx, list[i].worker);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Work in order on many threads: items are planned one after the other, worked on side by side, and
- * committed in the order in which they were planned. The caller's thread commits, so what it sees (and the
- * error that it gets, if several items fail) does not depend on the number of threads.
+ * committed in the order in which they were planned. The caller's thread commits, so what it sees
+ * (and the error that it gets, if several items fail) does not depend on the number of threads.
  */
 #ifndef COPY_PIPELINE_H
 #define COPY_PIPELINE_H
@@ -10,13 +10,15 @@
 #include "tranship/error.h"
 
 struct pipeline_ops {
-	/* Fills in the next item. 1: it is one; 0: there are no more; negative: a code. One thread at a time. */
+	/* Fills in the next item. 1: it is one; 0: there are no more; negative: a code. One thread
+	 * at a time. */
 	int (*plan)(void *ctx, void *item, struct tranship_error *err);
 	/* On any thread; `worker` is that thread's own. */
 	int (*work)(void *ctx, void *worker, void *item, struct tranship_error *err);
 	/* On the caller's thread, in order. 1: enough, stop without an error. */
 	int (*commit)(void *ctx, void *item, struct tranship_error *err);
-	/* On the caller's thread, while it waits, some times a second. Nonzero stops with that code. */
+	/* On the caller's thread, while it waits, some times a second. Nonzero stops with that
+	 * code. */
 	int (*idle)(void *ctx, struct tranship_error *err);
 	/* A stop is wanted: a plan that waits for input must return. */
 	void (*cancel)(void *ctx);
@@ -28,6 +30,7 @@ struct pipeline_ops {
 };
 
 /* threads: 1 does everything on the caller's thread; more are started beside it. */
-int pipeline_run(const struct pipeline_ops *ops, void *ctx, unsigned threads, struct tranship_error *err);
+int pipeline_run(const struct pipeline_ops *ops, void *ctx, unsigned threads,
+		 struct tranship_error *err);
 
 #endif

@@ -3,7 +3,8 @@
 
 #include "base/checked.h"
 
-int map_cursor_at(struct map_cursor *cursor, uint64_t off, bool *data, uint64_t *end, struct tranship_error *err)
+int map_cursor_at(struct map_cursor *cursor, uint64_t off, bool *data, uint64_t *end,
+		  struct tranship_error *err)
 {
 	struct tranship_extent *e = &cursor->extent;
 
@@ -45,8 +46,9 @@ static int zeros_end(struct plan *plan, uint64_t off, uint64_t *end, struct tran
 }
 
 /*
- * A run of data begins at off and has some data in its first unit. It ends at the next multiple of its
- * largest size, or where zeros begin that are worth leaving out. A forward disk's extents are never cut.
+ * A run of data begins at off and has some data in its first unit. It ends at the next multiple of
+ * its largest size, or where zeros begin that are worth leaving out. A forward disk's extents are
+ * never cut.
  */
 static int data_end(struct plan *plan, uint64_t off, uint64_t *end, struct tranship_error *err)
 {
@@ -63,7 +65,8 @@ static int data_end(struct plan *plan, uint64_t off, uint64_t *end, struct trans
 		if (!data && !plan->all_data) {
 			uint64_t zeros = round_up(at, plan->unit);
 
-			if (zeros > off && part > zeros && part - zeros >= max_u64(HOLE_MIN, plan->unit)) {
+			if (zeros > off && part > zeros &&
+			    part - zeros >= max_u64(HOLE_MIN, plan->unit)) {
 				limit = min_u64(zeros, limit);
 				break;
 			}

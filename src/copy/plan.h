@@ -17,7 +17,8 @@ struct map_cursor {
 };
 
 /* Whether [off, ...) is data, and where that ends. */
-int map_cursor_at(struct map_cursor *cursor, uint64_t off, bool *data, uint64_t *end, struct tranship_error *err);
+int map_cursor_at(struct map_cursor *cursor, uint64_t off, bool *data, uint64_t *end,
+		  struct tranship_error *err);
 
 struct plan {
 	struct map_cursor cursor;

@@ -8,7 +8,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void report(struct check *check, enum tranship_finding_kind kind, const char *fmt, va_list ap)
+static void report(struct check *check, enum tranship_finding_kind kind, const char *fmt,
+		   va_list ap)
 {
 	char message[sizeof(((struct tranship_error *)0)->message)];
 
@@ -38,10 +39,12 @@ void check_leak(struct check *check, uint64_t units, const char *fmt, ...)
 	va_end(ap);
 }
 
-int usage_init(struct usage *usage, uint64_t file_size, uint64_t unit, uint64_t phase, struct tranship_error *err)
+int usage_init(struct usage *usage, uint64_t file_size, uint64_t unit, uint64_t phase,
+	       struct tranship_error *err)
 {
 	*usage = (struct usage){ .unit = unit, .phase = phase, .size = file_size };
-	return bitmap_init(&usage->map, file_size > phase ? div_up(file_size - phase, unit) : 0, err);
+	return bitmap_init(&usage->map, file_size > phase ? div_up(file_size - phase, unit) : 0,
+			   err);
 }
 
 void usage_free(struct usage *usage)
@@ -62,8 +65,8 @@ bool usage_mark(struct usage *usage, uint64_t off, uint64_t len)
 	return bitmap_set(&usage->map, first, last - first) == 0 && inside;
 }
 
-void usage_report_leaks(const struct usage *usage, uint64_t from, uint64_t cluster, const char *name,
-			struct check *check)
+void usage_report_leaks(const struct usage *usage, uint64_t from, uint64_t cluster,
+			const char *name, struct check *check)
 {
 	uint64_t bit = from > usage->phase ? div_up(from - usage->phase, usage->unit) : 0;
 
@@ -73,8 +76,9 @@ void usage_report_leaks(const struct usage *usage, uint64_t from, uint64_t clust
 		uint64_t len = min_u64((end - bit) * usage->unit, usage->size - off);
 
 		if (len >= cluster)
-			check_leak(check, len / cluster, "%s: %" PRIu64 " bytes at %" PRIu64 " are used by nothing", name, len,
-				   off);
+			check_leak(check, len / cluster,
+				   "%s: %" PRIu64 " bytes at %" PRIu64 " are used by nothing", name,
+				   len, off);
 		bit = end;
 	}
 }
@@ -87,7 +91,8 @@ int tranship_check(struct tranship_disk *disk, tranship_finding_fn *finding, voi
 
 	*out = (struct tranship_check_result){ 0 };
 	if (!disk->ops->check)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "%s: there is no structure to check", disk->format);
+		return error_set(err, TRANSHIP_EUNSUPPORTED, "%s: there is no structure to check",
+				 disk->format);
 	rc = disk->ops->check(disk, &check, err);
 	*out = check.result;
 	return rc;

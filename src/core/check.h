@@ -15,30 +15,32 @@ struct check {
 void check_error(struct check *check, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* units: how many allocation units are leaked. */
-void check_leak(struct check *check, uint64_t units, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void check_leak(struct check *check, uint64_t units, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Which units of a file are in use. */
 struct usage {
 	struct bitmap map;
-	uint64_t unit;   /* bytes, a power of two */
-	uint64_t phase;  /* units begin at phase + n * unit; what lies before is not tracked */
-	uint64_t size;   /* of the file */
+	uint64_t unit;  /* bytes, a power of two */
+	uint64_t phase; /* units begin at phase + n * unit; what lies before is not tracked */
+	uint64_t size;  /* of the file */
 };
 
-int usage_init(struct usage *usage, uint64_t file_size, uint64_t unit, uint64_t phase, struct tranship_error *err);
+int usage_init(struct usage *usage, uint64_t file_size, uint64_t unit, uint64_t phase,
+	       struct tranship_error *err);
 void usage_free(struct usage *usage);
 
 /*
- * Marks [off, off + len) as used. Returns false, marking what lies inside, if some of it was used before or
- * lies past the end of the file.
+ * Marks [off, off + len) as used. Returns false, marking what lies inside, if some of it was used
+ * before or lies past the end of the file.
  */
 bool usage_mark(struct usage *usage, uint64_t off, uint64_t len);
 
 /*
- * Reports each stretch of [from, end of file) that nothing uses as leaked clusters; less than a cluster is
- * padding. `name`: the format, for the message.
+ * Reports each stretch of [from, end of file) that nothing uses as leaked clusters; less than a
+ * cluster is padding. `name`: the format, for the message.
  */
-void usage_report_leaks(const struct usage *usage, uint64_t from, uint64_t cluster, const char *name,
-			struct check *check);
+void usage_report_leaks(const struct usage *usage, uint64_t from, uint64_t cluster,
+			const char *name, struct check *check);
 
 #endif

@@ -31,8 +31,8 @@ static int find_format(const char *name, const struct format **out, struct trans
 }
 
 /* "base,given": what was given wins, because it comes later. */
-static int merge_options(const struct format *format, const struct tranship_create_options *options, char **out,
-			 struct tranship_error *err)
+static int merge_options(const struct format *format, const struct tranship_create_options *options,
+			 char **out, struct tranship_error *err)
 {
 	const char *base = options->flags & TRANSHIP_CREATE_COMPRESSED ? format->compressed : "";
 	const char *given = options->options ? options->options : "";
@@ -40,7 +40,8 @@ static int merge_options(const struct format *format, const struct tranship_crea
 
 	*out = NULL;
 	if (!base)
-		return error_set(err, TRANSHIP_EINVAL, "format '%s' has no compressed variant", format->name);
+		return error_set(err, TRANSHIP_EINVAL, "format '%s' has no compressed variant",
+				 format->name);
 	cap = strlen(base) + strlen(given) + 2;
 	*out = malloc(cap);
 	if (!*out)
@@ -52,19 +53,23 @@ static int merge_options(const struct format *format, const struct tranship_crea
 	return 0;
 }
 
-/* Creates a writer over an output (NULL for a format without one), which it takes over on success. */
+/* Creates a writer over an output (NULL for a format without one), which it takes over on success.
+ */
 static int create_writer(const struct format *format, struct output *output,
-			 const struct tranship_create_options *options, struct tranship_writer **out,
-			 struct tranship_error *err)
+			 const struct tranship_create_options *options,
+			 struct tranship_writer **out, struct tranship_error *err)
 {
-	struct create_params params = { .output = output, .size = options->size, .flags = options->flags };
+	struct create_params params = { .output = output,
+					.size = options->size,
+					.flags = options->flags };
 	struct options *parsed = NULL;
 	struct idgen ids;
 	char *text = NULL;
 	int rc = 0;
 
 	if (options->size > SIZE_MAX_ANY)
-		rc = error_set(err, TRANSHIP_ELIMIT, "a disk cannot have %llu bytes", (unsigned long long)options->size);
+		rc = error_set(err, TRANSHIP_ELIMIT, "a disk cannot have %llu bytes",
+			       (unsigned long long)options->size);
 	if (rc == 0)
 		rc = merge_options(format, options, &text, err);
 	if (rc == 0)
@@ -102,8 +107,8 @@ static int source_ids(const struct tranship_disk *source, struct file_id **out, 
 	return 0;
 }
 
-int tranship_create(const char *path, const struct tranship_create_options *options, struct tranship_writer **out,
-		    struct tranship_error *err)
+int tranship_create(const char *path, const struct tranship_create_options *options,
+		    struct tranship_writer **out, struct tranship_error *err)
 {
 	struct output_params params = { .path = path,
 					.no_clobber = options->flags & TRANSHIP_CREATE_NO_CLOBBER,

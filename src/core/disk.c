@@ -53,8 +53,8 @@ void tranship_disk_close(struct tranship_disk *disk)
 	disk->ops->close(disk);
 }
 
-int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name, uint32_t *index,
-		  struct tranship_error *err)
+int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name,
+		  uint32_t *index, struct tranship_error *err)
 {
 	size_t bytes = (disk->file_count + 1) * sizeof(*disk->files);
 	struct disk_file *files = realloc(disk->files, bytes);
@@ -117,7 +117,8 @@ void disk_cancel(struct tranship_disk *disk)
 		disk->ops->cancel(disk);
 }
 
-int tranship_scratch_new(struct tranship_disk *disk, struct tranship_scratch **out, struct tranship_error *err)
+int tranship_scratch_new(struct tranship_disk *disk, struct tranship_scratch **out,
+			 struct tranship_error *err)
 {
 	struct tranship_scratch *scratch = calloc(1, sizeof(*scratch));
 	int rc = 0;
@@ -145,7 +146,8 @@ void tranship_scratch_free(struct tranship_scratch *scratch)
 	free(scratch);
 }
 
-static int scratch_borrow(struct tranship_disk *disk, struct tranship_scratch **out, struct tranship_error *err)
+static int scratch_borrow(struct tranship_disk *disk, struct tranship_scratch **out,
+			  struct tranship_error *err)
 {
 	pthread_mutex_lock(&disk->pool_lock);
 	*out = disk->pool;
@@ -169,7 +171,8 @@ int tranship_disk_map(struct tranship_disk *disk, uint64_t off, struct tranship_
 	int rc;
 
 	if (off >= disk->size)
-		return error_set(err, TRANSHIP_EINVAL, "offset %" PRIu64 " is not inside the disk (%" PRIu64 " bytes)",
+		return error_set(err, TRANSHIP_EINVAL,
+				 "offset %" PRIu64 " is not inside the disk (%" PRIu64 " bytes)",
 				 off, disk->size);
 	*out = (struct tranship_extent){ .off = off, .file_off = TRANSHIP_NO_OFFSET };
 	rc = disk->ops->map(disk, off, out, err);
@@ -177,20 +180,22 @@ int tranship_disk_map(struct tranship_disk *disk, uint64_t off, struct tranship_
 		return rc;
 	out->len = min_u64(out->len, disk->size - off);
 	if (out->len == 0)
-		return error_set(err, TRANSHIP_ECORRUPT, "%s: the map makes no progress at %" PRIu64, disk->format, off);
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "%s: the map makes no progress at %" PRIu64, disk->format, off);
 	return 0;
 }
 
-int tranship_disk_read(struct tranship_disk *disk, struct tranship_scratch *scratch, uint64_t off, void *buf,
-		       size_t len, struct tranship_error *err)
+int tranship_disk_read(struct tranship_disk *disk, struct tranship_scratch *scratch, uint64_t off,
+		       void *buf, size_t len, struct tranship_error *err)
 {
 	struct tranship_scratch *use = scratch;
 	int rc;
 
 	if (!range_ok(off, len, disk->size))
 		return error_set(err, TRANSHIP_EINVAL,
-				 "%zu bytes at %" PRIu64 " pass the end of the disk (%" PRIu64 " bytes)", len, off,
-				 disk->size);
+				 "%zu bytes at %" PRIu64 " pass the end of the disk (%" PRIu64
+				 " bytes)",
+				 len, off, disk->size);
 	if (len == 0)
 		return 0;
 	if (!use) {
@@ -225,7 +230,8 @@ void property_bool(struct property_sink *sink, const char *name, bool value)
 	property(sink, &(struct tranship_property){ name, TRANSHIP_PROPERTY_BOOL, NULL, value });
 }
 
-int tranship_disk_properties(struct tranship_disk *disk, int (*fn)(void *ctx, const struct tranship_property *property),
+int tranship_disk_properties(struct tranship_disk *disk,
+			     int (*fn)(void *ctx, const struct tranship_property *property),
 			     void *ctx)
 {
 	struct property_sink sink = { .fn = fn, .ctx = ctx };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a format implements to be a disk. The public functions check every contract before they call:
- * `off` lies inside the disk, ranges do not pass its end, lengths are not zero. `map` fills in len, kind and
- * the rest for the extent that begins at off; core cuts it at the end of the disk.
+ * What a format implements to be a disk. The public functions check every contract before they
+ * call: `off` lies inside the disk, ranges do not pass its end, lengths are not zero. `map` fills
+ * in len, kind and the rest for the extent that begins at off; core cuts it at the end of the disk.
  */
 #ifndef CORE_DISK_H
 #define CORE_DISK_H
@@ -17,7 +17,8 @@ struct check;
 struct property_sink;
 
 struct disk_ops {
-	int (*map)(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out, struct tranship_error *err);
+	int (*map)(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
+		   struct tranship_error *err);
 	int (*read)(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf, size_t len,
 		    struct tranship_error *err);
 	/* What a reading thread keeps. NULL: nothing. */
@@ -60,9 +61,10 @@ void disk_init(struct tranship_disk *disk, const struct disk_ops *ops, const cha
 /* Releases what core keeps in the disk; for an open that failed before the disk was handed out. */
 void disk_fini(struct tranship_disk *disk);
 
-/* Notes that this file belongs to the disk; name as it is shown to people. Its index goes to *index (NULL: not wanted). */
-int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name, uint32_t *index,
-		  struct tranship_error *err);
+/* Notes that this file belongs to the disk; name as it is shown to people. Its index goes to *index
+ * (NULL: not wanted). */
+int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name,
+		  uint32_t *index, struct tranship_error *err);
 
 /* Interrupts a forward disk; nothing for others. From any thread. */
 void disk_cancel(struct tranship_disk *disk);

@@ -47,30 +47,37 @@ struct format {
 	const char *alias; /* NULL: none */
 	bool (*probe)(const struct probe_input *in);
 	/* Takes over the file on success. NULL: cannot be read. */
-	int (*open)(struct tranship_file *file, const struct open_params *params, struct tranship_disk **out,
-		    struct tranship_error *err);
+	int (*open)(struct tranship_file *file, const struct open_params *params,
+		    struct tranship_disk **out, struct tranship_error *err);
 	/* Takes over the stream on success. NULL: cannot be read from a pipe. */
-	int (*open_stream)(struct stream *stream, const struct open_params *params, struct tranship_disk **out,
-			   struct tranship_error *err);
+	int (*open_stream)(struct stream *stream, const struct open_params *params,
+			   struct tranship_disk **out, struct tranship_error *err);
 	/* The output stays core's. NULL: cannot be written. */
-	int (*create)(const struct create_params *params, struct tranship_writer **out, struct tranship_error *err);
+	int (*create)(const struct create_params *params, struct tranship_writer **out,
+		      struct tranship_error *err);
 	const struct tranship_option_info *open_options;
 	const struct tranship_option_info *create_options;
 	bool no_output;         /* it writes no file at all */
-	const char *compressed; /* options that TRANSHIP_CREATE_COMPRESSED stands for; NULL: it cannot compress */
+	const char *compressed; /* options that TRANSHIP_CREATE_COMPRESSED stands for; NULL: it
+				   cannot compress */
 };
 
 /* By name or alias; NULL if there is none. */
 const struct format *format_find(const char *name);
 
-/* The row whose probe says yes. Never NULL: what nobody knows is raw. */
-const struct format *format_probe(const struct probe_input *in);
+/* The row whose probe says yes; what nobody knows is raw, unless it is known to be something else. */
+int format_probe(const struct probe_input *in, const struct format **out,
+		 struct tranship_error *err);
+
+/* The name of a format that is not read and that the file seems to be of; NULL: none (foreign.c). */
+const char *foreign_format(const struct probe_input *in);
 
 /* Creates a writer that keeps nothing and counts (output_count). */
 int create_counted(const struct tranship_create_options *options, struct tranship_writer **out,
 		   struct tranship_error *err);
 
-/* Opens another file that the image names, as the policy allows, and notes it as a file of the disk. */
+/* Opens another file that the image names, as the policy allows, and notes it as a file of the
+ * disk. */
 int open_other_file(const struct open_params *params, struct tranship_disk *disk, const char *hint,
 		    struct tranship_file **out, uint32_t *index, struct tranship_error *err);
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The table of formats, and what can be asked of it. The order is the order of probing; raw takes the rest. */
+/* The table of formats, and what can be asked of it. The order is the order of probing; raw takes
+ * the rest. */
 #include "core/format.h"
 
+#include "base/error.h"
 #include "version.h"
 
 #include <string.h>
 
-extern const struct format vhdx_format, vmdk_format, vhd_format, azure_format, null_format, raw_format;
+extern const struct format vhdx_format, vmdk_format, vhd_format, azure_format, null_format,
+	raw_format;
 
 static const struct format *const formats[] = {
 	&vhdx_format, &vmdk_format, &vhd_format, &raw_format, &azure_format, &null_format,
@@ -24,19 +27,31 @@ const struct format *format_find(const char *name)
 	size_t i;
 
 	for (i = 0; i < FORMAT_COUNT; i++)
-		if (strcmp(formats[i]->name, name) == 0 || (formats[i]->alias && strcmp(formats[i]->alias, name) == 0))
+		if (strcmp(formats[i]->name, name) == 0 ||
+		    (formats[i]->alias && strcmp(formats[i]->alias, name) == 0))
 			return formats[i];
 	return NULL;
 }
 
-const struct format *format_probe(const struct probe_input *in)
+int format_probe(const struct probe_input *in, const struct format **out,
+		 struct tranship_error *err)
 {
+	const char *foreign;
 	size_t i;
 
 	for (i = 0; i < FORMAT_COUNT; i++)
-		if (formats[i]->probe && formats[i]->probe(in))
-			return formats[i];
-	return &raw_format;
+		if (formats[i]->probe && formats[i]->probe(in)) {
+			*out = formats[i];
+			return 0;
+		}
+	foreign = foreign_format(in);
+	if (foreign)
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "it looks like a %s image, which is not read; if its bytes are a "
+				 "disk, give the format raw",
+				 foreign);
+	*out = &raw_format;
+	return 0;
 }
 
 const char *tranship_format_name(unsigned index)

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So many chunks that were read are remembered: far more than the runs that a copy has under way. */
+/* So many chunks that were read are remembered: far more than the runs that a copy has under way.
+ */
 #define REMEMBERED 8192U
 
 void forward_init(struct forward *fw)
@@ -58,8 +59,8 @@ static int make_room(struct forward *fw, struct tranship_error *err)
 	return 0;
 }
 
-int forward_push(struct forward *fw, uint64_t off, uint64_t len, unsigned char *stored, size_t stored_len,
-		 struct tranship_error *err)
+int forward_push(struct forward *fw, uint64_t off, uint64_t len, unsigned char *stored,
+		 size_t stored_len, struct tranship_error *err)
 {
 	struct forward_chunk *chunk = calloc(1, sizeof(*chunk));
 	int rc;
@@ -131,6 +132,7 @@ void forward_take(struct forward *fw, const struct forward_chunk *chunk, uint64_
 
 int forward_gone(const char *format, uint64_t off, struct tranship_error *err)
 {
-	return error_set(err, TRANSHIP_EINVAL, "%s: a stream is read once and in order, offset %" PRIu64 " is gone",
+	return error_set(err, TRANSHIP_EINVAL,
+			 "%s: a stream is read once and in order, offset %" PRIu64 " is gone",
 			 format, off);
 }

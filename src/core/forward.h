@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a forward disk has taken from its pipe and nobody has read yet. One thread maps, which pushes chunks
- * in ascending order; any thread reads. A chunk's bytes go when the last of them was read; that it was there
- * is remembered for a while, so that a second read is refused and not mistaken for a gap.
+ * What a forward disk has taken from its pipe and nobody has read yet. One thread maps, which
+ * pushes chunks in ascending order; any thread reads. A chunk's bytes go when the last of them was
+ * read; that it was there is remembered for a while, so that a second read is refused and not
+ * mistaken for a gap.
  */
 #ifndef CORE_FORWARD_H
 #define CORE_FORWARD_H
@@ -38,15 +39,15 @@ enum forward_kind {
 struct forward_place {
 	enum forward_kind kind;
 	const struct forward_chunk *chunk; /* that holds it; stays until its last byte is taken */
-	uint64_t end;                      /* of the chunk or the gap; UINT64_MAX for a gap before nothing */
+	uint64_t end; /* of the chunk or the gap; UINT64_MAX for a gap before nothing */
 };
 
 void forward_init(struct forward *fw);
 void forward_fini(struct forward *fw);
 
 /* off is past all chunks before. Takes over `stored` in any case. */
-int forward_push(struct forward *fw, uint64_t off, uint64_t len, unsigned char *stored, size_t stored_len,
-		 struct tranship_error *err);
+int forward_push(struct forward *fw, uint64_t off, uint64_t len, unsigned char *stored,
+		 size_t stored_len, struct tranship_error *err);
 
 void forward_find(struct forward *fw, uint64_t off, struct forward_place *out);
 

@@ -37,7 +37,8 @@ int open_other_file(const struct open_params *params, struct tranship_disk *disk
 		char shown[200];
 
 		text_escape(shown, sizeof(shown), hint, strlen(hint));
-		return error_set(err, TRANSHIP_EDENIED, "the image refers to the file '%s': strict probing refuses that",
+		return error_set(err, TRANSHIP_EDENIED,
+				 "the image refers to the file '%s': strict probing refuses that",
 				 shown);
 	}
 	rc = resolver_open(params->resolver, hint, file_flags(params->flags), &file, err);
@@ -79,7 +80,8 @@ static int consider_member(void *ctx, const struct tar_member *member)
 	struct member_search *search = ctx;
 	size_t used = strlen(search->names);
 
-	if (search->wanted ? strcmp(member->name, search->wanted) != 0 : !names_an_image(member->name))
+	if (search->wanted ? strcmp(member->name, search->wanted) != 0
+			   : !names_an_image(member->name))
 		return 0;
 	if (search->matches++ == 0)
 		search->found = *member;
@@ -87,14 +89,16 @@ static int consider_member(void *ctx, const struct tar_member *member)
 		if (used > 0)
 			memcpy(search->names + used, ", ", 3);
 		used = strlen(search->names);
-		text_escape(search->names + used, sizeof(search->names) - used, member->name, strlen(member->name));
+		text_escape(search->names + used, sizeof(search->names) - used, member->name,
+			    strlen(member->name));
 	}
 	return search->wanted ? 1 : 0;
 }
 
-/* Replaces the archive by the one of its members that is wanted; the archive is taken over on success. */
-static int open_member(struct tranship_file *archive, const char *wanted, struct tranship_file **out,
-		       struct tranship_error *err)
+/* Replaces the archive by the one of its members that is wanted; the archive is taken over on
+ * success. */
+static int open_member(struct tranship_file *archive, const char *wanted,
+		       struct tranship_file **out, struct tranship_error *err)
 {
 	struct member_search *search = calloc(1, sizeof(*search));
 	int rc;
@@ -114,7 +118,8 @@ static int open_member(struct tranship_file *archive, const char *wanted, struct
 	} else if (search->matches == 0) {
 		rc = error_set(err, TRANSHIP_EINVAL, "the archive has no disk image in it");
 	} else if (search->matches > 1) {
-		rc = error_set(err, TRANSHIP_EINVAL, "the archive has several disk images, one must be named: %s",
+		rc = error_set(err, TRANSHIP_EINVAL,
+			       "the archive has several disk images, one must be named: %s",
 			       search->names);
 	} else {
 		rc = tranship_file_part(archive, search->found.off, search->found.size, out, err);
@@ -154,9 +159,7 @@ static int probe_file(struct tranship_file *file, const struct tranship_open_opt
 		rc = tranship_file_read(file, in.file_size - sizeof(tail), tail, sizeof(tail), err);
 		in.tail = tail;
 	}
-	if (rc == 0)
-		*out = format_probe(&in);
-	return rc;
+	return rc ? rc : format_probe(&in, out, err);
 }
 
 /* `path` is for people and for the folder of other files; NULL where there is none. */
@@ -172,7 +175,8 @@ static int open_disk(struct tranship_file *file, const char *path, bool has_fold
 	struct options *parsed = NULL;
 	int rc;
 
-	rc = options->format ? find_format(options->format, &format, err) : probe_file(file, options, &format, err);
+	rc = options->format ? find_format(options->format, &format, err)
+			     : probe_file(file, options, &format, err);
 	if (rc == 0)
 		rc = options_parse(options->options, format->open_options, NULL, &parsed, err);
 	if (rc == 0)
@@ -192,9 +196,11 @@ static bool name_ends_in_ova(const char *path)
 	return len > 4 && strcasecmp(path + len - 4, ".ova") == 0;
 }
 
-/* An archive is only taken for one when it is called .ova or a member was asked for: a guest may write a tar. */
-static int open_any(struct tranship_file *file, const char *path, const struct tranship_open_options *options,
-		    struct tranship_disk **out, struct tranship_error *err)
+/* An archive is only taken for one when it is called .ova or a member was asked for: a guest may
+ * write a tar. */
+static int open_any(struct tranship_file *file, const char *path,
+		    const struct tranship_open_options *options, struct tranship_disk **out,
+		    struct tranship_error *err)
 {
 	bool archive = options->member != NULL;
 	int rc;
@@ -233,7 +239,9 @@ int tranship_open_file(struct tranship_file *file, const struct tranship_open_op
 static int open_stream(int fd, const char *name, const struct tranship_open_options *options,
 		       struct tranship_disk **out, struct tranship_error *err)
 {
-	struct probe_input in = { .file_size = UINT64_MAX, .warn = options->warn, .warn_ctx = options->warn_ctx };
+	struct probe_input in = { .file_size = UINT64_MAX,
+				  .warn = options->warn,
+				  .warn_ctx = options->warn_ctx };
 	struct open_params params = { .name = name,
 				      .flags = options->flags,
 				      .spool_folder = options->spool_folder,
@@ -252,14 +260,15 @@ static int open_stream(int fd, const char *name, const struct tranship_open_opti
 	if (rc == 0 && options->format)
 		rc = find_format(options->format, &format, err);
 	else if (rc == 0)
-		format = format_probe(&in);
+		rc = format_probe(&in, &format, err);
 	if (rc == 0)
 		rc = options_parse(options->options, format->open_options, NULL, &parsed, err);
 	if (rc == 0 && options->member)
-		rc = error_set(err, TRANSHIP_EUNSUPPORTED, "a member of an archive cannot be read from a pipe");
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
+			       "a member of an archive cannot be read from a pipe");
 	if (rc == 0 && !format->open_stream)
-		rc = error_set(err, TRANSHIP_EUNSUPPORTED, "%s: it cannot be read from a pipe, only from a file",
-			       format->name);
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
+			       "%s: it cannot be read from a pipe, only from a file", format->name);
 	if (rc == 0)
 		rc = resolver_new(NULL, NULL, &params.resolver, err);
 	params.options = parsed;
@@ -295,8 +304,8 @@ static int open_stdin(const struct tranship_open_options *options, struct transh
 	return rc;
 }
 
-int tranship_open(const char *path, const struct tranship_open_options *options, struct tranship_disk **out,
-		  struct tranship_error *err)
+int tranship_open(const char *path, const struct tranship_open_options *options,
+		  struct tranship_disk **out, struct tranship_error *err)
 {
 	struct tranship_file *file;
 	struct stat st;
@@ -310,8 +319,8 @@ int tranship_open(const char *path, const struct tranship_open_options *options,
 	if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode)) {
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-		return fd < 0 ? error_sys(err, errno, "could not be opened") :
-				open_stream(fd, path, options, out, err);
+		return fd < 0 ? error_sys(err, errno, "could not be opened")
+			      : open_stream(fd, path, options, out, err);
 	}
 	rc = tranship_file_open(path, file_flags(options->flags), &file, err);
 	if (rc)

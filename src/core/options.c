@@ -50,7 +50,8 @@ int tranship_parse_size(const char *text, uint64_t *out)
 	return *out > INT64_MAX ? TRANSHIP_EINVAL : 0;
 }
 
-static const struct tranship_option_info *find(const struct tranship_option_info *table, const char *name)
+static const struct tranship_option_info *find(const struct tranship_option_info *table,
+					       const char *name)
 {
 	for (; table && table->name; table++)
 		if (strcmp(table->name, name) == 0)
@@ -91,7 +92,8 @@ static bool value_ok(const struct tranship_option_info *info, const char *value)
 	if (strcmp(info->type, "size") == 0)
 		return tranship_parse_size(value, &number) == 0;
 	if (strcmp(info->type, "int") == 0)
-		return *value != '\0' && strlen(value) <= 10 && strspn(value, "0123456789") == strlen(value);
+		return *value != '\0' && strlen(value) <= 10 &&
+		       strspn(value, "0123456789") == strlen(value);
 	if (strcmp(info->type, "bool") == 0)
 		return is_true(value) || is_false(value);
 	return strcmp(info->type, "text") == 0 || is_choice(info->type, value);
@@ -123,7 +125,8 @@ static int take(struct options *o, char *item, const struct tranship_option_info
 {
 	const struct tranship_option_info *info;
 	char *equals = strchr(item, '=');
-	const char *value = equals ? equals + 1 : "on"; /* a bare name switches a bool on, as in qemu-img */
+	const char *value =
+		equals ? equals + 1 : "on"; /* a bare name switches a bool on, as in qemu-img */
 	char shown[100];
 
 	if (equals)
@@ -133,12 +136,14 @@ static int take(struct options *o, char *item, const struct tranship_option_info
 	if (!info)
 		info = find(also, item);
 	if (!info)
-		return error_set(err, TRANSHIP_EINVAL, "option '%s' is unknown to this format", shown);
+		return error_set(err, TRANSHIP_EINVAL, "option '%s' is unknown to this format",
+				 shown);
 	if (!value_ok(info, value)) {
 		char shown_value[100];
 
 		text_escape(shown_value, sizeof(shown_value), value, strlen(value));
-		return error_set(err, TRANSHIP_EINVAL, "option '%s' takes %s, not '%s'", shown, info->type, shown_value);
+		return error_set(err, TRANSHIP_EINVAL, "option '%s' takes %s, not '%s'", shown,
+				 info->type, shown_value);
 	}
 	if (o->count == OPTIONS_MAX)
 		return error_set(err, TRANSHIP_ELIMIT, "more than %d options", OPTIONS_MAX);
@@ -149,8 +154,9 @@ static int take(struct options *o, char *item, const struct tranship_option_info
 	return 0;
 }
 
-int options_parse(const char *text, const struct tranship_option_info *table, const struct tranship_option_info *also,
-		  struct options **out, struct tranship_error *err)
+int options_parse(const char *text, const struct tranship_option_info *table,
+		  const struct tranship_option_info *also, struct options **out,
+		  struct tranship_error *err)
 {
 	struct options *o = calloc(1, sizeof(*o));
 	int rc = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A format's options: "key=value,key=value" (",," stands for a comma in a value), against a table. */
+/* A format's options: "key=value,key=value" (",," stands for a comma in a value), against a table.
+ */
 #ifndef CORE_OPTIONS_H
 #define CORE_OPTIONS_H
 
@@ -8,11 +9,13 @@
 struct options;
 
 /*
- * `table` ends with a NULL name; `also` is a second such table, or NULL. Unknown keys, and values that are
- * not of their option's type, are TRANSHIP_EINVAL. A key given twice counts the second time. `text` may be NULL.
+ * `table` ends with a NULL name; `also` is a second such table, or NULL. Unknown keys, and values
+ * that are not of their option's type, are TRANSHIP_EINVAL. A key given twice counts the second
+ * time. `text` may be NULL.
  */
-int options_parse(const char *text, const struct tranship_option_info *table, const struct tranship_option_info *also,
-		  struct options **out, struct tranship_error *err);
+int options_parse(const char *text, const struct tranship_option_info *table,
+		  const struct tranship_option_info *also, struct options **out,
+		  struct tranship_error *err);
 void options_free(struct options *o);
 
 /* The value as text, or fallback where it was not given. `o` may be NULL. */

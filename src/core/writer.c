@@ -8,7 +8,8 @@
 
 #include <inttypes.h>
 
-void writer_init(struct tranship_writer *w, const struct writer_ops *ops, uint64_t size, uint32_t unit)
+void writer_init(struct tranship_writer *w, const struct writer_ops *ops, uint64_t size,
+		 uint32_t unit)
 {
 	w->ops = ops;
 	w->size = size;
@@ -26,19 +27,25 @@ uint32_t tranship_writer_unit(const struct tranship_writer *writer)
 }
 
 /* Ascending, without a gap, in units, not past the end. */
-static int check_range(const struct tranship_writer *w, uint64_t off, uint64_t len, struct tranship_error *err)
+static int check_range(const struct tranship_writer *w, uint64_t off, uint64_t len,
+		       struct tranship_error *err)
 {
 	if (w->failed || w->finished)
 		return error_set(err, TRANSHIP_EINVAL, "writer: it %s and takes nothing more",
 				 w->failed ? "failed" : "is finished");
 	if (off != w->pos)
-		return error_set(err, TRANSHIP_EINVAL, "writer: offset %" PRIu64 " does not follow %" PRIu64, off, w->pos);
+		return error_set(err, TRANSHIP_EINVAL,
+				 "writer: offset %" PRIu64 " does not follow %" PRIu64, off,
+				 w->pos);
 	if (!range_ok(off, len, w->size))
 		return error_set(err, TRANSHIP_EINVAL,
-				 "writer: %" PRIu64 " bytes at %" PRIu64 " pass the end of the disk (%" PRIu64 " bytes)",
+				 "writer: %" PRIu64 " bytes at %" PRIu64
+				 " pass the end of the disk (%" PRIu64 " bytes)",
 				 len, off, w->size);
 	if (len & (w->unit - 1) && off + len != w->size)
-		return error_set(err, TRANSHIP_EINVAL, "writer: %" PRIu64 " bytes are no multiple of the unit (%" PRIu32 ")",
+		return error_set(err, TRANSHIP_EINVAL,
+				 "writer: %" PRIu64 " bytes are no multiple of the unit (%" PRIu32
+				 ")",
 				 len, w->unit);
 	return 0;
 }
@@ -64,14 +71,14 @@ void writer_scratch_free(struct tranship_writer *w, void *scratch)
 		w->ops->scratch_free(scratch);
 }
 
-int writer_encode(struct tranship_writer *w, void *scratch, uint64_t off, const void *data, size_t len,
-		  struct buffer *out, struct tranship_error *err)
+int writer_encode(struct tranship_writer *w, void *scratch, uint64_t off, const void *data,
+		  size_t len, struct buffer *out, struct tranship_error *err)
 {
 	return w->ops->encode(w, scratch, off, data, len, out, err);
 }
 
-int writer_put_encoded(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored, size_t stored_len,
-		       struct tranship_error *err)
+int writer_put_encoded(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored,
+		       size_t stored_len, struct tranship_error *err)
 {
 	int rc = check_range(w, off, len, err);
 
@@ -100,7 +107,8 @@ int tranship_writer_put(struct tranship_writer *writer, uint64_t off, const void
 	return writer_put_encoded(writer, off, len, encoded->bytes, encoded->len, err);
 }
 
-int tranship_writer_zero(struct tranship_writer *writer, uint64_t off, uint64_t len, struct tranship_error *err)
+int tranship_writer_zero(struct tranship_writer *writer, uint64_t off, uint64_t len,
+			 struct tranship_error *err)
 {
 	int rc = check_range(writer, off, len, err);
 
@@ -117,7 +125,8 @@ int tranship_writer_finish(struct tranship_writer *writer, struct tranship_error
 		return rc;
 	if (writer->pos != writer->size)
 		return error_set(err, TRANSHIP_EINVAL,
-				 "writer: finished at %" PRIu64 ", before the end of the disk (%" PRIu64 " bytes)",
+				 "writer: finished at %" PRIu64
+				 ", before the end of the disk (%" PRIu64 " bytes)",
 				 writer->pos, writer->size);
 	rc = writer->ops->finish ? writer->ops->finish(writer, err) : 0;
 	if (rc == 0 && writer->output)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a format implements to be written. Core enforces the order (ascending, no gap, multiples of `unit`)
- * before it calls.
+ * What a format implements to be written. Core enforces the order (ascending, no gap, multiples of
+ * `unit`) before it calls.
  *
- * Writing a run of data has two steps, so that the costly one can run on many threads: `encode` turns bytes
- * of the disk into bytes of the file, on any thread, and depends on its arguments and constant options
- * only; `put` places what encode made, on one thread, in order.
+ * Writing a run of data has two steps, so that the costly one can run on many threads: `encode`
+ * turns bytes of the disk into bytes of the file, on any thread, and depends on its arguments and
+ * constant options only; `put` places what encode made, on one thread, in order.
  */
 #ifndef CORE_WRITER_H
 #define CORE_WRITER_H
@@ -19,15 +19,16 @@ struct output;
 
 struct writer_ops {
 	/* Appends the stored form of the data to out. NULL: data is stored as it is. */
-	int (*encode)(struct tranship_writer *w, void *scratch, uint64_t off, const void *data, size_t len,
-		      struct buffer *out, struct tranship_error *err);
+	int (*encode)(struct tranship_writer *w, void *scratch, uint64_t off, const void *data,
+		      size_t len, struct buffer *out, struct tranship_error *err);
 	/* What an encoding thread keeps. NULL: nothing. */
 	int (*scratch_new)(struct tranship_writer *w, void **out, struct tranship_error *err);
 	void (*scratch_free)(void *scratch);
 	/* Places the stored form (stored bytes) of [off, off + len); borrows it for the call. */
-	int (*put)(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored, size_t stored_len,
-		   struct tranship_error *err);
-	int (*zero)(struct tranship_writer *w, uint64_t off, uint64_t len, struct tranship_error *err);
+	int (*put)(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored,
+		   size_t stored_len, struct tranship_error *err);
+	int (*zero)(struct tranship_writer *w, uint64_t off, uint64_t len,
+		    struct tranship_error *err);
 	/* Writes what is left: tables, footers. Core finishes the output afterwards. */
 	int (*finish)(struct tranship_writer *w, struct tranship_error *err);
 	/* The size of all files together if every byte were data that does not compress. */
@@ -46,18 +47,20 @@ struct tranship_writer {
 	uint64_t pos;
 	bool failed; /* an earlier call failed: nothing else is accepted */
 	bool finished;
-	void *own_scratch;         /* what tranship_writer_put encodes with */
+	void *own_scratch; /* what tranship_writer_put encodes with */
 	struct buffer own_encoded;
 };
 
 /* `unit` is a power of two; `size` a multiple of 512 or, with unit 1, anything. */
-void writer_init(struct tranship_writer *w, const struct writer_ops *ops, uint64_t size, uint32_t unit);
+void writer_init(struct tranship_writer *w, const struct writer_ops *ops, uint64_t size,
+		 uint32_t unit);
 
-/* Both halves of tranship_writer_put, for the copy loop. encode checks nothing and is safe on any thread. */
-int writer_encode(struct tranship_writer *w, void *scratch, uint64_t off, const void *data, size_t len,
-		  struct buffer *out, struct tranship_error *err);
-int writer_put_encoded(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored, size_t stored_len,
-		       struct tranship_error *err);
+/* Both halves of tranship_writer_put, for the copy loop. encode checks nothing and is safe on any
+ * thread. */
+int writer_encode(struct tranship_writer *w, void *scratch, uint64_t off, const void *data,
+		  size_t len, struct buffer *out, struct tranship_error *err);
+int writer_put_encoded(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored,
+		       size_t stored_len, struct tranship_error *err);
 int writer_scratch_new(struct tranship_writer *w, void **out, struct tranship_error *err);
 void writer_scratch_free(struct tranship_writer *w, void *scratch);
 

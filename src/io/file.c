@@ -8,8 +8,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-int tranship_file_new(const struct tranship_file_ops *ops, void *ctx, uint64_t size, struct tranship_file **out,
-		      struct tranship_error *err)
+int tranship_file_new(const struct tranship_file_ops *ops, void *ctx, uint64_t size,
+		      struct tranship_file **out, struct tranship_error *err)
 {
 	struct tranship_file *file = calloc(1, sizeof(*file));
 
@@ -29,12 +29,14 @@ uint64_t tranship_file_size(const struct tranship_file *file)
 	return file->size;
 }
 
-int tranship_file_read(struct tranship_file *file, uint64_t off, void *buf, size_t len, struct tranship_error *err)
+int tranship_file_read(struct tranship_file *file, uint64_t off, void *buf, size_t len,
+		       struct tranship_error *err)
 {
 	if (!range_ok(off, len, file->size))
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "%zu bytes at %" PRIu64 " pass the end of the file (%" PRIu64 " bytes)", len, off,
-				 file->size);
+				 "%zu bytes at %" PRIu64 " pass the end of the file (%" PRIu64
+				 " bytes)",
+				 len, off, file->size);
 	if (len == 0)
 		return 0;
 	return file->ops->read(file->ctx, off, buf, len, err);
@@ -46,7 +48,8 @@ int tranship_file_map(struct tranship_file *file, uint64_t off, struct tranship_
 	int rc;
 
 	if (off >= file->size)
-		return error_set(err, TRANSHIP_EINVAL, "offset %" PRIu64 " is not inside the file (%" PRIu64 " bytes)",
+		return error_set(err, TRANSHIP_EINVAL,
+				 "offset %" PRIu64 " is not inside the file (%" PRIu64 " bytes)",
 				 off, file->size);
 	*out = (struct tranship_file_extent){ off, file->size - off, false };
 	if (!file->ops->map)
@@ -70,7 +73,8 @@ void tranship_file_close(struct tranship_file *file)
 	free(file);
 }
 
-int file_write(struct tranship_file *file, uint64_t off, const void *buf, size_t len, struct tranship_error *err)
+int file_write(struct tranship_file *file, uint64_t off, const void *buf, size_t len,
+	       struct tranship_error *err)
 {
 	uint64_t end;
 	int rc;
@@ -78,11 +82,13 @@ int file_write(struct tranship_file *file, uint64_t off, const void *buf, size_t
 	if (!file->ops->write)
 		return error_set(err, TRANSHIP_EINVAL, "the file is read-only");
 	if (!add_ok(off, len, &end) || end > INT64_MAX)
-		return error_set(err, TRANSHIP_ELIMIT, "offset %" PRIu64 " is past what a file can hold", off);
+		return error_set(err, TRANSHIP_ELIMIT,
+				 "offset %" PRIu64 " is past what a file can hold", off);
 	if (len == 0)
 		return 0;
 	if (file->sequential && off < file->size)
-		return error_set(err, TRANSHIP_EINVAL, "a pipe cannot be written at %" PRIu64 ", it stands at %" PRIu64,
+		return error_set(err, TRANSHIP_EINVAL,
+				 "a pipe cannot be written at %" PRIu64 ", it stands at %" PRIu64,
 				 off, file->size);
 	if (file->sequential && off > file->size) {
 		rc = file_zero(file, file->size, off - file->size, err);

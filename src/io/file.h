@@ -23,8 +23,10 @@ struct tranship_file {
 	uint64_t allocated; /* bytes on disk when it was opened; size where that is unknown */
 };
 
-/* Writers. off may pass the end, what lies between reads as zeros; a sequential file takes only its end. */
-int file_write(struct tranship_file *file, uint64_t off, const void *buf, size_t len, struct tranship_error *err);
+/* Writers. off may pass the end, what lies between reads as zeros; a sequential file takes only its
+ * end. */
+int file_write(struct tranship_file *file, uint64_t off, const void *buf, size_t len,
+	       struct tranship_error *err);
 int file_resize(struct tranship_file *file, uint64_t size, struct tranship_error *err);
 int file_zero(struct tranship_file *file, uint64_t off, uint64_t len, struct tranship_error *err);
 int file_sync(struct tranship_file *file, struct tranship_error *err);

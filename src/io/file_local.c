@@ -3,9 +3,10 @@
  * Local files.
  *
  * Reading a disk of terabytes must not push everything else out of the page cache. With
- * TRANSHIP_FILE_DROP_BEHIND each read first takes what is cached already (RWF_NOWAIT) and leaves that
- * alone; only what had to be fetched is given back afterwards. Read-ahead is off then, because pages that
- * it brings in would pass for somebody else's; the reads of the copy loop are large enough without it.
+ * TRANSHIP_FILE_DROP_BEHIND each read first takes what is cached already (RWF_NOWAIT) and leaves
+ * that alone; only what had to be fetched is given back afterwards. Read-ahead is off then, because
+ * pages that it brings in would pass for somebody else's; the reads of the copy loop are large
+ * enough without it.
  */
 #include "io/file_local.h"
 
@@ -43,7 +44,8 @@ static int read_failed(uint64_t off, size_t len, struct tranship_error *err)
 }
 
 /* pread until len bytes are there. *got is short only at the end of the file. */
-static int read_fully(int fd, uint64_t off, unsigned char *buf, size_t len, size_t *got, struct tranship_error *err)
+static int read_fully(int fd, uint64_t off, unsigned char *buf, size_t len, size_t *got,
+		      struct tranship_error *err)
 {
 	*got = 0;
 	while (*got < len) {
@@ -62,11 +64,13 @@ static int read_fully(int fd, uint64_t off, unsigned char *buf, size_t len, size
 
 static int shorter_than_it_was(uint64_t off, size_t len, struct tranship_error *err)
 {
-	return error_set(err, TRANSHIP_ECORRUPT, "%zu bytes at %" PRIu64 ": the file became shorter while it was read",
-			 len, off);
+	return error_set(err, TRANSHIP_ECORRUPT,
+			 "%zu bytes at %" PRIu64 ": the file became shorter while it was read", len,
+			 off);
 }
 
-static int read_cached(struct local *local, uint64_t off, void *buf, size_t len, struct tranship_error *err)
+static int read_cached(struct local *local, uint64_t off, void *buf, size_t len,
+		       struct tranship_error *err)
 {
 	size_t cached = 0, got;
 	int rc;
@@ -81,18 +85,22 @@ static int read_cached(struct local *local, uint64_t off, void *buf, size_t len,
 	}
 	if (cached == len)
 		return 0;
-	rc = read_fully(local->fd, off + cached, (unsigned char *)buf + cached, len - cached, &got, err);
+	rc = read_fully(local->fd, off + cached, (unsigned char *)buf + cached, len - cached, &got,
+			err);
 	if (rc)
 		return rc;
 	if (got < len - cached)
 		return shorter_than_it_was(off, len, err);
 	if (atomic_load_explicit(&local->drop_behind, memory_order_relaxed))
-		posix_fadvise(local->fd, (off_t)(off + cached), (off_t)(len - cached), POSIX_FADV_DONTNEED);
+		posix_fadvise(local->fd, (off_t)(off + cached), (off_t)(len - cached),
+			      POSIX_FADV_DONTNEED);
 	return 0;
 }
 
-/* O_DIRECT wants aligned offsets, lengths and memory: whatever is not goes through an aligned buffer. */
-static int read_direct(struct local *local, uint64_t off, unsigned char *buf, size_t len, struct tranship_error *err)
+/* O_DIRECT wants aligned offsets, lengths and memory: whatever is not goes through an aligned
+ * buffer. */
+static int read_direct(struct local *local, uint64_t off, unsigned char *buf, size_t len,
+		       struct tranship_error *err)
 {
 	unsigned char *bounce;
 	int rc = 0;
@@ -111,7 +119,8 @@ static int read_direct(struct local *local, uint64_t off, unsigned char *buf, si
 		size_t skip = (size_t)(off - start);
 		size_t n = (size_t)min_u64(len, DIRECT_CHUNK - skip), got;
 
-		rc = read_fully(local->fd, start, bounce, (size_t)round_up(skip + n, DIRECT_ALIGN), &got, err);
+		rc = read_fully(local->fd, start, bounce, (size_t)round_up(skip + n, DIRECT_ALIGN),
+				&got, err);
 		if (rc == 0 && got < skip + n)
 			rc = shorter_than_it_was(off, n, err);
 		if (rc)
@@ -129,12 +138,13 @@ static int local_read(void *ctx, uint64_t off, void *buf, size_t len, struct tra
 {
 	struct local *local = ctx;
 
-	return local->flags & TRANSHIP_FILE_DIRECT ? read_direct(local, off, buf, len, err) :
-						     read_cached(local, off, buf, len, err);
+	return local->flags & TRANSHIP_FILE_DIRECT ? read_direct(local, off, buf, len, err)
+						   : read_cached(local, off, buf, len, err);
 }
 
 /* Where lseek cannot tell (block devices, some network file systems) everything is data. */
-static int local_map(void *ctx, uint64_t off, struct tranship_file_extent *out, struct tranship_error *err)
+static int local_map(void *ctx, uint64_t off, struct tranship_file_extent *out,
+		     struct tranship_error *err)
 {
 	const struct local *local = ctx;
 	off_t data = lseek(local->fd, (off_t)off, SEEK_DATA);
@@ -157,8 +167,9 @@ static int local_map(void *ctx, uint64_t off, struct tranship_file_extent *out, 
 }
 
 /*
- * Starts writeback early, so that the fsync at the end finds little to do; with TRANSHIP_CACHE_NONE the
- * stretch before it is waited for and given back to the cache. Both are hints: their errors come with fsync.
+ * Starts writeback early, so that the fsync at the end finds little to do; with TRANSHIP_CACHE_NONE
+ * the stretch before it is waited for and given back to the cache. Both are hints: their errors
+ * come with fsync.
  */
 static void write_behind(struct local *local, uint64_t end)
 {
@@ -167,28 +178,33 @@ static void write_behind(struct local *local, uint64_t end)
 	sync_file_range(local->fd, (off_t)local->written_from, (off_t)(end - local->written_from),
 			SYNC_FILE_RANGE_WRITE);
 	if (local->cache == TRANSHIP_CACHE_NONE && local->written_from > local->flushed_from) {
-		off_t from = (off_t)local->flushed_from, len = (off_t)(local->written_from - local->flushed_from);
+		off_t from = (off_t)local->flushed_from,
+		      len = (off_t)(local->written_from - local->flushed_from);
 
-		sync_file_range(local->fd, from, len, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-							      SYNC_FILE_RANGE_WAIT_AFTER);
+		sync_file_range(local->fd, from, len,
+				SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+					SYNC_FILE_RANGE_WAIT_AFTER);
 		posix_fadvise(local->fd, from, len, POSIX_FADV_DONTNEED);
 	}
 	local->flushed_from = local->written_from;
 	local->written_from = end;
 }
 
-static int local_write(void *ctx, uint64_t off, const void *buf, size_t len, struct tranship_error *err)
+static int local_write(void *ctx, uint64_t off, const void *buf, size_t len,
+		       struct tranship_error *err)
 {
 	struct local *local = ctx;
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = pwrite(local->fd, (const unsigned char *)buf + done, len - done, (off_t)(off + done));
+		ssize_t n = pwrite(local->fd, (const unsigned char *)buf + done, len - done,
+				   (off_t)(off + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return error_sys(err, errno, "writing %zu bytes at %" PRIu64 " failed", len, off);
+			return error_sys(err, errno, "writing %zu bytes at %" PRIu64 " failed", len,
+					 off);
 		done += (size_t)n;
 	}
 	if (local->cache != TRANSHIP_CACHE_UNSAFE)
@@ -196,7 +212,8 @@ static int local_write(void *ctx, uint64_t off, const void *buf, size_t len, str
 	return 0;
 }
 
-static int stream_write(void *ctx, uint64_t off, const void *buf, size_t len, struct tranship_error *err)
+static int stream_write(void *ctx, uint64_t off, const void *buf, size_t len,
+			struct tranship_error *err)
 {
 	struct local *local = ctx;
 	size_t done = 0;
@@ -208,7 +225,8 @@ static int stream_write(void *ctx, uint64_t off, const void *buf, size_t len, st
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return error_sys(err, errno, "writing %zu bytes at %" PRIu64 " failed", len, off);
+			return error_sys(err, errno, "writing %zu bytes at %" PRIu64 " failed", len,
+					 off);
 		done += (size_t)n;
 	}
 	return 0;
@@ -251,7 +269,8 @@ static int local_sync(void *ctx, struct tranship_error *err)
 
 	if (local->cache == TRANSHIP_CACHE_UNSAFE || fsync(local->fd) == 0)
 		return 0;
-	if (errno == EINVAL || errno == EROFS) /* not a thing that can be synced: a pipe, /dev/null */
+	if (errno == EINVAL ||
+	    errno == EROFS) /* not a thing that can be synced: a pipe, /dev/null */
 		return 0;
 	return error_sys(err, errno, "fsync failed, what was written may be lost");
 }
@@ -288,11 +307,11 @@ static const struct tranship_file_ops stream_ops = {
 
 static const char *kind_name(mode_t mode)
 {
-	return S_ISDIR(mode)  ? "a directory" :
-	       S_ISCHR(mode)  ? "a character device" :
-	       S_ISFIFO(mode) ? "a pipe" :
-	       S_ISSOCK(mode) ? "a socket" :
-				"no regular file";
+	return S_ISDIR(mode)    ? "a directory"
+	       : S_ISCHR(mode)  ? "a character device"
+	       : S_ISFIFO(mode) ? "a pipe"
+	       : S_ISSOCK(mode) ? "a socket"
+				: "no regular file";
 }
 
 static int local_size(int fd, const struct stat *st, uint64_t *size, struct tranship_error *err)
@@ -303,8 +322,9 @@ static int local_size(int fd, const struct stat *st, uint64_t *size, struct tran
 	return 0;
 }
 
-static int local_new(int fd, unsigned flags, enum tranship_cache cache, const struct tranship_file_ops *ops,
-		     const struct stat *st, uint64_t size, struct tranship_file **out, struct tranship_error *err)
+static int local_new(int fd, unsigned flags, enum tranship_cache cache,
+		     const struct tranship_file_ops *ops, const struct stat *st, uint64_t size,
+		     struct tranship_file **out, struct tranship_error *err)
 {
 	struct local *local = calloc(1, sizeof(*local));
 	int rc;
@@ -327,7 +347,8 @@ static int local_new(int fd, unsigned flags, enum tranship_cache cache, const st
 	return 0;
 }
 
-int file_local_reader(int fd, unsigned flags, struct tranship_file **out, struct tranship_error *err)
+int file_local_reader(int fd, unsigned flags, struct tranship_file **out,
+		      struct tranship_error *err)
 {
 	struct stat st;
 	uint64_t size;
@@ -337,7 +358,8 @@ int file_local_reader(int fd, unsigned flags, struct tranship_file **out, struct
 	if (fstat(fd, &st) < 0)
 		return error_sys(err, errno, "fstat failed");
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return error_set(err, TRANSHIP_EINVAL, "it is %s, not a file with content at offsets",
+		return error_set(err, TRANSHIP_EINVAL,
+				 "it is %s, not a file with content at offsets",
 				 kind_name(st.st_mode));
 	rc = local_size(fd, &st, &size, err);
 	if (rc)
@@ -352,8 +374,8 @@ int file_local_reader(int fd, unsigned flags, struct tranship_file **out, struct
 	return local_new(fd, flags, TRANSHIP_CACHE_WRITEBACK, &reader_ops, &st, size, out, err);
 }
 
-int file_local_writer(int fd, enum tranship_cache cache, bool sequential, struct tranship_file **out,
-		      struct tranship_error *err)
+int file_local_writer(int fd, enum tranship_cache cache, bool sequential,
+		      struct tranship_file **out, struct tranship_error *err)
 {
 	struct stat st;
 	uint64_t size;
@@ -367,7 +389,8 @@ int file_local_writer(int fd, enum tranship_cache cache, bool sequential, struct
 	rc = local_size(fd, &st, &size, err);
 	if (rc)
 		return rc;
-	rc = local_new(fd, 0, cache, sequential ? &stream_ops : &writer_ops, &st, sequential ? 0 : size, out, err);
+	rc = local_new(fd, 0, cache, sequential ? &stream_ops : &writer_ops, &st,
+		       sequential ? 0 : size, out, err);
 	if (rc == 0)
 		(*out)->sequential = sequential;
 	return rc;
@@ -378,7 +401,8 @@ int file_local_fd(const struct tranship_file *file)
 	return ((const struct local *)file->ctx)->fd;
 }
 
-int tranship_file_open(const char *path, unsigned flags, struct tranship_file **out, struct tranship_error *err)
+int tranship_file_open(const char *path, unsigned flags, struct tranship_file **out,
+		       struct tranship_error *err)
 {
 	int direct = flags & TRANSHIP_FILE_DIRECT ? O_DIRECT : 0;
 	int fd, rc;

@@ -7,17 +7,18 @@
 #include "tranship/writer.h"
 
 /*
- * Makes a file of an open descriptor: a regular file or a block device. `flags` are TRANSHIP_FILE_*.
- * Takes over fd on success. Locks it shared unless flags say otherwise.
+ * Makes a file of an open descriptor: a regular file or a block device. `flags` are
+ * TRANSHIP_FILE_*. Takes over fd on success. Locks it shared unless flags say otherwise.
  */
-int file_local_reader(int fd, unsigned flags, struct tranship_file **out, struct tranship_error *err);
+int file_local_reader(int fd, unsigned flags, struct tranship_file **out,
+		      struct tranship_error *err);
 
 /*
- * The same for writing: a regular file or a block device; `sequential`: anything that takes write(2), from
- * where it stands. Locks nothing. `cache` decides what the page cache keeps.
+ * The same for writing: a regular file or a block device; `sequential`: anything that takes
+ * write(2), from where it stands. Locks nothing. `cache` decides what the page cache keeps.
  */
-int file_local_writer(int fd, enum tranship_cache cache, bool sequential, struct tranship_file **out,
-		      struct tranship_error *err);
+int file_local_writer(int fd, enum tranship_cache cache, bool sequential,
+		      struct tranship_file **out, struct tranship_error *err);
 
 /* The descriptor of a file that file_local_writer made. */
 int file_local_fd(const struct tranship_file *file);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Far above any image that a test or a fuzz target makes; a hostile size must not fill the machine. */
+/* Far above any image that a test or a fuzz target makes; a hostile size must not fill the machine.
+ */
 #define MEMORY_FILE_MAX ((uint64_t)4 << 30)
 
 static int memory_read(void *ctx, uint64_t off, void *buf, size_t len, struct tranship_error *err)
@@ -36,7 +37,8 @@ static int memory_resize(void *ctx, uint64_t size, struct tranship_error *err)
 	return 0;
 }
 
-static int memory_write(void *ctx, uint64_t off, const void *buf, size_t len, struct tranship_error *err)
+static int memory_write(void *ctx, uint64_t off, const void *buf, size_t len,
+			struct tranship_error *err)
 {
 	struct buffer *mem = ctx;
 
@@ -63,7 +65,8 @@ static const struct tranship_file_ops memory_ops = {
 	.close = memory_close,
 };
 
-int tranship_file_memory(const void *data, size_t size, struct tranship_file **out, struct tranship_error *err)
+int tranship_file_memory(const void *data, size_t size, struct tranship_file **out,
+			 struct tranship_error *err)
 {
 	struct buffer *mem = calloc(1, sizeof(*mem));
 	int rc;

@@ -20,7 +20,8 @@ static int part_read(void *ctx, uint64_t off, void *buf, size_t len, struct tran
 	return tranship_file_read(part->whole, part->start + off, buf, len, err);
 }
 
-static int part_map(void *ctx, uint64_t off, struct tranship_file_extent *out, struct tranship_error *err)
+static int part_map(void *ctx, uint64_t off, struct tranship_file_extent *out,
+		    struct tranship_error *err)
 {
 	const struct part *part = ctx;
 
@@ -41,8 +42,8 @@ static const struct tranship_file_ops part_ops = {
 	.close = part_close,
 };
 
-int tranship_file_part(struct tranship_file *file, uint64_t off, uint64_t len, struct tranship_file **out,
-		       struct tranship_error *err)
+int tranship_file_part(struct tranship_file *file, uint64_t off, uint64_t len,
+		       struct tranship_file **out, struct tranship_error *err)
 {
 	struct part *part;
 	int rc;
@@ -50,8 +51,8 @@ int tranship_file_part(struct tranship_file *file, uint64_t off, uint64_t len, s
 	*out = NULL;
 	if (!range_ok(off, len, file->size))
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "a part of %" PRIu64 " bytes at %" PRIu64 " passes the end of the file (%" PRIu64
-				 " bytes)",
+				 "a part of %" PRIu64 " bytes at %" PRIu64
+				 " passes the end of the file (%" PRIu64 " bytes)",
 				 len, off, file->size);
 	part = calloc(1, sizeof(*part));
 	if (!part)

@@ -19,13 +19,16 @@ enum {
 	UNSHARED_BASE = 200,
 };
 
-/* Sets a read lock on byte base + n for each bit n. 0, an errno value, or -1: this file system has no locks. */
+/* Sets a read lock on byte base + n for each bit n. 0, an errno value, or -1: this file system has
+ * no locks. */
 static int hold(int fd, int base, unsigned bits)
 {
 	int n;
 
 	for (n = 0; n < PERM_BITS; n++) {
-		struct flock fl = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = base + n, .l_len = 1 };
+		struct flock fl = {
+			.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = base + n, .l_len = 1
+		};
 
 		if (!(bits & 1U << n))
 			continue;
@@ -42,7 +45,9 @@ static int held_by_other(int fd, int base, unsigned bits)
 	int n;
 
 	for (n = 0; n < PERM_BITS; n++) {
-		struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = base + n, .l_len = 1 };
+		struct flock fl = {
+			.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = base + n, .l_len = 1
+		};
 
 		if ((bits & 1U << n) && fcntl(fd, F_OFD_GETLK, &fl) == 0 && fl.l_type != F_UNLCK)
 			return 1;
@@ -54,7 +59,8 @@ static int held_by_other(int fd, int base, unsigned bits)
  * First hold, then look: of two that race, at least one sees the other. Locks vanish when the last
  * descriptor of this open file closes.
  */
-static int lock(int fd, unsigned used, unsigned unshared, const char *conflict, struct tranship_error *err)
+static int lock(int fd, unsigned used, unsigned unshared, const char *conflict,
+		struct tranship_error *err)
 {
 	int rc = hold(fd, USED_BASE, used);
 
@@ -62,7 +68,8 @@ static int lock(int fd, unsigned used, unsigned unshared, const char *conflict, 
 		rc = hold(fd, UNSHARED_BASE, unshared);
 	if (rc < 0)
 		return 0;
-	if (rc || held_by_other(fd, UNSHARED_BASE, used) || held_by_other(fd, USED_BASE, unshared)) {
+	if (rc || held_by_other(fd, UNSHARED_BASE, used) ||
+	    held_by_other(fd, USED_BASE, unshared)) {
 		rc = error_set(err, TRANSHIP_EBUSY, "%s", conflict);
 		if (err)
 			err->sys_errno = EAGAIN;
@@ -74,11 +81,13 @@ static int lock(int fd, unsigned used, unsigned unshared, const char *conflict, 
 int lock_shared(int fd, struct tranship_error *err)
 {
 	return lock(fd, PERM_CONSISTENT_READ, PERM_WRITE | PERM_RESIZE,
-		    "another program holds it for writing (a running machine?); a forced share reads it all the same",
+		    "another program holds it for writing (a running machine?); a forced share "
+		    "reads it all the same",
 		    err);
 }
 
 int lock_exclusive(int fd, struct tranship_error *err)
 {
-	return lock(fd, PERM_CONSISTENT_READ | PERM_WRITE | PERM_RESIZE, PERM_ALL, "another program has it open", err);
+	return lock(fd, PERM_CONSISTENT_READ | PERM_WRITE | PERM_RESIZE, PERM_ALL,
+		    "another program has it open", err);
 }

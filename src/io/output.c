@@ -27,8 +27,8 @@ enum output_kind {
 
 /* A file that is being written under a partial name. */
 struct pending {
-	char *name;              /* final, in the folder */
-	char *partial;           /* in the folder; NULL once it is renamed or removed */
+	char *name;                 /* final, in the folder */
+	char *partial;              /* in the folder; NULL once it is renamed or removed */
 	struct tranship_file *file; /* NULL once it is synced and closed */
 };
 
@@ -61,7 +61,8 @@ static int source_refused(const char *name, struct tranship_error *err)
 	char shown[200];
 
 	text_escape(shown, sizeof(shown), name, strlen(name));
-	return error_set(err, TRANSHIP_EINVAL, "'%s' belongs to the source and would be overwritten", shown);
+	return error_set(err, TRANSHIP_EINVAL,
+			 "'%s' belongs to the source and would be overwritten", shown);
 }
 
 static int sync_flag(const struct output *o)
@@ -70,16 +71,19 @@ static int sync_flag(const struct output *o)
 }
 
 /*
- * Creates `partial` in the folder, locked. One that an earlier run left behind (nobody holds its lock) is
- * removed first. Between open and lock somebody may have removed ours in turn: then start again.
+ * Creates `partial` in the folder, locked. One that an earlier run left behind (nobody holds its
+ * lock) is removed first. Between open and lock somebody may have removed ours in turn: then start
+ * again.
  */
-static int open_partial(int folder, const char *partial, int flags, int *out, struct tranship_error *err)
+static int open_partial(int folder, const char *partial, int flags, int *out,
+			struct tranship_error *err)
 {
 	int tries;
 
 	for (tries = 0; tries < 10; tries++) {
 		struct stat ours, there;
-		int fd = openat(folder, partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | flags, 0666);
+		int fd = openat(folder, partial,
+				O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | flags, 0666);
 		bool fresh = fd >= 0;
 
 		if (!fresh && errno == EEXIST)
@@ -90,14 +94,16 @@ static int open_partial(int folder, const char *partial, int flags, int *out, st
 			return error_sys(err, errno, "'%s' could not be created", partial);
 		if (lock_exclusive(fd, NULL)) {
 			close(fd);
-			return error_set(err, TRANSHIP_EBUSY, "another run is writing '%s'", partial);
+			return error_set(err, TRANSHIP_EBUSY, "another run is writing '%s'",
+					 partial);
 		}
 		if (!fresh) {
 			unlinkat(folder, partial, 0);
 			close(fd);
 			continue;
 		}
-		if (fstat(fd, &ours) == 0 && fstatat(folder, partial, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (fstat(fd, &ours) == 0 &&
+		    fstatat(folder, partial, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) {
 			*out = fd;
 			return 0;
@@ -131,7 +137,8 @@ static int pending_open(struct output *o, struct pending *p, const char *name, b
 	snprintf(p->partial, cap, "%s%s", name, PARTIAL_SUFFIX);
 	rc = open_partial(o->folder, p->partial, sync_flag(o), &fd, err);
 	if (rc == 0 && *existed) {
-		/* The owner can be kept by root alone; the mode comes after it, because chown clears bits. */
+		/* The owner can be kept by root alone; the mode comes after it, because chown
+		 * clears bits. */
 		if (fchown(fd, st.st_uid, st.st_gid) < 0 && fchown(fd, (uid_t)-1, st.st_gid) < 0)
 			errno = 0;
 		if (fchmod(fd, st.st_mode & 07777) < 0)
@@ -160,7 +167,8 @@ static void pending_discard(struct output *o, struct pending *p)
 	*p = (struct pending){ 0 };
 }
 
-/* Gives a synced file its final name. The descriptor, and with it the lock, stays open until then. */
+/* Gives a synced file its final name. The descriptor, and with it the lock, stays open until then.
+ */
 static int pending_rename(struct output *o, struct pending *p, struct tranship_error *err)
 {
 	int rc;
@@ -170,7 +178,8 @@ static int pending_rename(struct output *o, struct pending *p, struct tranship_e
 	else
 		rc = renameat(o->folder, p->partial, o->folder, p->name);
 	if (rc < 0)
-		return error_sys(err, errno, "'%s' could not be renamed to '%s'", p->partial, p->name);
+		return error_sys(err, errno, "'%s' could not be renamed to '%s'", p->partial,
+				 p->name);
 	free(p->partial);
 	p->partial = NULL;
 	return 0;
@@ -206,7 +215,8 @@ static int open_replace(struct output *o, const char *path, struct tranship_erro
 	return pending_open(o, &o->main, basename(name), &o->existed, err);
 }
 
-static int open_existing(struct output *o, const char *path, const struct stat *st, struct tranship_error *err)
+static int open_existing(struct output *o, const char *path, const struct stat *st,
+			 struct tranship_error *err)
 {
 	bool device = S_ISBLK(st->st_mode);
 	bool stream = !device && !S_ISREG(st->st_mode);
@@ -263,8 +273,8 @@ int output_open(const struct output_params *params, struct output **out, struct 
 	if (strcmp(params->path, "-") == 0)
 		rc = open_stdout(o, err);
 	else if (stat(params->path, &st) == 0 && (!S_ISREG(st.st_mode) || params->in_place))
-		rc = S_ISDIR(st.st_mode) ? error_sys(err, EISDIR, "could not be written") :
-					   open_existing(o, params->path, &st, err);
+		rc = S_ISDIR(st.st_mode) ? error_sys(err, EISDIR, "could not be written")
+					 : open_existing(o, params->path, &st, err);
 	else if (params->in_place)
 		rc = error_sys(err, errno ? errno : ENOENT, "it must exist to be written in place");
 	else
@@ -291,7 +301,8 @@ int output_from_file(struct tranship_file *file, struct output **out, struct tra
 	return 0;
 }
 
-static int count_write(void *ctx, uint64_t off, const void *buf, size_t len, struct tranship_error *err)
+static int count_write(void *ctx, uint64_t off, const void *buf, size_t len,
+		       struct tranship_error *err)
 {
 	(void)ctx;
 	(void)off;
@@ -361,7 +372,8 @@ const char *output_name(const struct output *o)
 	return o->main.name ? o->main.name : "";
 }
 
-int output_extra(struct output *o, const char *name, struct tranship_file **out, struct tranship_error *err)
+int output_extra(struct output *o, const char *name, struct tranship_file **out,
+		 struct tranship_error *err)
 {
 	struct pending *extras;
 	bool existed;
@@ -406,15 +418,17 @@ int output_extra_done(struct output *o, struct tranship_error *err)
 }
 
 /*
- * An old descriptor must not stand beside new extents: it goes before the first of them comes. From there
- * to the last rename the image is missing, never mixed; extents without a descriptor do not stay.
+ * An old descriptor must not stand beside new extents: it goes before the first of them comes. From
+ * there to the last rename the image is missing, never mixed; extents without a descriptor do not
+ * stay.
  */
 static int finish_replace(struct output *o, struct tranship_error *err)
 {
 	size_t i;
 	int rc = file_sync(o->main.file, err);
 
-	if (rc == 0 && o->extra_count > 0 && o->existed && unlinkat(o->folder, o->main.name, 0) < 0 && errno != ENOENT)
+	if (rc == 0 && o->extra_count > 0 && o->existed &&
+	    unlinkat(o->folder, o->main.name, 0) < 0 && errno != ENOENT)
 		rc = error_sys(err, errno, "the old '%s' could not be removed", o->main.name);
 	if (rc == 0 && o->extra_count > 0 && o->existed)
 		rc = sync_folder(o, err);

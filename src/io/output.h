@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where an image is written to. A regular file appears under its name only when it is whole: it is written
- * as NAME.tranship-partial, synced, renamed, and its folder synced. An image of several files gets its
- * main file (the descriptor) last. Devices and pipes are written as they are.
+ * Where an image is written to. A regular file appears under its name only when it is whole: it is
+ * written as NAME.tranship-partial, synced, renamed, and its folder synced. An image of several
+ * files gets its main file (the descriptor) last. Devices and pipes are written as they are.
  */
 #ifndef IO_OUTPUT_H
 #define IO_OUTPUT_H
@@ -17,11 +17,13 @@ struct output_params {
 	bool no_clobber;
 	bool in_place; /* write into what exists */
 	enum tranship_cache cache;
-	struct file_id *sources; /* none of these may be written; malloc'ed, taken over in any case */
+	struct file_id
+		*sources; /* none of these may be written; malloc'ed, taken over in any case */
 	size_t source_count;
 };
 
-int output_open(const struct output_params *params, struct output **out, struct tranship_error *err);
+int output_open(const struct output_params *params, struct output **out,
+		struct tranship_error *err);
 
 /* Writes into a file of the caller's, which outlives the output. */
 int output_from_file(struct tranship_file *file, struct output **out, struct tranship_error *err);
@@ -47,9 +49,11 @@ const char *output_name(const struct output *o);
 
 /*
  * Adds a file called `name` beside the main one. It belongs to the output and is at hand until
- * output_extra_done, which syncs it and closes its descriptor; its final name comes with output_finish.
+ * output_extra_done, which syncs it and closes its descriptor; its final name comes with
+ * output_finish.
  */
-int output_extra(struct output *o, const char *name, struct tranship_file **out, struct tranship_error *err);
+int output_extra(struct output *o, const char *name, struct tranship_file **out,
+		 struct tranship_error *err);
 int output_extra_done(struct output *o, struct tranship_error *err);
 
 /* Syncs, gives everything its final name, extra files first. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The kernel keeps the promise: openat2 with RESOLVE_BENEATH refuses every way out of a folder (absolute
- * names, "..", symbolic links, /proc links) without a race. Where the kernel has no openat2 the name is
- * walked component by component without following any link, which is stricter.
+ * The kernel keeps the promise: openat2 with RESOLVE_BENEATH refuses every way out of a folder
+ * (absolute names, "..", symbolic links, /proc links) without a race. Where the kernel has no
+ * openat2 the name is walked component by component without following any link, which is stricter.
  */
 #include "io/resolver.h"
 
@@ -81,7 +81,9 @@ static int open_beneath_by_hand(int folder, const char *name)
 		}
 		memcpy(part, name, len);
 		part[len] = '\0';
-		fd = openat(at, part, last ? OPEN_FLAGS | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(at, part,
+			    last ? OPEN_FLAGS | O_NOFOLLOW
+				 : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		close(at);
 		if (last)
 			return fd;
@@ -94,7 +96,8 @@ static int open_beneath_by_hand(int folder, const char *name)
 
 static int open_beneath(int folder, const char *name)
 {
-	struct open_how how = { .flags = OPEN_FLAGS, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	struct open_how how = { .flags = OPEN_FLAGS,
+				.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
 	long fd = syscall(SYS_openat2, folder, name, &how, sizeof(how));
 
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
@@ -119,7 +122,8 @@ static int open_in_listed(const struct tranship_policy *policy, const char *name
 	return -1;
 }
 
-/* An absolute hint beneath a listed folder keeps its path there; any other is tried by its last component. */
+/* An absolute hint beneath a listed folder keeps its path there; any other is tried by its last
+ * component. */
 static int open_listed(const struct tranship_policy *policy, const char *hint, const char *name)
 {
 	size_t i;
@@ -161,8 +165,8 @@ static const char *last_component(const char *hint)
 }
 
 /*
- * Beside the image: a relative name as it stands, else with its backslashes turned (it was written on
- * Windows); anything else by its last component.
+ * Beside the image: a relative name as it stands, else with its backslashes turned (it was written
+ * on Windows); anything else by its last component.
  */
 static int open_beside(int folder, const char *hint)
 {
@@ -196,7 +200,8 @@ static int denied(const char *hint, const char *why, struct tranship_error *err)
 	char shown[200];
 
 	text_escape(shown, sizeof(shown), hint, strlen(hint));
-	return error_set(err, TRANSHIP_EDENIED, "the image refers to the file '%s': %s", shown, why);
+	return error_set(err, TRANSHIP_EDENIED, "the image refers to the file '%s': %s", shown,
+			 why);
 }
 
 static int open_failed(const char *hint, int sys, struct tranship_error *err)
@@ -204,13 +209,17 @@ static int open_failed(const char *hint, int sys, struct tranship_error *err)
 	char shown[200];
 
 	if (sys == EXDEV || sys == ELOOP)
-		return denied(hint, "it leads out of the image's folder, and the policy does not allow that", err);
+		return denied(
+			hint,
+			"it leads out of the image's folder, and the policy does not allow that",
+			err);
 	text_escape(shown, sizeof(shown), hint, strlen(hint));
-	return error_sys(err, sys, "the image refers to the file '%s', which could not be opened", shown);
+	return error_sys(err, sys, "the image refers to the file '%s', which could not be opened",
+			 shown);
 }
 
-int resolver_open(struct resolver *r, const char *hint, unsigned file_flags, struct tranship_file **out,
-		  struct tranship_error *err)
+int resolver_open(struct resolver *r, const char *hint, unsigned file_flags,
+		  struct tranship_file **out, struct tranship_error *err)
 {
 	enum tranship_policy_kind kind = r->policy->kind;
 	struct stat st;
@@ -237,7 +246,8 @@ int resolver_open(struct resolver *r, const char *hint, unsigned file_flags, str
 	}
 	if (fd < 0)
 		return open_failed(hint, errno, err);
-	if (fstat(fd, &st) < 0 || !(S_ISREG(st.st_mode) || (S_ISBLK(st.st_mode) && kind == TRANSHIP_POLICY_ANYWHERE))) {
+	if (fstat(fd, &st) < 0 ||
+	    !(S_ISREG(st.st_mode) || (S_ISBLK(st.st_mode) && kind == TRANSHIP_POLICY_ANYWHERE))) {
 		close(fd);
 		return denied(hint, "it is no regular file", err);
 	}

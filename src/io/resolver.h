@@ -9,19 +9,19 @@
 struct resolver;
 
 /*
- * `path` is the image that was opened first, NULL where it has no folder. `policy` may be NULL (none) and is
- * borrowed until the resolver is freed.
+ * `path` is the image that was opened first, NULL where it has no folder. `policy` may be NULL
+ * (none) and is borrowed until the resolver is freed.
  */
 int resolver_new(const char *path, const struct tranship_policy *policy, struct resolver **out,
 		 struct tranship_error *err);
 void resolver_free(struct resolver *r);
 
 /*
- * Opens the file that `hint`, text out of an image, stands for. TRANSHIP_EDENIED with the reason where the
- * policy forbids it. `file_flags` are TRANSHIP_FILE_*.
+ * Opens the file that `hint`, text out of an image, stands for. TRANSHIP_EDENIED with the reason
+ * where the policy forbids it. `file_flags` are TRANSHIP_FILE_*.
  */
-int resolver_open(struct resolver *r, const char *hint, unsigned file_flags, struct tranship_file **out,
-		  struct tranship_error *err);
+int resolver_open(struct resolver *r, const char *hint, unsigned file_flags,
+		  struct tranship_file **out, struct tranship_error *err);
 
 size_t resolver_table_memory(const struct resolver *r);
 

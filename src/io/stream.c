@@ -19,7 +19,8 @@ struct stream {
 	int fd;
 	uint64_t pos;
 	atomic_bool canceled;
-	size_t ahead_start, ahead_end; /* what was peeked and not taken stands in ahead[start, end) */
+	size_t ahead_start,
+		ahead_end; /* what was peeked and not taken stands in ahead[start, end) */
 	unsigned char ahead[STREAM_PEEK_MAX];
 };
 
@@ -69,13 +70,15 @@ static int fetch(struct stream *s, void *buf, size_t len, size_t *got, struct tr
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0)
-			return error_sys(err, errno, "reading the stream at %" PRIu64 " failed", s->pos);
+			return error_sys(err, errno, "reading the stream at %" PRIu64 " failed",
+					 s->pos);
 		*got = (size_t)n;
 		return 0;
 	}
 }
 
-int stream_peek(struct stream *s, size_t want, const unsigned char **data, size_t *got, struct tranship_error *err)
+int stream_peek(struct stream *s, size_t want, const unsigned char **data, size_t *got,
+		struct tranship_error *err)
 {
 	want = want < STREAM_PEEK_MAX ? want : STREAM_PEEK_MAX;
 	if (s->ahead_start > 0) {
@@ -98,7 +101,8 @@ int stream_peek(struct stream *s, size_t want, const unsigned char **data, size_
 	return 0;
 }
 
-int stream_read_some(struct stream *s, void *buf, size_t len, size_t *got, struct tranship_error *err)
+int stream_read_some(struct stream *s, void *buf, size_t len, size_t *got,
+		     struct tranship_error *err)
 {
 	size_t ahead = s->ahead_end - s->ahead_start;
 
@@ -128,8 +132,9 @@ int stream_read(struct stream *s, void *buf, size_t len, struct tranship_error *
 
 	if (rc == 0 && got < len)
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "the stream ends at %" PRIu64 ", inside %zu bytes that begin at %" PRIu64, s->pos, len,
-				 from);
+				 "the stream ends at %" PRIu64
+				 ", inside %zu bytes that begin at %" PRIu64,
+				 s->pos, len, from);
 	return rc;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What comes out of a pipe: read once, front to back, with a look ahead at the beginning for probing. */
+/* What comes out of a pipe: read once, front to back, with a look ahead at the beginning for
+ * probing. */
 #ifndef IO_STREAM_H
 #define IO_STREAM_H
 
@@ -17,11 +18,14 @@ struct stream;
 int stream_new(int fd, struct stream **out, struct tranship_error *err);
 void stream_close(struct stream *s);
 
-/* The next bytes without taking them: at most STREAM_PEEK_MAX, fewer at the end. Valid until the next call. */
-int stream_peek(struct stream *s, size_t want, const unsigned char **data, size_t *got, struct tranship_error *err);
+/* The next bytes without taking them: at most STREAM_PEEK_MAX, fewer at the end. Valid until the
+ * next call. */
+int stream_peek(struct stream *s, size_t want, const unsigned char **data, size_t *got,
+		struct tranship_error *err);
 
 /* Takes len bytes; *got is short only at the end. */
-int stream_read_some(struct stream *s, void *buf, size_t len, size_t *got, struct tranship_error *err);
+int stream_read_some(struct stream *s, void *buf, size_t len, size_t *got,
+		     struct tranship_error *err);
 
 /* Takes exactly len bytes, or TRANSHIP_ECORRUPT. */
 int stream_read(struct stream *s, void *buf, size_t len, struct tranship_error *err);
@@ -30,7 +34,8 @@ int stream_skip(struct stream *s, uint64_t len, struct tranship_error *err);
 /* How many bytes were taken. */
 uint64_t stream_pos(const struct stream *s);
 
-/* Makes a read that waits for input, and all later ones, return TRANSHIP_ECANCELED. From any thread. */
+/* Makes a read that waits for input, and all later ones, return TRANSHIP_ECANCELED. From any
+ * thread. */
 void stream_cancel(struct stream *s);
 
 #endif

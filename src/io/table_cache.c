@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Direct-mapped pages: a page has one slot it can be in, so there is no list to keep and nothing to age.
- * Tables are read nearly in order, which is what such a cache is best at.
+ * Direct-mapped pages: a page has one slot it can be in, so there is no list to keep and nothing to
+ * age. Tables are read nearly in order, which is what such a cache is best at.
  */
 #include "io/table_cache.h"
 
@@ -28,7 +28,8 @@ struct table_cache {
 	struct slot slot[];
 };
 
-int table_cache_new(struct tranship_file *file, size_t memory, struct table_cache **out, struct tranship_error *err)
+int table_cache_new(struct tranship_file *file, size_t memory, struct table_cache **out,
+		    struct tranship_error *err)
 {
 	size_t slots = (memory ? memory : DEFAULT_MEMORY) / PAGE_SIZE;
 	struct table_cache *cache;
@@ -78,7 +79,8 @@ static int fill(struct table_cache *cache, uint64_t page, size_t skip, void *buf
 	return 0;
 }
 
-int table_cache_read(struct table_cache *cache, uint64_t off, void *buf, size_t len, struct tranship_error *err)
+int table_cache_read(struct table_cache *cache, uint64_t off, void *buf, size_t len,
+		     struct tranship_error *err)
 {
 	unsigned char *to = buf;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A bounded cache over the tables of an image (grain tables, BATs, bitmaps): a table may have gigabytes, what
- * is held of it has not. Safe for any number of threads; entries are copied out.
+ * A bounded cache over the tables of an image (grain tables, BATs, bitmaps): a table may have
+ * gigabytes, what is held of it has not. Safe for any number of threads; entries are copied out.
  */
 #ifndef IO_TABLE_CACHE_H
 #define IO_TABLE_CACHE_H
@@ -10,11 +10,14 @@
 
 struct table_cache;
 
-/* memory: bytes to hold, 0 for the default of 1 MiB. The file stays the caller's and outlives the cache. */
-int table_cache_new(struct tranship_file *file, size_t memory, struct table_cache **out, struct tranship_error *err);
+/* memory: bytes to hold, 0 for the default of 1 MiB. The file stays the caller's and outlives the
+ * cache. */
+int table_cache_new(struct tranship_file *file, size_t memory, struct table_cache **out,
+		    struct tranship_error *err);
 void table_cache_free(struct table_cache *cache);
 
 /* Copies [off, off + len) of the file, which must lie inside it. */
-int table_cache_read(struct table_cache *cache, uint64_t off, void *buf, size_t len, struct tranship_error *err);
+int table_cache_read(struct table_cache *cache, uint64_t off, void *buf, size_t len,
+		     struct tranship_error *err);
 
 #endif

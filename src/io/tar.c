@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar's long names and
- * base-256 numbers. Own code because libarchive and libtar unpack members and do not say at which offset one
- * stands, which is all that is wanted here.
+ * base-256 numbers. Own code because libarchive and libtar unpack members and do not say at which
+ * offset one stands, which is all that is wanted here.
  */
 #include "io/tar.h"
 
@@ -98,7 +98,8 @@ static void parse_pax(char *text, size_t len, struct tar_member *next, bool *has
 		size_t record = strtoul(text, &end, 10);
 		char *key = end + 1, *value;
 
-		if (*end != ' ' || record > len || record < (size_t)(key - text) + 1 || text[record - 1] != '\n')
+		if (*end != ' ' || record > len || record < (size_t)(key - text) + 1 ||
+		    text[record - 1] != '\n')
 			return;
 		value = memchr(key, '=', record - (size_t)(key - text));
 		if (!value)
@@ -122,8 +123,8 @@ struct pending {
 	bool has_size;
 };
 
-static int read_extended(struct tranship_file *file, char type, uint64_t off, uint64_t size, struct pending *pending,
-			 struct tranship_error *err)
+static int read_extended(struct tranship_file *file, char type, uint64_t off, uint64_t size,
+			 struct pending *pending, struct tranship_error *err)
 {
 	char *text;
 	int rc;
@@ -148,8 +149,8 @@ static bool block_is_zero(const unsigned char *h)
 	return h[0] == 0 && memcmp(h, h + 1, BLOCK - 1) == 0;
 }
 
-static int walk(struct tranship_file *file, struct pending *pending, int (*fn)(void *, const struct tar_member *),
-		void *ctx, struct tranship_error *err)
+static int walk(struct tranship_file *file, struct pending *pending,
+		int (*fn)(void *, const struct tar_member *), void *ctx, struct tranship_error *err)
 {
 	unsigned char h[BLOCK];
 	uint64_t off = 0;
@@ -164,13 +165,14 @@ static int walk(struct tranship_file *file, struct pending *pending, int (*fn)(v
 		if (block_is_zero(h))
 			return 0;
 		if (!header_ok(h) || !parse_number(h + OFF_SIZE, LEN_SIZE, &size))
-			return error_set(err, TRANSHIP_ECORRUPT, "tar: the header at %" PRIu64 " is damaged", off);
+			return error_set(err, TRANSHIP_ECORRUPT,
+					 "tar: the header at %" PRIu64 " is damaged", off);
 		type = (char)h[OFF_TYPE];
 		if (pending->has_size && type != 'x' && type != 'L')
 			size = pending->member.size;
 		off += BLOCK;
-		if (!round_up_ok(size, BLOCK, &next) || !range_ok(off, size, tranship_file_size(file)) ||
-		    !add_ok(off, next, &next))
+		if (!round_up_ok(size, BLOCK, &next) ||
+		    !range_ok(off, size, tranship_file_size(file)) || !add_ok(off, next, &next))
 			return error_set(err, TRANSHIP_ECORRUPT,
 					 "tar: the member at %" PRIu64 " has %" PRIu64
 					 " bytes, which pass the end of the archive",
@@ -193,8 +195,8 @@ static int walk(struct tranship_file *file, struct pending *pending, int (*fn)(v
 	return 0;
 }
 
-int tar_walk(struct tranship_file *file, int (*fn)(void *ctx, const struct tar_member *member), void *ctx,
-	     struct tranship_error *err)
+int tar_walk(struct tranship_file *file, int (*fn)(void *ctx, const struct tar_member *member),
+	     void *ctx, struct tranship_error *err)
 {
 	struct pending *pending = calloc(1, sizeof(*pending));
 	int rc;

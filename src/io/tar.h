@@ -17,10 +17,10 @@ struct tar_member {
 bool tar_recognise(const unsigned char *head, size_t len);
 
 /*
- * Calls fn for each regular member in order, until it returns nonzero, which is returned; 0 at the end of
- * the archive. TRANSHIP_ECORRUPT for a header that is none.
+ * Calls fn for each regular member in order, until it returns nonzero, which is returned; 0 at the
+ * end of the archive. TRANSHIP_ECORRUPT for a header that is none.
  */
-int tar_walk(struct tranship_file *file, int (*fn)(void *ctx, const struct tar_member *member), void *ctx,
-	     struct tranship_error *err);
+int tar_walk(struct tranship_file *file, int (*fn)(void *ctx, const struct tar_member *member),
+	     void *ctx, struct tranship_error *err);
 
 #endif

@@ -25,7 +25,8 @@ static bool header_ok(const unsigned char *raw, uint32_t sector_size)
 	uint32_t size = get_le32(raw + OFF_HEADER_SIZE);
 	unsigned long crc;
 
-	if (memcmp(raw + OFF_SIGNATURE, "EFI PART", 8) != 0 || size < HEADER_SIZE_MIN || size > sector_size)
+	if (memcmp(raw + OFF_SIGNATURE, "EFI PART", 8) != 0 || size < HEADER_SIZE_MIN ||
+	    size > sector_size)
 		return false;
 	crc = crc32(0, raw, OFF_HEADER_CRC);
 	crc = crc32(crc, no_crc, sizeof(no_crc));
@@ -39,15 +40,18 @@ bool gpt_backup_misplaced(struct tranship_disk *disk, uint64_t new_size, char *m
 	unsigned char raw[SECTOR_MAX];
 	uint64_t backup, last;
 
-	if (sector_size > sizeof(raw) || tranship_disk_size(disk) / sector_size < 2 || new_size / sector_size < 2 ||
-	    tranship_disk_read(disk, NULL, sector_size, raw, sector_size, NULL) != 0 || !header_ok(raw, sector_size))
+	if (sector_size > sizeof(raw) || tranship_disk_size(disk) / sector_size < 2 ||
+	    new_size / sector_size < 2 ||
+	    tranship_disk_read(disk, NULL, sector_size, raw, sector_size, NULL) != 0 ||
+	    !header_ok(raw, sector_size))
 		return false;
 	backup = get_le64(raw + OFF_ALTERNATE_LBA);
 	last = new_size / sector_size - 1;
 	if (backup == last)
 		return false;
 	snprintf(message, cap,
-		 "gpt: the backup partition table stands at sector %" PRIu64 ", the new disk ends with sector %" PRIu64
+		 "gpt: the backup partition table stands at sector %" PRIu64
+		 ", the new disk ends with sector %" PRIu64
 		 "; systems repair that, or 'sgdisk -e' does",
 		 backup, last);
 	return true;

@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-static int null_put(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored, size_t stored_len,
-		    struct tranship_error *err)
+static int null_put(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored,
+		    size_t stored_len, struct tranship_error *err)
 {
 	(void)w;
 	(void)off;
@@ -18,7 +18,8 @@ static int null_put(struct tranship_writer *w, uint64_t off, uint64_t len, const
 	return 0;
 }
 
-static int null_zero(struct tranship_writer *w, uint64_t off, uint64_t len, struct tranship_error *err)
+static int null_zero(struct tranship_writer *w, uint64_t off, uint64_t len,
+		     struct tranship_error *err)
 {
 	(void)w;
 	(void)off;
@@ -45,7 +46,8 @@ static const struct writer_ops null_ops = {
 	.close = null_close,
 };
 
-static int null_create(const struct create_params *params, struct tranship_writer **out, struct tranship_error *err)
+static int null_create(const struct create_params *params, struct tranship_writer **out,
+		       struct tranship_error *err)
 {
 	struct tranship_writer *w = calloc(1, sizeof(*w));
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Raw: the bytes of the disk and nothing else. Holes of the file are zeros that need not be read, and
- * zeros become holes. A file need not end at a sector's end, and neither does its disk.
+ * Raw: the bytes of the disk and nothing else. Holes of the file are zeros that need not be read,
+ * and zeros become holes. A file need not end at a sector's end, and neither does its disk.
  */
 #include "raw/raw.h"
 
@@ -24,7 +24,8 @@ static struct raw_disk *raw_of(struct tranship_disk *disk)
 	return (struct raw_disk *)disk;
 }
 
-static int raw_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out, struct tranship_error *err)
+static int raw_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
+		   struct tranship_error *err)
 {
 	struct raw_disk *raw = raw_of(disk);
 	struct tranship_file_extent extent;
@@ -61,8 +62,8 @@ static const struct disk_ops raw_disk_ops = {
 	.close = raw_close,
 };
 
-int raw_open(struct tranship_file *file, const struct open_params *params, struct tranship_disk **out,
-	     struct tranship_error *err)
+int raw_open(struct tranship_file *file, const struct open_params *params,
+	     struct tranship_disk **out, struct tranship_error *err)
 {
 	uint64_t file_size = tranship_file_size(file);
 	uint64_t start = options_size(params->options, "offset", 0), size;
@@ -71,12 +72,14 @@ int raw_open(struct tranship_file *file, const struct open_params *params, struc
 
 	if (start > file_size)
 		return error_set(err, TRANSHIP_EINVAL,
-				 "raw: offset %" PRIu64 " is past the end of the file (%" PRIu64 " bytes)", start,
-				 file_size);
+				 "raw: offset %" PRIu64 " is past the end of the file (%" PRIu64
+				 " bytes)",
+				 start, file_size);
 	size = options_size(params->options, "size", file_size - start);
 	if (!range_ok(start, size, file_size))
 		return error_set(err, TRANSHIP_EINVAL,
-				 "raw: %" PRIu64 " bytes at %" PRIu64 " pass the end of the file (%" PRIu64 " bytes)",
+				 "raw: %" PRIu64 " bytes at %" PRIu64
+				 " pass the end of the file (%" PRIu64 " bytes)",
 				 size, start, file_size);
 	raw = calloc(1, sizeof(*raw));
 	if (!raw)
@@ -102,14 +105,15 @@ struct raw_writer {
 	bool cut;   /* the file ends where the disk ends */
 };
 
-static int raw_put(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored, size_t stored_len,
-		   struct tranship_error *err)
+static int raw_put(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored,
+		   size_t stored_len, struct tranship_error *err)
 {
 	(void)len;
 	return file_write(((struct raw_writer *)w)->file, off, stored, stored_len, err);
 }
 
-static int raw_zero(struct tranship_writer *w, uint64_t off, uint64_t len, struct tranship_error *err)
+static int raw_zero(struct tranship_writer *w, uint64_t off, uint64_t len,
+		    struct tranship_error *err)
 {
 	struct raw_writer *raw = (struct raw_writer *)w;
 
@@ -141,7 +145,8 @@ static const struct writer_ops raw_writer_ops = {
 	.close = raw_writer_close,
 };
 
-static int raw_create(const struct create_params *params, struct tranship_writer **out, struct tranship_error *err)
+static int raw_create(const struct create_params *params, struct tranship_writer **out,
+		      struct tranship_error *err)
 {
 	struct tranship_file *file = output_main(params->output);
 	bool in_place = output_is_in_place(params->output);

@@ -4,11 +4,11 @@
 
 #include "core/format.h"
 
-int raw_open(struct tranship_file *file, const struct open_params *params, struct tranship_disk **out,
-	     struct tranship_error *err);
+int raw_open(struct tranship_file *file, const struct open_params *params,
+	     struct tranship_disk **out, struct tranship_error *err);
 
 /* A raw disk that comes through a pipe. */
-int raw_stream_open(struct stream *stream, const struct open_params *params, struct tranship_disk **out,
-		    struct tranship_error *err);
+int raw_stream_open(struct stream *stream, const struct open_params *params,
+		    struct tranship_disk **out, struct tranship_error *err);
 
 #endif

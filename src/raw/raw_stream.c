@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A pipe does not say how much will come. With the option size the disk is passed on as it comes, and exactly
- * that much must come; without it the pipe is first put into an unnamed temporary file, with its zeros left
- * out, because every format but raw must know the size of a disk before its first byte.
+ * A pipe does not say how much will come. With the option size the disk is passed on as it comes,
+ * and exactly that much must come; without it the pipe is first put into an unnamed temporary file,
+ * with its zeros left out, because every format but raw must know the size of a disk before its
+ * first byte.
  */
 #include "raw/raw.h"
 
@@ -42,7 +43,8 @@ static int check_end(struct raw_stream *raw, struct tranship_error *err)
 	int rc = stream_peek(raw->stream, 1, &data, &got, err);
 
 	if (rc == 0 && got > 0)
-		return error_set(err, TRANSHIP_ECORRUPT, "raw: the stream goes on after its %" PRIu64 " bytes",
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "raw: the stream goes on after its %" PRIu64 " bytes",
 				 raw->disk.size);
 	return rc;
 }
@@ -79,8 +81,8 @@ static int raw_stream_map(struct tranship_disk *disk, uint64_t off, struct trans
 	return forward_push(&raw->forward, off, len, bytes, len, err);
 }
 
-static int raw_stream_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf, size_t len,
-			   struct tranship_error *err)
+static int raw_stream_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf,
+			   size_t len, struct tranship_error *err)
 {
 	struct raw_stream *raw = stream_of(disk);
 	unsigned char *to = buf;
@@ -124,7 +126,8 @@ static const struct disk_ops raw_stream_ops = {
 	.close = raw_stream_close,
 };
 
-static int open_forward(struct stream *stream, uint64_t size, struct tranship_disk **out, struct tranship_error *err)
+static int open_forward(struct stream *stream, uint64_t size, struct tranship_disk **out,
+			struct tranship_error *err)
 {
 	struct raw_stream *raw = calloc(1, sizeof(*raw));
 
@@ -147,17 +150,19 @@ static int open_unnamed(const char *folder, struct tranship_error *err)
 
 	if (fd >= 0)
 		return fd;
-	if ((size_t)snprintf(name, sizeof(name), "%s/.tranship-spool-XXXXXX", folder) < sizeof(name))
+	if ((size_t)snprintf(name, sizeof(name), "%s/.tranship-spool-XXXXXX", folder) <
+	    sizeof(name))
 		fd = mkostemp(name, O_CLOEXEC);
 	if (fd < 0)
-		return error_sys(err, errno, "raw: no temporary file for what comes through the pipe");
+		return error_sys(err, errno,
+				 "raw: no temporary file for what comes through the pipe");
 	unlink(name);
 	return fd;
 }
 
 /* Writes a chunk, leaving its zeros out. */
-static int spool_chunk(struct tranship_file *file, uint64_t off, const unsigned char *bytes, size_t len,
-		       struct tranship_error *err)
+static int spool_chunk(struct tranship_file *file, uint64_t off, const unsigned char *bytes,
+		       size_t len, struct tranship_error *err)
 {
 	int rc = 0;
 
@@ -173,7 +178,8 @@ static int spool_chunk(struct tranship_file *file, uint64_t off, const unsigned 
 	return rc;
 }
 
-static int spool(struct stream *stream, const char *folder, struct tranship_file **out, struct tranship_error *err)
+static int spool(struct stream *stream, const char *folder, struct tranship_file **out,
+		 struct tranship_error *err)
 {
 	unsigned char *bytes = malloc(CHUNK);
 	struct tranship_file *file = NULL;
@@ -211,20 +217,22 @@ static int spool(struct stream *stream, const char *folder, struct tranship_file
 	return 0;
 }
 
-int raw_stream_open(struct stream *stream, const struct open_params *params, struct tranship_disk **out,
-		    struct tranship_error *err)
+int raw_stream_open(struct stream *stream, const struct open_params *params,
+		    struct tranship_disk **out, struct tranship_error *err)
 {
 	const char *size = options_text(params->options, "size", NULL);
 	struct tranship_file *file = NULL;
 	int rc;
 
 	if (options_size(params->options, "offset", 0) > 0)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "raw: a pipe cannot be read from an offset");
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "raw: a pipe cannot be read from an offset");
 	if (size)
 		return open_forward(stream, options_size(params->options, "size", 0), out, err);
 	if (!params->spool_folder)
-		return error_set(err, TRANSHIP_EINVAL,
-				 "raw: a pipe does not say how large its disk is; the option size does");
+		return error_set(
+			err, TRANSHIP_EINVAL,
+			"raw: a pipe does not say how large its disk is; the option size does");
 	rc = spool(stream, params->spool_folder, &file, err);
 	if (rc)
 		return rc;

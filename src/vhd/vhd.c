@@ -2,14 +2,14 @@
 /*
  * VHD: opening and reading. Microsoft, "Virtual Hard Disk Image Format Specification" 1.0.
  *
- * Size: the footer has the current size, and a geometry that is often smaller. Old Virtual PC ('vpc ') and
- * qemu ('qemu') show guests the geometry; everybody else ('win ', 'd2v ', 'tap', 'vbox', 'wa', 'qem2', 'vs  ') the
- * current size. The current size is what the disk can hold, so that is what is read, whoever made it;
- * force_size_calc=chs asks for the geometry.
+ * Size: the footer has the current size, and a geometry that is often smaller. Old Virtual PC ('vpc
+ * ') and qemu ('qemu') show guests the geometry; everybody else ('win ', 'd2v ', 'tap', 'vbox',
+ * 'wa', 'qem2', 'vs  ') the current size. The current size is what the disk can hold, so that is
+ * what is read, whoever made it; force_size_calc=chs asks for the geometry.
  *
- * Sector bitmaps: in a dynamic disk a clear bit says "never written", so such a sector reads as zeros even
- * when the block's space in the file has something in it, as on XenServer's raw volumes. qemu does not look
- * at them.
+ * Sector bitmaps: in a dynamic disk a clear bit says "never written", so such a sector reads as
+ * zeros even when the block's space in the file has something in it, as on XenServer's raw volumes.
+ * qemu does not look at them.
  */
 #include "vhd/vhd.h"
 
@@ -26,8 +26,8 @@
 #define MAP_BLOCKS_MAX (1U << 20)
 
 /*
- * A disk image may end in anything that its guest wrote. A fixed VHD is believed only if its footer's checksum
- * is right and the file has exactly the size that it says.
+ * A disk image may end in anything that its guest wrote. A fixed VHD is believed only if its
+ * footer's checksum is right and the file has exactly the size that it says.
  */
 static bool vhd_probe(const struct probe_input *in)
 {
@@ -39,13 +39,17 @@ static bool vhd_probe(const struct probe_input *in)
 	if (!in->tail || !vhd_footer_recognise(in->tail))
 		return false;
 	if (vhd_footer_decode(in->tail, false, &footer, &err) == 0) {
-		if (footer.type != VHD_FIXED || footer.current_size + VHD_FOOTER_SIZE == in->file_size)
+		if (footer.type != VHD_FIXED ||
+		    footer.current_size + VHD_FOOTER_SIZE == in->file_size)
 			return true;
-		error_set(&err, TRANSHIP_ECORRUPT, "vhd: the footer is of a disk of %" PRIu64 " bytes, the file has %" PRIu64,
+		error_set(&err, TRANSHIP_ECORRUPT,
+			  "vhd: the footer is of a disk of %" PRIu64
+			  " bytes, the file has %" PRIu64,
 			  footer.current_size, in->file_size);
 	}
 	warn_send(in->warn, in->warn_ctx,
-		  "the last sector looks like a VHD footer but is none (%s); read as raw, unless the format is given",
+		  "the last sector looks like a VHD footer but is none (%s); read as raw, unless "
+		  "the format is given",
 		  err.message);
 	return false;
 }
@@ -60,7 +64,8 @@ int vhd_bat_entries(struct vhd_disk *vhd, uint64_t first, size_t count, uint32_t
 		int rc;
 
 		n = count < ENTRIES_AT_ONCE ? count : ENTRIES_AT_ONCE;
-		rc = table_cache_read(vhd->cache, vhd->dynamic.table_offset + 4 * first, raw, 4 * n, err);
+		rc = table_cache_read(vhd->cache, vhd->dynamic.table_offset + 4 * first, raw, 4 * n,
+				      err);
 		if (rc)
 			return rc;
 		for (i = 0; i < n; i++)
@@ -69,7 +74,8 @@ int vhd_bat_entries(struct vhd_disk *vhd, uint64_t first, size_t count, uint32_t
 	return 0;
 }
 
-/* How many bits of the bitmap, from bit `from` to `to`, are like the first. Bit 0 is the top one of byte 0. */
+/* How many bits of the bitmap, from bit `from` to `to`, are like the first. Bit 0 is the top one of
+ * byte 0. */
 static uint32_t same_bits(const unsigned char *bitmap, uint32_t from, uint32_t to, bool *value)
 {
 	uint32_t at = from;
@@ -88,8 +94,8 @@ static uint32_t same_bits(const unsigned char *bitmap, uint32_t from, uint32_t t
 }
 
 /* The extent at `within` bytes of an allocated block; `len` bytes of the block are on the disk. */
-static int map_block(struct vhd_disk *vhd, uint64_t index, uint32_t sector, uint64_t within, uint64_t len,
-		     struct tranship_extent *out, struct tranship_error *err)
+static int map_block(struct vhd_disk *vhd, uint64_t index, uint32_t sector, uint64_t within,
+		     uint64_t len, struct tranship_extent *out, struct tranship_error *err)
 {
 	unsigned char bitmap[VHD_SECTOR];
 	uint64_t at = (uint64_t)sector * VHD_SECTOR, size = tranship_file_size(vhd->file);
@@ -101,7 +107,8 @@ static int map_block(struct vhd_disk *vhd, uint64_t index, uint32_t sector, uint
 	if (!range_ok(at, vhd->bitmap_size + len, size))
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vhd: BAT[%" PRIu64 "] points at sector %" PRIu32
-				 ", where no block fits before the end of the file (sector %" PRIu64 ")",
+				 ", where no block fits before the end of the file (sector %" PRIu64
+				 ")",
 				 index, sector, size / VHD_SECTOR);
 	rc = table_cache_read(vhd->cache, at + base / 8, bitmap, sizeof(bitmap), err);
 	if (rc)
@@ -129,8 +136,8 @@ static int dynamic_map(struct tranship_disk *disk, uint64_t off, struct tranship
 		if (rc)
 			return rc;
 		if (at == first && entries[0] != VHD_BAT_UNUSED)
-			return map_block(vhd, at, entries[0], off % block, min_u64(block, disk->size - at * block), out,
-					 err);
+			return map_block(vhd, at, entries[0], off % block,
+					 min_u64(block, disk->size - at * block), out, err);
 		for (n = 0; n < count && entries[n] == VHD_BAT_UNUSED; n++)
 			;
 		at += n;
@@ -142,8 +149,8 @@ static int dynamic_map(struct tranship_disk *disk, uint64_t off, struct tranship
 	return 0;
 }
 
-static int dynamic_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf, size_t len,
-			struct tranship_error *err)
+static int dynamic_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf,
+			size_t len, struct tranship_error *err)
 {
 	unsigned char *to = buf;
 
@@ -183,8 +190,8 @@ static int fixed_map(struct tranship_disk *disk, uint64_t off, struct tranship_e
 	return 0;
 }
 
-static int fixed_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf, size_t len,
-		      struct tranship_error *err)
+static int fixed_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf,
+		      size_t len, struct tranship_error *err)
 {
 	(void)scratch;
 	return tranship_file_read(vhd_of(disk)->file, off, buf, len, err);
@@ -198,7 +205,9 @@ static void vhd_properties(struct tranship_disk *disk, struct property_sink *sin
 
 	property_text(sink, "subformat", vhd->footer.type == VHD_FIXED ? "fixed" : "dynamic");
 	for (i = 0; i < 4; i++)
-		creator[i] = vhd->footer.creator[i] >= ' ' && vhd->footer.creator[i] <= '~' ? vhd->footer.creator[i] : '\0';
+		creator[i] = vhd->footer.creator[i] >= ' ' && vhd->footer.creator[i] <= '~'
+				     ? vhd->footer.creator[i]
+				     : '\0';
 	property_text(sink, "creator", creator);
 	property_number(sink, "current-size", vhd->footer.current_size);
 	property_number(sink, "chs-size", vhd_geometry_size(&vhd->footer));
@@ -233,11 +242,12 @@ static const struct disk_ops dynamic_ops = {
 };
 
 /*
- * The footer at the end counts; where it is damaged or missing (a half-copied file) a dynamic disk has a copy
- * in its first sector. The error is the end's, unless only the head looks like a footer at all.
+ * The footer at the end counts; where it is damaged or missing (a half-copied file) a dynamic disk
+ * has a copy in its first sector. The error is the end's, unless only the head looks like a footer
+ * at all.
  */
-static int read_footers(struct vhd_disk *vhd, struct tranship_file *file, const struct open_params *params,
-			struct tranship_error *err)
+static int read_footers(struct vhd_disk *vhd, struct tranship_file *file,
+			const struct open_params *params, struct tranship_error *err)
 {
 	bool force = params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM;
 	unsigned char head[VHD_FOOTER_SIZE], tail[VHD_FOOTER_SIZE];
@@ -247,14 +257,16 @@ static int read_footers(struct vhd_disk *vhd, struct tranship_file *file, const 
 	int rc;
 
 	if (size < VHD_FOOTER_SIZE)
-		return error_set(err, TRANSHIP_ECORRUPT, "vhd: %" PRIu64 " bytes are too few for a footer", size);
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vhd: %" PRIu64 " bytes are too few for a footer", size);
 	rc = tranship_file_read(file, 0, head, sizeof(head), err);
 	if (rc == 0)
 		rc = tranship_file_read(file, size - sizeof(tail), tail, sizeof(tail), err);
 	if (rc)
 		return rc;
 	vhd->tail_ok = vhd_footer_decode(tail, force, &vhd->footer, &tail_err) == 0;
-	vhd->head_ok = vhd_footer_decode(head, force, &copy, &head_err) == 0 && copy.type != VHD_FIXED;
+	vhd->head_ok =
+		vhd_footer_decode(head, force, &copy, &head_err) == 0 && copy.type != VHD_FIXED;
 	if (vhd->tail_ok)
 		return 0;
 	if (!vhd->head_ok) {
@@ -264,24 +276,27 @@ static int read_footers(struct vhd_disk *vhd, struct tranship_file *file, const 
 		return error_copy(err, why, why->code);
 	}
 	vhd->footer = copy;
-	warn_send(params->warn, params->warn_ctx, "vhd: the footer is damaged, its copy at the beginning is used (%s)",
+	warn_send(params->warn, params->warn_ctx,
+		  "vhd: the footer is damaged, its copy at the beginning is used (%s)",
 		  tail_err.message);
 	return 0;
 }
 
-static int check_fixed(const struct vhd_disk *vhd, uint64_t file_size, bool force, struct tranship_error *err)
+static int check_fixed(const struct vhd_disk *vhd, uint64_t file_size, bool force,
+		       struct tranship_error *err)
 {
 	uint64_t need = vhd->footer.current_size + VHD_FOOTER_SIZE;
 
 	if (file_size == need || (force && file_size > need))
 		return 0;
 	return error_set(err, TRANSHIP_ECORRUPT,
-			 "vhd: a fixed disk of %" PRIu64 " bytes needs a file of %" PRIu64 ", this one has %" PRIu64,
+			 "vhd: a fixed disk of %" PRIu64 " bytes needs a file of %" PRIu64
+			 ", this one has %" PRIu64,
 			 vhd->footer.current_size, need, file_size);
 }
 
-static int open_dynamic(struct vhd_disk *vhd, struct tranship_file *file, const struct open_params *params,
-			struct tranship_error *err)
+static int open_dynamic(struct vhd_disk *vhd, struct tranship_file *file,
+			const struct open_params *params, struct tranship_error *err)
 {
 	bool force = params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM;
 	const struct vhd_dynamic *d = &vhd->dynamic;
@@ -290,12 +305,13 @@ static int open_dynamic(struct vhd_disk *vhd, struct tranship_file *file, const 
 	int rc;
 
 	if (vhd->footer.type == VHD_DIFFERENCING)
-		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "vhd: a differencing disk, which needs its parent; these are not read");
+		return error_set(
+			err, TRANSHIP_EUNSUPPORTED,
+			"vhd: a differencing disk, which needs its parent; these are not read");
 	if (!range_ok(vhd->footer.data_offset, sizeof(raw), size))
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vhd: the dynamic disk header at %" PRIu64 " passes the end of the file (%" PRIu64
-				 " bytes)",
+				 "vhd: the dynamic disk header at %" PRIu64
+				 " passes the end of the file (%" PRIu64 " bytes)",
 				 vhd->footer.data_offset, size);
 	rc = tranship_file_read(file, vhd->footer.data_offset, raw, sizeof(raw), err);
 	if (rc == 0)
@@ -304,24 +320,27 @@ static int open_dynamic(struct vhd_disk *vhd, struct tranship_file *file, const 
 		return rc;
 	if (!range_ok(d->table_offset, (uint64_t)d->max_entries * 4, size))
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vhd: the BAT, %" PRIu32 " entries at %" PRIu64 ", passes the end of the file (%" PRIu64
-				 " bytes)",
+				 "vhd: the BAT, %" PRIu32 " entries at %" PRIu64
+				 ", passes the end of the file (%" PRIu64 " bytes)",
 				 d->max_entries, d->table_offset, size);
 	if (div_up(vhd->disk.size, d->block_size) > d->max_entries)
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vhd: a BAT of %" PRIu32 " entries is too short for %" PRIu64 " bytes in blocks of %" PRIu32,
+				 "vhd: a BAT of %" PRIu32 " entries is too short for %" PRIu64
+				 " bytes in blocks of %" PRIu32,
 				 d->max_entries, vhd->disk.size, d->block_size);
 	vhd->bitmap_size = vhd_bitmap_size(d->block_size);
 	vhd->disk.cluster_size = d->block_size;
 	if (!vhd->head_ok)
-		warn_send(params->warn, params->warn_ctx, "vhd: the copy of the footer at the beginning is damaged");
+		warn_send(params->warn, params->warn_ctx,
+			  "vhd: the copy of the footer at the beginning is damaged");
 	return table_cache_new(file, resolver_table_memory(params->resolver), &vhd->cache, err);
 }
 
-static int vhd_open(struct tranship_file *file, const struct open_params *params, struct tranship_disk **out,
-		    struct tranship_error *err)
+static int vhd_open(struct tranship_file *file, const struct open_params *params,
+		    struct tranship_disk **out, struct tranship_error *err)
 {
-	bool chs = strcmp(options_text(params->options, "force_size_calc", "current_size"), "chs") == 0;
+	bool chs = strcmp(options_text(params->options, "force_size_calc", "current_size"),
+			  "chs") == 0;
 	struct vhd_disk *vhd = calloc(1, sizeof(*vhd));
 	bool fixed;
 	int rc;
@@ -337,11 +356,14 @@ static int vhd_open(struct tranship_file *file, const struct open_params *params
 	disk_init(&vhd->disk, fixed ? &fixed_ops : &dynamic_ops, "vpc");
 	vhd->disk.size = chs ? vhd_geometry_size(&vhd->footer) : vhd->footer.current_size;
 	if (fixed)
-		rc = check_fixed(vhd, tranship_file_size(file), params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM, err);
+		rc = check_fixed(vhd, tranship_file_size(file),
+				 params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM, err);
 	else
 		rc = open_dynamic(vhd, file, params, err);
 	if (rc == 0 && fixed && vhd->disk.size > vhd->footer.current_size)
-		rc = error_set(err, TRANSHIP_ECORRUPT, "vhd: the geometry stands for %" PRIu64 " bytes, the disk has %" PRIu64,
+		rc = error_set(err, TRANSHIP_ECORRUPT,
+			       "vhd: the geometry stands for %" PRIu64
+			       " bytes, the disk has %" PRIu64,
 			       vhd->disk.size, vhd->footer.current_size);
 	if (rc == 0)
 		rc = disk_add_file(&vhd->disk, file, params->name, NULL, err);
@@ -357,7 +379,8 @@ static int vhd_open(struct tranship_file *file, const struct open_params *params
 }
 
 static const struct tranship_option_info vhd_open_options[] = {
-	{ "force_size_calc", "current_size|chs", "which field says how large the disk is (default: current_size)" },
+	{ "force_size_calc", "current_size|chs",
+	  "which field says how large the disk is (default: current_size)" },
 	{ 0 },
 };
 

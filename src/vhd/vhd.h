@@ -28,8 +28,10 @@ int vhd_bat_entries(struct vhd_disk *vhd, uint64_t first, size_t count, uint32_t
 
 int vhd_check(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
 
-int vhd_create(const struct create_params *params, struct tranship_writer **out, struct tranship_error *err);
-int vhd_create_azure(const struct create_params *params, struct tranship_writer **out, struct tranship_error *err);
+int vhd_create(const struct create_params *params, struct tranship_writer **out,
+	       struct tranship_error *err);
+int vhd_create_azure(const struct create_params *params, struct tranship_writer **out,
+		     struct tranship_error *err);
 extern const struct tranship_option_info vhd_create_options[];
 
 #endif

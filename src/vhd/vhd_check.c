@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Checking a VHD: both footers, every BAT entry, blocks that overlap each other or the metadata, space that
- * nothing uses. The places of the blocks are sorted, four bytes a block, so the time is near linear; comparing
- * each with each takes minutes on real disks (xapi-project/sm#82).
+ * Checking a VHD: both footers, every BAT entry, blocks that overlap each other or the metadata,
+ * space that nothing uses. The places of the blocks are sorted, four bytes a block, so the time is
+ * near linear; comparing each with each takes minutes on real disks (xapi-project/sm#82).
  */
 #include "vhd/vhd.h"
 
@@ -28,7 +28,8 @@ static int by_sector(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int add_block(struct blocks *blocks, size_t *cap, uint32_t sector, struct tranship_error *err)
+static int add_block(struct blocks *blocks, size_t *cap, uint32_t sector,
+		     struct tranship_error *err)
 {
 	if (blocks->count == *cap) {
 		size_t more = *cap ? 2 * *cap : 1024;
@@ -44,10 +45,12 @@ static int add_block(struct blocks *blocks, size_t *cap, uint32_t sector, struct
 }
 
 /* Every entry that is used must point at a whole block in the file. */
-static int collect(struct vhd_disk *vhd, struct check *check, struct blocks *blocks, struct tranship_error *err)
+static int collect(struct vhd_disk *vhd, struct check *check, struct blocks *blocks,
+		   struct tranship_error *err)
 {
 	uint64_t total = div_up(vhd->disk.size, vhd->dynamic.block_size), i = 0;
-	uint64_t len = (uint64_t)vhd->bitmap_size + vhd->dynamic.block_size, size = tranship_file_size(vhd->file);
+	uint64_t len = (uint64_t)vhd->bitmap_size + vhd->dynamic.block_size,
+		 size = tranship_file_size(vhd->file);
 	uint32_t entries[ENTRIES_AT_ONCE];
 	size_t cap = 0, n, count;
 	int rc = 0;
@@ -64,7 +67,8 @@ static int collect(struct vhd_disk *vhd, struct check *check, struct blocks *blo
 			else
 				check_error(check,
 					    "vhd: BAT[%" PRIu64 "] points at sector %" PRIu32
-					    ", where no block fits before the end of the file (sector %" PRIu64 ")",
+					    ", where no block fits before the end of the file "
+					    "(sector %" PRIu64 ")",
 					    i + n, entries[n], size / VHD_SECTOR);
 		}
 	}
@@ -78,7 +82,8 @@ static void check_gap(struct vhd_disk *vhd, struct check *check, uint64_t from, 
 	uint64_t stride = (uint64_t)vhd->bitmap_size + vhd->dynamic.block_size;
 
 	if (to > from && to - from >= stride)
-		check_leak(check, (to - from) / stride, "vhd: %" PRIu64 " bytes at %" PRIu64 " are used by nothing", to - from,
+		check_leak(check, (to - from) / stride,
+			   "vhd: %" PRIu64 " bytes at %" PRIu64 " are used by nothing", to - from,
 			   from);
 }
 
@@ -95,8 +100,12 @@ static void check_places(struct vhd_disk *vhd, struct check *check, const struct
 		uint64_t at = (uint64_t)blocks->at[i] * VHD_SECTOR;
 
 		if (at < end)
-			check_error(check, "vhd: the block at sector %" PRIu32 " overlaps %s, which ends at sector %" PRIu64,
-				    blocks->at[i], i == 0 ? "the metadata" : "what stands before it", end / VHD_SECTOR);
+			check_error(check,
+				    "vhd: the block at sector %" PRIu32
+				    " overlaps %s, which ends at sector %" PRIu64,
+				    blocks->at[i],
+				    i == 0 ? "the metadata" : "what stands before it",
+				    end / VHD_SECTOR);
 		else
 			check_gap(vhd, check, end, at);
 		end = max_u64(end, at + len);
@@ -121,7 +130,8 @@ int vhd_check(struct tranship_disk *disk, struct check *check, struct tranship_e
 		return 0;
 	}
 	if (!vhd->head_ok)
-		check_error(check, "vhd: the copy of the footer at the beginning of the file is damaged");
+		check_error(check,
+			    "vhd: the copy of the footer at the beginning of the file is damaged");
 	rc = collect(vhd, check, &blocks, err);
 	if (rc == 0) {
 		if (blocks.count > 0)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Writing VHD. The creator is 'win ' (what Hyper-V writes), because every reader takes the current size from
- * such a file, and with 'vpc ' or 'qemu' some take the geometry, which is not the size that was asked for.
+ * Writing VHD. The creator is 'win ' (what Hyper-V writes), because every reader takes the current
+ * size from such a file, and with 'vpc ' or 'qemu' some take the geometry, which is not the size
+ * that was asked for.
  *
- * A dynamic disk's blocks are appended in order, each with all bits of its bitmap set; data begins at a multiple of
- * 4096 bytes, which disks with such sectors need. The BAT is written page by page as the blocks pass.
+ * A dynamic disk's blocks are appended in order, each with all bits of its bitmap set; data begins
+ * at a multiple of 4096 bytes, which disks with such sectors need. The BAT is written page by page
+ * as the blocks pass.
  */
 #include "vhd/vhd.h"
 
@@ -29,10 +31,10 @@ struct vhd_writer {
 	uint32_t block_size;
 	uint32_t bitmap_size;
 	uint64_t entries;
-	uint64_t next;      /* offset behind the last block */
-	uint64_t block;     /* the block at hand, UINT64_MAX: none */
-	uint64_t data;      /* where its data begins */
-	uint64_t bat_page;  /* the page of the BAT at hand */
+	uint64_t next;     /* offset behind the last block */
+	uint64_t block;    /* the block at hand, UINT64_MAX: none */
+	uint64_t data;     /* where its data begins */
+	uint64_t bat_page; /* the page of the BAT at hand */
 	unsigned char page[BAT_PAGE];
 };
 
@@ -49,14 +51,15 @@ static int write_footer(struct vhd_writer *w, uint64_t off, struct tranship_erro
 	return file_write(w->file, off, raw, sizeof(raw), err);
 }
 
-static int fixed_put(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored, size_t stored_len,
-		     struct tranship_error *err)
+static int fixed_put(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored,
+		     size_t stored_len, struct tranship_error *err)
 {
 	(void)len;
 	return file_write(writer_of(w)->file, off, stored, stored_len, err);
 }
 
-static int nothing_to_write(struct tranship_writer *w, uint64_t off, uint64_t len, struct tranship_error *err)
+static int nothing_to_write(struct tranship_writer *w, uint64_t off, uint64_t len,
+			    struct tranship_error *err)
 {
 	(void)w;
 	(void)off;
@@ -67,7 +70,8 @@ static int nothing_to_write(struct tranship_writer *w, uint64_t off, uint64_t le
 
 static int fixed_finish(struct tranship_writer *w, struct tranship_error *err)
 {
-	return write_footer(writer_of(w), w->size, err); /* what lies before it and was not written is a hole */
+	/* What lies before it and was not written is a hole. */
+	return write_footer(writer_of(w), w->size, err);
 }
 
 static uint64_t fixed_full_size(const struct tranship_writer *w)
@@ -95,7 +99,9 @@ static int reach_bat(struct vhd_writer *w, uint64_t entry, struct tranship_error
 
 	while (rc == 0 && w->bat_page < entry / BAT_PAGE_ENTRIES) {
 		uint64_t first = w->bat_page * BAT_PAGE_ENTRIES;
-		size_t bytes = (size_t)min_u64(BAT_PAGE_ENTRIES, round_up(w->entries, VHD_SECTOR / 4) - first) * 4;
+		size_t bytes = (size_t)min_u64(BAT_PAGE_ENTRIES,
+					       round_up(w->entries, VHD_SECTOR / 4) - first) *
+			       4;
 
 		rc = file_write(w->file, BAT_OFFSET + first * 4, w->page, bytes, err);
 		memset(w->page, 0xFF, sizeof(w->page));
@@ -112,13 +118,16 @@ static int begin_block(struct vhd_writer *w, uint64_t block, struct tranship_err
 	int rc = reach_bat(w, block, err);
 
 	if (rc == 0 && !narrow32_ok(at / VHD_SECTOR, &sector))
-		rc = error_set(err, TRANSHIP_ELIMIT, "vhd: a file ends at 2 TiB, its BAT cannot name sector %" PRIu64,
+		rc = error_set(err, TRANSHIP_ELIMIT,
+			       "vhd: a file ends at 2 TiB, its BAT cannot name sector %" PRIu64,
 			       at / VHD_SECTOR);
 	if (rc)
 		return rc;
 	memset(bits, 0xFF, sizeof(bits));
-	for (left = w->bitmap_size; left > 0 && rc == 0; left -= (uint32_t)min_u64(left, sizeof(bits)))
-		rc = file_write(w->file, at + w->bitmap_size - left, bits, (size_t)min_u64(left, sizeof(bits)), err);
+	for (left = w->bitmap_size; left > 0 && rc == 0;
+	     left -= (uint32_t)min_u64(left, sizeof(bits)))
+		rc = file_write(w->file, at + w->bitmap_size - left, bits,
+				(size_t)min_u64(left, sizeof(bits)), err);
 	put_be32(w->page + 4 * (block % BAT_PAGE_ENTRIES), sector);
 	w->block = block;
 	w->data = at + w->bitmap_size;
@@ -126,8 +135,8 @@ static int begin_block(struct vhd_writer *w, uint64_t block, struct tranship_err
 	return rc;
 }
 
-static int dynamic_put(struct tranship_writer *writer, uint64_t off, uint64_t len, const void *stored,
-		       size_t stored_len, struct tranship_error *err)
+static int dynamic_put(struct tranship_writer *writer, uint64_t off, uint64_t len,
+		       const void *stored, size_t stored_len, struct tranship_error *err)
 {
 	struct vhd_writer *w = writer_of(writer);
 	const unsigned char *from = stored;
@@ -194,26 +203,30 @@ const struct tranship_option_info vhd_create_options[] = {
 	{ 0 },
 };
 
-static int new_writer(const struct create_params *params, uint64_t size, bool fixed, struct vhd_writer **out,
-		      struct tranship_error *err)
+static int new_writer(const struct create_params *params, uint64_t size, bool fixed,
+		      struct vhd_writer **out, struct tranship_error *err)
 {
 	struct vhd_writer *w;
 	int rc;
 
 	if (size > VHD_SIZE_MAX)
 		return error_set(err, TRANSHIP_ELIMIT,
-				 "vhd: a disk of %" PRIu64 " bytes is too large, VHD ends at 2040 GiB; vhdx goes to 64 TiB",
+				 "vhd: a disk of %" PRIu64
+				 " bytes is too large, VHD ends at 2040 GiB; vhdx goes to 64 TiB",
 				 size);
 	if (output_is_in_place(params->output))
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vhd: it cannot be written in place or to a device");
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vhd: it cannot be written in place or to a device");
 	if (output_is_stream(params->output) && !fixed)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vhd: only subformat fixed can go to a pipe");
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vhd: only subformat fixed can go to a pipe");
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return error_nomem(err, sizeof(*w));
 	w->file = output_main(params->output);
 	w->footer = (struct vhd_footer){ .data_offset = fixed ? UINT64_MAX : VHD_FOOTER_SIZE,
-					 .timestamp = (uint32_t)(max_u64(params->time, VHD_EPOCH) - VHD_EPOCH),
+					 .timestamp = (uint32_t)(max_u64(params->time, VHD_EPOCH) -
+								 VHD_EPOCH),
 					 .creator = { 'w', 'i', 'n', ' ' },
 					 .creator_version = 0x000A0000,
 					 .creator_os = { 'W', 'i', '2', 'k' },
@@ -231,7 +244,8 @@ static int new_writer(const struct create_params *params, uint64_t size, bool fi
 	return 0;
 }
 
-int vhd_create_azure(const struct create_params *params, struct tranship_writer **out, struct tranship_error *err)
+int vhd_create_azure(const struct create_params *params, struct tranship_writer **out,
+		     struct tranship_error *err)
 {
 	struct vhd_writer *w;
 	int rc = new_writer(params, round_up(params->size, 1U << 20), true, &w, err);
@@ -241,7 +255,8 @@ int vhd_create_azure(const struct create_params *params, struct tranship_writer 
 	return rc;
 }
 
-int vhd_create(const struct create_params *params, struct tranship_writer **out, struct tranship_error *err)
+int vhd_create(const struct create_params *params, struct tranship_writer **out,
+	       struct tranship_error *err)
 {
 	bool fixed = strcmp(options_text(params->options, "subformat", "dynamic"), "fixed") == 0;
 	uint64_t block = options_size(params->options, "block_size", VHD_BLOCK_DEFAULT);
@@ -249,7 +264,9 @@ int vhd_create(const struct create_params *params, struct tranship_writer **out,
 	int rc;
 
 	if (!is_pow2(block) || block < 512U << 10 || block > VHD_BLOCK_MAX)
-		return error_set(err, TRANSHIP_EINVAL, "vhd: block_size %" PRIu64 "; a power of two from 512k to 256M is taken",
+		return error_set(err, TRANSHIP_EINVAL,
+				 "vhd: block_size %" PRIu64
+				 "; a power of two from 512k to 256M is taken",
 				 block);
 	rc = new_writer(params, round_up(params->size, VHD_SECTOR), fixed, &w, err);
 	if (rc)

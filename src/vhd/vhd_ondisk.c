@@ -57,14 +57,17 @@ static uint32_t checksum(const unsigned char *raw, size_t len, size_t field)
 	return ~sum;
 }
 
-static int check_sum(const unsigned char *raw, size_t len, size_t field, const char *what, struct tranship_error *err)
+static int check_sum(const unsigned char *raw, size_t len, size_t field, const char *what,
+		     struct tranship_error *err)
 {
 	uint32_t want = checksum(raw, len, field), has = get_be32(raw + field);
 
 	if (want == has)
 		return 0;
 	return error_set(err, TRANSHIP_ECORRUPT,
-			 "vhd: the checksum of the %s is 0x%08" PRIx32 ", its content has 0x%08" PRIx32, what, has, want);
+			 "vhd: the checksum of the %s is 0x%08" PRIx32
+			 ", its content has 0x%08" PRIx32,
+			 what, has, want);
 }
 
 bool vhd_footer_recognise(const unsigned char *raw)
@@ -85,7 +88,8 @@ int vhd_footer_decode(const unsigned char raw[VHD_FOOTER_SIZE], bool force, stru
 	if (rc)
 		return rc;
 	if (version >> 16 != VERSION_1_0 >> 16)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vhd: version 0x%08" PRIx32 "; 1.0 is known", version);
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vhd: version 0x%08" PRIx32 "; 1.0 is known", version);
 	f.data_offset = get_be64(raw + OFF_DATA_OFFSET);
 	f.timestamp = get_be32(raw + OFF_TIMESTAMP);
 	memcpy(f.creator, raw + OFF_CREATOR_APPLICATION, sizeof(f.creator));
@@ -100,12 +104,15 @@ int vhd_footer_decode(const unsigned char raw[VHD_FOOTER_SIZE], bool force, stru
 	memcpy(f.id.bytes, raw + OFF_UNIQUE_ID, sizeof(f.id.bytes));
 	f.saved_state = raw[OFF_SAVED_STATE] != 0;
 	if (f.type < VHD_FIXED || f.type > VHD_DIFFERENCING)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vhd: disk type %" PRIu32 "; 2 to 4 are known", f.type);
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vhd: disk type %" PRIu32 "; 2 to 4 are known", f.type);
 	if (f.current_size % VHD_SECTOR)
-		return error_set(err, TRANSHIP_ECORRUPT, "vhd: current size %" PRIu64 " is no whole number of sectors",
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vhd: current size %" PRIu64 " is no whole number of sectors",
 				 f.current_size);
 	if (f.current_size > (uint64_t)1 << 48)
-		return error_set(err, TRANSHIP_ELIMIT, "vhd: current size %" PRIu64 " is past all limits",
+		return error_set(err, TRANSHIP_ELIMIT,
+				 "vhd: current size %" PRIu64 " is past all limits",
 				 f.current_size);
 	*out = f;
 	return 0;
@@ -170,8 +177,8 @@ void vhd_geometry_for(uint64_t size, struct vhd_footer *f)
 	f->sectors_per_track = (uint8_t)sectors;
 }
 
-int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force, struct vhd_dynamic *out,
-		       struct tranship_error *err)
+int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force,
+		       struct vhd_dynamic *out, struct tranship_error *err)
 {
 	struct vhd_dynamic d;
 	uint32_t version = get_be32(raw + DYN_OFF_HEADER_VERSION);
@@ -179,11 +186,13 @@ int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force, st
 
 	if (memcmp(raw + DYN_OFF_COOKIE, dynamic_cookie, sizeof(dynamic_cookie)) != 0)
 		return error_set(err, TRANSHIP_ECORRUPT, "vhd: there is no dynamic disk header");
-	rc = force ? 0 : check_sum(raw, VHD_DYNAMIC_SIZE, DYN_OFF_CHECKSUM, "dynamic disk header", err);
+	rc = force ? 0
+		   : check_sum(raw, VHD_DYNAMIC_SIZE, DYN_OFF_CHECKSUM, "dynamic disk header", err);
 	if (rc)
 		return rc;
 	if (version >> 16 != VERSION_1_0 >> 16)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vhd: dynamic header version 0x%08" PRIx32 "; 1.0 is known",
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vhd: dynamic header version 0x%08" PRIx32 "; 1.0 is known",
 				 version);
 	d.table_offset = get_be64(raw + DYN_OFF_TABLE_OFFSET);
 	d.max_entries = get_be32(raw + DYN_OFF_MAX_TABLE_ENTRIES);
@@ -193,8 +202,9 @@ int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force, st
 	memcpy(d.parent_name, raw + DYN_OFF_PARENT_NAME, sizeof(d.parent_name));
 	if (!is_pow2(d.block_size) || d.block_size < VHD_BLOCK_MIN || d.block_size > VHD_BLOCK_MAX)
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vhd: block size %" PRIu32 "; a power of two from %u to %u is taken", d.block_size,
-				 VHD_BLOCK_MIN, VHD_BLOCK_MAX);
+				 "vhd: block size %" PRIu32
+				 "; a power of two from %u to %u is taken",
+				 d.block_size, VHD_BLOCK_MIN, VHD_BLOCK_MAX);
 	*out = d;
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What stands in a VHD: the footer (twice, in a dynamic disk) and the dynamic disk header.
- * Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0 (2006). All integers are
- * big-endian.
+ * Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0 (2006). All
+ * integers are big-endian.
  */
 #ifndef VHD_VHD_ONDISK_H
 #define VHD_VHD_ONDISK_H
@@ -68,8 +68,8 @@ struct vhd_dynamic {
 	unsigned char parent_name[512]; /* UTF-16, big-endian */
 };
 
-int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force, struct vhd_dynamic *out,
-		       struct tranship_error *err);
+int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force,
+		       struct vhd_dynamic *out, struct tranship_error *err);
 void vhd_dynamic_encode(const struct vhd_dynamic *dynamic, unsigned char raw[VHD_DYNAMIC_SIZE]);
 
 /* The size of a block's sector bitmap, which stands before its data. */

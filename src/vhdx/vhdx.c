@@ -23,7 +23,8 @@ static bool vhdx_probe(const struct probe_input *in)
 	return in->head_len >= 8 && memcmp(in->head, VHDX_SIGNATURE, 8) == 0;
 }
 
-int vhdx_bat_read(struct vhdx_disk *vhdx, uint64_t first, size_t count, uint64_t *entries, struct tranship_error *err)
+int vhdx_bat_read(struct vhdx_disk *vhdx, uint64_t first, size_t count, uint64_t *entries,
+		  struct tranship_error *err)
 {
 	unsigned char raw[8 * ENTRIES_AT_ONCE];
 	size_t i, n;
@@ -32,7 +33,8 @@ int vhdx_bat_read(struct vhdx_disk *vhdx, uint64_t first, size_t count, uint64_t
 		int rc;
 
 		n = count < ENTRIES_AT_ONCE ? count : ENTRIES_AT_ONCE;
-		rc = table_cache_read(vhdx->cache, vhdx->regions.bat.offset + 8 * first, raw, 8 * n, err);
+		rc = table_cache_read(vhdx->cache, vhdx->regions.bat.offset + 8 * first, raw, 8 * n,
+				      err);
 		if (rc)
 			return rc;
 		for (i = 0; i < n; i++)
@@ -42,31 +44,29 @@ int vhdx_bat_read(struct vhdx_disk *vhdx, uint64_t first, size_t count, uint64_t
 }
 
 /* What a block's state means where no parent is. */
-static int block_kind(uint64_t index, uint64_t entry, enum tranship_extent_kind *kind, struct tranship_error *err)
+static int block_kind(uint64_t index, uint64_t entry, enum tranship_extent_kind *kind,
+		      struct tranship_error *err)
 {
 	switch (vhdx_entry_state(entry)) {
-	case VHDX_BLOCK_NOT_PRESENT:
-		*kind = TRANSHIP_ABSENT;
-		return 0;
+	case VHDX_BLOCK_NOT_PRESENT: *kind = TRANSHIP_ABSENT; return 0;
 	case VHDX_BLOCK_UNDEFINED:
 	case VHDX_BLOCK_ZERO:
 	case VHDX_BLOCK_UNMAPPED:
-	case VHDX_BLOCK_UNMAPPED_095:
-		*kind = TRANSHIP_ZERO;
-		return 0;
-	case VHDX_BLOCK_FULLY_PRESENT:
-		*kind = TRANSHIP_DATA;
-		return 0;
+	case VHDX_BLOCK_UNMAPPED_095: *kind = TRANSHIP_ZERO; return 0;
+	case VHDX_BLOCK_FULLY_PRESENT: *kind = TRANSHIP_DATA; return 0;
 	default:
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vhdx: block %" PRIu64 " has state %u, which a disk without a parent cannot have", index,
-				 vhdx_entry_state(entry));
+				 "vhdx: block %" PRIu64
+				 " has state %u, which a disk without a parent cannot have",
+				 index, vhdx_entry_state(entry));
 	}
 }
 
-static int check_block(const struct vhdx_disk *vhdx, uint64_t index, uint64_t entry, struct tranship_error *err)
+static int check_block(const struct vhdx_disk *vhdx, uint64_t index, uint64_t entry,
+		       struct tranship_error *err)
 {
-	uint64_t len = min_u64(vhdx->metadata.block_size, vhdx->disk.size - index * vhdx->metadata.block_size);
+	uint64_t len = min_u64(vhdx->metadata.block_size,
+			       vhdx->disk.size - index * vhdx->metadata.block_size);
 	uint64_t size = tranship_file_size(vhdx->file);
 
 	if (vhdx_entry_offset(entry) >= VHDX_MB && range_ok(vhdx_entry_offset(entry), len, size))
@@ -77,7 +77,8 @@ static int check_block(const struct vhdx_disk *vhdx, uint64_t index, uint64_t en
 			 index, vhdx_entry_offset(entry), size);
 }
 
-/* The entries of payload blocks [first, first + count), which have a bitmap entry behind each chunk. */
+/* The entries of payload blocks [first, first + count), which have a bitmap entry behind each
+ * chunk. */
 static int payload_entries(struct vhdx_disk *vhdx, uint64_t first, size_t count, uint64_t *entries,
 			   struct tranship_error *err)
 {
@@ -96,17 +97,18 @@ static int payload_entries(struct vhdx_disk *vhdx, uint64_t first, size_t count,
 	return 0;
 }
 
-static int classify(struct vhdx_disk *vhdx, uint64_t index, uint64_t entry, enum tranship_extent_kind *kind,
-		    struct tranship_error *err)
+static int classify(struct vhdx_disk *vhdx, uint64_t index, uint64_t entry,
+		    enum tranship_extent_kind *kind, struct tranship_error *err)
 {
 	int rc = block_kind(index, entry, kind, err);
 
 	return rc == 0 && *kind == TRANSHIP_DATA ? check_block(vhdx, index, entry, err) : rc;
 }
 
-/* How many of the entries continue the extent, whose data stands at `expect` next. A damaged one ends it. */
-static size_t continues(struct vhdx_disk *vhdx, uint64_t index, const uint64_t *entries, size_t count,
-			enum tranship_extent_kind extent, uint64_t *expect)
+/* How many of the entries continue the extent, whose data stands at `expect` next. A damaged one
+ * ends it. */
+static size_t continues(struct vhdx_disk *vhdx, uint64_t index, const uint64_t *entries,
+			size_t count, enum tranship_extent_kind extent, uint64_t *expect)
 {
 	size_t n;
 
@@ -121,7 +123,8 @@ static size_t continues(struct vhdx_disk *vhdx, uint64_t index, const uint64_t *
 	return n;
 }
 
-static int vhdx_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out, struct tranship_error *err)
+static int vhdx_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
+		    struct tranship_error *err)
 {
 	struct vhdx_disk *vhdx = vhdx_of(disk);
 	uint64_t block = vhdx->metadata.block_size, first = off / block, at = first;
@@ -181,7 +184,8 @@ static void vhdx_properties(struct tranship_disk *disk, struct property_sink *si
 	const struct vhdx_disk *vhdx = vhdx_of(disk);
 	char text[GUID_TEXT_SIZE];
 
-	property_text(sink, "subformat", vhdx->metadata.leave_blocks_allocated ? "fixed" : "dynamic");
+	property_text(sink, "subformat",
+		      vhdx->metadata.leave_blocks_allocated ? "fixed" : "dynamic");
 	property_number(sink, "logical-sector-size", vhdx->metadata.logical_sector);
 	property_number(sink, "physical-sector-size", vhdx->metadata.physical_sector);
 	guid_text_le(&vhdx->metadata.disk_id, text);
@@ -209,7 +213,8 @@ static const struct disk_ops vhdx_disk_ops = {
 };
 
 /* 2.2.2: of the headers that are valid, the one with the greater sequence number is current. */
-static int read_headers(struct vhdx_disk *vhdx, struct tranship_file *file, bool force, struct tranship_error *err)
+static int read_headers(struct vhdx_disk *vhdx, struct tranship_file *file, bool force,
+			struct tranship_error *err)
 {
 	static const uint32_t places[2] = { VHDX_HEADER_1, VHDX_HEADER_2 };
 	unsigned char raw[VHDX_HEADER_SIZE];
@@ -230,7 +235,8 @@ static int read_headers(struct vhdx_disk *vhdx, struct tranship_file *file, bool
 	return 0;
 }
 
-static int read_regions(struct vhdx_disk *vhdx, struct tranship_file *file, bool force, struct tranship_error *err)
+static int read_regions(struct vhdx_disk *vhdx, struct tranship_file *file, bool force,
+			struct tranship_error *err)
 {
 	static const uint32_t places[2] = { VHDX_REGION_TABLE_1, VHDX_REGION_TABLE_2 };
 	struct tranship_error why[2];
@@ -262,28 +268,34 @@ static int check_places(const struct vhdx_disk *vhdx, uint64_t size, struct tran
 {
 	const struct vhdx_region places[3] = { vhdx->regions.bat,
 					       vhdx->regions.metadata,
-					       { vhdx->header.log_offset, vhdx->header.log_length } };
+					       { vhdx->header.log_offset,
+						 vhdx->header.log_length } };
 	static const char *const names[3] = { "BAT", "metadata region", "log" };
 	int i, j;
 
 	for (i = 0; i < 3; i++) {
 		if (places[i].length > 0 &&
-		    (places[i].offset < VHDX_MB || places[i].offset % VHDX_MB || places[i].length % VHDX_MB ||
+		    (places[i].offset < VHDX_MB || places[i].offset % VHDX_MB ||
+		     places[i].length % VHDX_MB ||
 		     !range_ok(places[i].offset, places[i].length, size)))
 			return error_set(err, TRANSHIP_ECORRUPT,
 					 "vhdx: the %s, %" PRIu64 " bytes at %" PRIu64
-					 ", is not in whole MiB inside the file (%" PRIu64 " bytes)",
+					 ", is not in whole MiB inside the file (%" PRIu64
+					 " bytes)",
 					 names[i], places[i].length, places[i].offset, size);
 		for (j = 0; j < i; j++)
-			if (overlap(places[i].offset, places[i].length, places[j].offset, places[j].length))
-				return error_set(err, TRANSHIP_ECORRUPT,
-						 "vhdx: the %s at %" PRIu64 " overlaps the %s at %" PRIu64, names[i],
-						 places[i].offset, names[j], places[j].offset);
+			if (overlap(places[i].offset, places[i].length, places[j].offset,
+				    places[j].length))
+				return error_set(
+					err, TRANSHIP_ECORRUPT,
+					"vhdx: the %s at %" PRIu64 " overlaps the %s at %" PRIu64,
+					names[i], places[i].offset, names[j], places[j].offset);
 	}
 	return 0;
 }
 
-static int read_metadata(struct vhdx_disk *vhdx, struct tranship_file *file, struct tranship_error *err)
+static int read_metadata(struct vhdx_disk *vhdx, struct tranship_file *file,
+			 struct tranship_error *err)
 {
 	size_t len = (size_t)min_u64(vhdx->regions.metadata.length, VHDX_MB);
 	unsigned char *raw = malloc(len);
@@ -305,13 +317,14 @@ static int check_log(struct vhdx_disk *vhdx, struct tranship_file *file, struct 
 
 	if (rc == 0 && dirty)
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "vhdx: the log has entries that were not replayed (the disk was not closed cleanly); "
+				 "vhdx: the log has entries that were not replayed (the disk was "
+				 "not closed cleanly); "
 				 "without them its content is wrong");
 	return rc;
 }
 
-static int open_all(struct vhdx_disk *vhdx, struct tranship_file *file, const struct open_params *params,
-		    struct tranship_error *err)
+static int open_all(struct vhdx_disk *vhdx, struct tranship_file *file,
+		    const struct open_params *params, struct tranship_error *err)
 {
 	bool force = params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM;
 	uint64_t size = tranship_file_size(file), need;
@@ -319,7 +332,8 @@ static int open_all(struct vhdx_disk *vhdx, struct tranship_file *file, const st
 	int rc;
 
 	if (size < VHDX_MB)
-		return error_set(err, TRANSHIP_ECORRUPT, "vhdx: %" PRIu64 " bytes are too few for its headers", size);
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vhdx: %" PRIu64 " bytes are too few for its headers", size);
 	rc = tranship_file_read(file, 0, magic, sizeof(magic), err);
 	if (rc == 0 && memcmp(magic, VHDX_SIGNATURE, sizeof(magic)) != 0)
 		rc = error_set(err, TRANSHIP_ECORRUPT, "vhdx: there is no file identifier");
@@ -336,15 +350,18 @@ static int open_all(struct vhdx_disk *vhdx, struct tranship_file *file, const st
 	if (rc)
 		return rc;
 	if (vhdx->metadata.has_parent)
-		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "vhdx: a differencing disk, which needs its parent; these are not read");
+		return error_set(
+			err, TRANSHIP_EUNSUPPORTED,
+			"vhdx: a differencing disk, which needs its parent; these are not read");
 	need = vhdx_bat_entries(&vhdx->metadata) * 8;
 	if (need > vhdx->regions.bat.length)
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vhdx: the BAT of %" PRIu64 " bytes is too short, the disk needs %" PRIu64,
+				 "vhdx: the BAT of %" PRIu64
+				 " bytes is too short, the disk needs %" PRIu64,
 				 vhdx->regions.bat.length, need);
 	if (!vhdx->regions_ok[0] || !vhdx->regions_ok[1])
-		warn_send(params->warn, params->warn_ctx, "vhdx: the %s region table is damaged, the other one is used",
+		warn_send(params->warn, params->warn_ctx,
+			  "vhdx: the %s region table is damaged, the other one is used",
 			  vhdx->regions_ok[0] ? "second" : "first");
 	vhdx->disk.size = vhdx->metadata.disk_size;
 	vhdx->disk.sector_size = vhdx->metadata.logical_sector;
@@ -352,8 +369,8 @@ static int open_all(struct vhdx_disk *vhdx, struct tranship_file *file, const st
 	return table_cache_new(file, resolver_table_memory(params->resolver), &vhdx->cache, err);
 }
 
-static int vhdx_open(struct tranship_file *file, const struct open_params *params, struct tranship_disk **out,
-		     struct tranship_error *err)
+static int vhdx_open(struct tranship_file *file, const struct open_params *params,
+		     struct tranship_disk **out, struct tranship_error *err)
 {
 	struct vhdx_disk *vhdx = calloc(1, sizeof(*vhdx));
 	int rc;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Checking a VHDX: both headers and region tables, every BAT entry, blocks that overlap, space that nothing
- * uses. Everything stands at whole MiB, so one bit a MiB of the file tells all.
+ * Checking a VHDX: both headers and region tables, every BAT entry, blocks that overlap, space that
+ * nothing uses. Everything stands at whole MiB, so one bit a MiB of the file tells all.
  */
 #include "vhdx/vhdx.h"
 
@@ -24,7 +24,8 @@ struct vhdx_checking {
 static void mark(struct vhdx_checking *c, const char *what, uint64_t off, uint64_t len)
 {
 	if (!usage_mark(&c->usage, off, len))
-		check_error(c->check, "vhdx: the %s at %" PRIu64 " overlaps something else", what, off);
+		check_error(c->check, "vhdx: the %s at %" PRIu64 " overlaps something else", what,
+			    off);
 	c->end = max_u64(c->end, off + len);
 }
 
@@ -36,24 +37,30 @@ static void check_payload(struct vhdx_checking *c, uint64_t index, uint64_t entr
 	unsigned state = vhdx_entry_state(entry);
 
 	if (state == 4 || state == VHDX_BLOCK_PARTIALLY_PRESENT)
-		check_error(c->check, "vhdx: block %" PRIu64 " has state %u, which a disk without a parent cannot have", index,
-			    state);
+		check_error(c->check,
+			    "vhdx: block %" PRIu64
+			    " has state %u, which a disk without a parent cannot have",
+			    index, state);
 	if (state != VHDX_BLOCK_FULLY_PRESENT)
 		return;
 	c->check->result.allocated++;
 	if (entry & ENTRY_RESERVED)
-		check_error(c->check, "vhdx: BAT entry of block %" PRIu64 " is 0x%016" PRIx64 ", with reserved bits set", index,
-			    entry);
+		check_error(c->check,
+			    "vhdx: BAT entry of block %" PRIu64 " is 0x%016" PRIx64
+			    ", with reserved bits set",
+			    index, entry);
 	if (off < VHDX_MB || !range_ok(off, len, size)) {
 		check_error(c->check,
-			    "vhdx: block %" PRIu64 " is said to be at %" PRIu64 ", outside the file (%" PRIu64
-			    " bytes) or in its headers",
+			    "vhdx: block %" PRIu64 " is said to be at %" PRIu64
+			    ", outside the file (%" PRIu64 " bytes) or in its headers",
 			    index, off, size);
 		return;
 	}
 	len = min_u64(m->block_size, size - off);
 	if (!usage_mark(&c->usage, off, len))
-		check_error(c->check, "vhdx: block %" PRIu64 " at %" PRIu64 " overlaps something else", index, off);
+		check_error(c->check,
+			    "vhdx: block %" PRIu64 " at %" PRIu64 " overlaps something else", index,
+			    off);
 	c->end = max_u64(c->end, off + len);
 }
 
@@ -75,7 +82,8 @@ static int check_bat(struct vhdx_checking *c, struct tranship_error *err)
 				check_payload(c, index++, entries[i]);
 			else if (vhdx_entry_state(entries[i]) != 0)
 				check_error(c->check,
-					    "vhdx: BAT entry %" PRIu64 " is a sector bitmap in state %u; only a "
+					    "vhdx: BAT entry %" PRIu64
+					    " is a sector bitmap in state %u; only a "
 					    "differencing disk has these",
 					    at + i, vhdx_entry_state(entries[i]));
 		}
@@ -89,7 +97,8 @@ static void check_copies(struct vhdx_checking *c)
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		if (!c->vhdx->header_ok[i] && c->vhdx->header.sequence > 1) /* a new file may have one header only */
+		if (!c->vhdx->header_ok[i] &&
+		    c->vhdx->header.sequence > 1) /* a new file may have one header only */
 			check_error(c->check, "vhdx: header %d is damaged", i + 1);
 		if (!c->vhdx->regions_ok[i])
 			check_error(c->check, "vhdx: region table %d is damaged", i + 1);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Writing VHDX ([MS-VHDX] 2.2 to 2.6). Headers, log, metadata and BAT take the first MiBs, blocks are appended
- * in the order of the disk. The BAT is written page by page as the blocks pass; its pages without a block stay
- * holes, which say NOT_PRESENT, the state of a new disk's blocks.
+ * Writing VHDX ([MS-VHDX] 2.2 to 2.6). Headers, log, metadata and BAT take the first MiBs, blocks
+ * are appended in the order of the disk. The BAT is written page by page as the blocks pass; its
+ * pages without a block stay holes, which say NOT_PRESENT, the state of a new disk's blocks.
  */
 #include "vhdx/vhdx.h"
 
@@ -48,7 +48,8 @@ static int write_bat_page(struct vhdx_writer *w, struct tranship_error *err)
 	int rc = 0;
 
 	if (w->page_used)
-		rc = file_write(w->file, w->regions.bat.offset + w->bat_page * BAT_PAGE, w->page, sizeof(w->page), err);
+		rc = file_write(w->file, w->regions.bat.offset + w->bat_page * BAT_PAGE, w->page,
+				sizeof(w->page), err);
 	memset(w->page, 0, sizeof(w->page));
 	w->page_used = false;
 	return rc;
@@ -71,8 +72,8 @@ static int begin_block(struct vhdx_writer *w, uint64_t block, struct tranship_er
 	return rc;
 }
 
-static int vhdx_put(struct tranship_writer *writer, uint64_t off, uint64_t len, const void *stored, size_t stored_len,
-		    struct tranship_error *err)
+static int vhdx_put(struct tranship_writer *writer, uint64_t off, uint64_t len, const void *stored,
+		    size_t stored_len, struct tranship_error *err)
 {
 	struct vhdx_writer *w = writer_of(writer);
 	const unsigned char *from = stored;
@@ -80,7 +81,8 @@ static int vhdx_put(struct tranship_writer *writer, uint64_t off, uint64_t len, 
 
 	(void)len;
 	while (stored_len > 0 && rc == 0) {
-		uint64_t block = off / w->metadata.block_size, within = off % w->metadata.block_size;
+		uint64_t block = off / w->metadata.block_size,
+			 within = off % w->metadata.block_size;
 		size_t n = (size_t)min_u64(stored_len, w->metadata.block_size - within);
 
 		if (block != w->block)
@@ -95,7 +97,8 @@ static int vhdx_put(struct tranship_writer *writer, uint64_t off, uint64_t len, 
 }
 
 /* Zeros inside a block that is there are a hole of the file; a fixed disk has all its blocks. */
-static int vhdx_zero(struct tranship_writer *writer, uint64_t off, uint64_t len, struct tranship_error *err)
+static int vhdx_zero(struct tranship_writer *writer, uint64_t off, uint64_t len,
+		     struct tranship_error *err)
 {
 	struct vhdx_writer *w = writer_of(writer);
 	uint64_t block, last = (off + len - 1) / w->metadata.block_size;
@@ -186,7 +189,8 @@ static const struct writer_ops vhdx_ops = {
 
 const struct tranship_option_info vhdx_create_options[] = {
 	{ "subformat", "dynamic|fixed", "which kind of VHDX (default: dynamic)" },
-	{ "block_size", "size", "a power of two, 1M to 256M; 0: by the size of the disk (default)" },
+	{ "block_size", "size",
+	  "a power of two, 1M to 256M; 0: by the size of the disk (default)" },
 	{ "log_size", "size", "of the log, whole MiB (default: 1M)" },
 	{ 0 },
 };
@@ -199,18 +203,27 @@ static uint64_t block_size_for(uint64_t size)
 	return (size > 32768 * gib ? 64 : size > 100 * gib ? 32 : size > gib ? 16 : 8) * VHDX_MB;
 }
 
-static int check_options(const struct create_params *params, uint64_t block, uint64_t log, struct tranship_error *err)
+static int check_options(const struct create_params *params, uint64_t block, uint64_t log,
+			 struct tranship_error *err)
 {
 	if (params->size > VHDX_SIZE_MAX)
-		return error_set(err, TRANSHIP_ELIMIT, "vhdx: a disk of %" PRIu64 " bytes is too large, VHDX ends at 64 TiB",
+		return error_set(err, TRANSHIP_ELIMIT,
+				 "vhdx: a disk of %" PRIu64
+				 " bytes is too large, VHDX ends at 64 TiB",
 				 params->size);
 	if (!is_pow2(block) || block < VHDX_BLOCK_MIN || block > VHDX_BLOCK_MAX)
-		return error_set(err, TRANSHIP_EINVAL, "vhdx: block_size %" PRIu64 "; a power of two from 1M to 256M is taken",
+		return error_set(err, TRANSHIP_EINVAL,
+				 "vhdx: block_size %" PRIu64
+				 "; a power of two from 1M to 256M is taken",
 				 block);
 	if (log < VHDX_MB || log % VHDX_MB || log > LOG_MAX)
-		return error_set(err, TRANSHIP_EINVAL, "vhdx: log_size %" PRIu64 "; whole MiB from 1M to 64M are taken", log);
+		return error_set(err, TRANSHIP_EINVAL,
+				 "vhdx: log_size %" PRIu64 "; whole MiB from 1M to 64M are taken",
+				 log);
 	if (output_is_in_place(params->output) || output_is_stream(params->output))
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vhdx: it cannot go to a pipe or a device, or be written in place");
+		return error_set(
+			err, TRANSHIP_EUNSUPPORTED,
+			"vhdx: it cannot go to a pipe or a device, or be written in place");
 	return 0;
 }
 
@@ -226,9 +239,11 @@ static void lay_out(struct vhdx_writer *w, uint64_t log)
 	w->next = w->start;
 }
 
-int vhdx_create(const struct create_params *params, struct tranship_writer **out, struct tranship_error *err)
+int vhdx_create(const struct create_params *params, struct tranship_writer **out,
+		struct tranship_error *err)
 {
-	uint64_t size = round_up(params->size, 512), block = options_size(params->options, "block_size", 0);
+	uint64_t size = round_up(params->size, 512),
+		 block = options_size(params->options, "block_size", 0);
 	uint64_t log = options_size(params->options, "log_size", LOG_DEFAULT);
 	struct vhdx_writer *w;
 	int rc;

@@ -67,18 +67,18 @@ static const struct {
 	uint32_t length; /* 0: it varies */
 	uint32_t flags;  /* that we write */
 } items[ITEM_COUNT] = {
-	{ GUID_LE(0xCAA16737, 0xFA36, 0x4D43, 0xB3, 0xB6, 0x33, 0xF0, 0xAA, 0x44, 0xE7, 0x6B), "file parameters", 8,
-	  ITEM_IS_REQUIRED },
-	{ GUID_LE(0x2FA54224, 0xCD1B, 0x4876, 0xB2, 0x11, 0x5D, 0xBE, 0xD8, 0x3B, 0xF4, 0xB8), "virtual disk size", 8,
-	  ITEM_IS_REQUIRED | ITEM_IS_VIRTUAL_DISK },
-	{ GUID_LE(0xBECA12AB, 0xB2E6, 0x4523, 0x93, 0xEF, 0xC3, 0x09, 0xE0, 0x00, 0xC7, 0x46), "virtual disk id", 16,
-	  ITEM_IS_REQUIRED | ITEM_IS_VIRTUAL_DISK },
-	{ GUID_LE(0x8141BF1D, 0xA96F, 0x4709, 0xBA, 0x47, 0xF2, 0x33, 0xA8, 0xFA, 0xAB, 0x5F), "logical sector size",
-	  4, ITEM_IS_REQUIRED | ITEM_IS_VIRTUAL_DISK },
-	{ GUID_LE(0xCDA348C7, 0x445D, 0x4471, 0x9C, 0xC9, 0xE9, 0x88, 0x52, 0x51, 0xC5, 0x56), "physical sector size",
-	  4, ITEM_IS_REQUIRED | ITEM_IS_VIRTUAL_DISK },
-	{ GUID_LE(0xA8D35F2D, 0xB30B, 0x454D, 0xAB, 0xF7, 0xD3, 0xD8, 0x48, 0x34, 0xAB, 0x0C), "parent locator", 0,
-	  ITEM_IS_REQUIRED },
+	{ GUID_LE(0xCAA16737, 0xFA36, 0x4D43, 0xB3, 0xB6, 0x33, 0xF0, 0xAA, 0x44, 0xE7, 0x6B),
+	  "file parameters", 8, ITEM_IS_REQUIRED },
+	{ GUID_LE(0x2FA54224, 0xCD1B, 0x4876, 0xB2, 0x11, 0x5D, 0xBE, 0xD8, 0x3B, 0xF4, 0xB8),
+	  "virtual disk size", 8, ITEM_IS_REQUIRED | ITEM_IS_VIRTUAL_DISK },
+	{ GUID_LE(0xBECA12AB, 0xB2E6, 0x4523, 0x93, 0xEF, 0xC3, 0x09, 0xE0, 0x00, 0xC7, 0x46),
+	  "virtual disk id", 16, ITEM_IS_REQUIRED | ITEM_IS_VIRTUAL_DISK },
+	{ GUID_LE(0x8141BF1D, 0xA96F, 0x4709, 0xBA, 0x47, 0xF2, 0x33, 0xA8, 0xFA, 0xAB, 0x5F),
+	  "logical sector size", 4, ITEM_IS_REQUIRED | ITEM_IS_VIRTUAL_DISK },
+	{ GUID_LE(0xCDA348C7, 0x445D, 0x4471, 0x9C, 0xC9, 0xE9, 0x88, 0x52, 0x51, 0xC5, 0x56),
+	  "physical sector size", 4, ITEM_IS_REQUIRED | ITEM_IS_VIRTUAL_DISK },
+	{ GUID_LE(0xA8D35F2D, 0xB30B, 0x454D, 0xAB, 0xF7, 0xD3, 0xD8, 0x48, 0x34, 0xAB, 0x0C),
+	  "parent locator", 0, ITEM_IS_REQUIRED },
 };
 
 /* CRC-32C of len bytes with the four at `field` taken as zero. */
@@ -91,14 +91,17 @@ static uint32_t checksum(const unsigned char *raw, size_t len, size_t field)
 	return crc32c(crc, raw + field + 4, len - field - 4);
 }
 
-static int check_sum(const unsigned char *raw, size_t len, size_t field, const char *what, struct tranship_error *err)
+static int check_sum(const unsigned char *raw, size_t len, size_t field, const char *what,
+		     struct tranship_error *err)
 {
 	uint32_t want = checksum(raw, len, field), has = get_le32(raw + field);
 
 	if (want == has)
 		return 0;
 	return error_set(err, TRANSHIP_ECORRUPT,
-			 "vhdx: the checksum of the %s is 0x%08" PRIx32 ", its content has 0x%08" PRIx32, what, has, want);
+			 "vhdx: the checksum of the %s is 0x%08" PRIx32
+			 ", its content has 0x%08" PRIx32,
+			 what, has, want);
 }
 
 static struct guid get_guid(const unsigned char *raw)
@@ -109,8 +112,8 @@ static struct guid get_guid(const unsigned char *raw)
 	return g;
 }
 
-int vhdx_header_decode(const unsigned char raw[VHDX_HEADER_SIZE], bool force, struct vhdx_header *out,
-		       struct tranship_error *err)
+int vhdx_header_decode(const unsigned char raw[VHDX_HEADER_SIZE], bool force,
+		       struct vhdx_header *out, struct tranship_error *err)
 {
 	struct vhdx_header h;
 	int rc;
@@ -129,7 +132,8 @@ int vhdx_header_decode(const unsigned char raw[VHDX_HEADER_SIZE], bool force, st
 	h.log_length = get_le32(raw + HEAD_OFF_LOG_LENGTH);
 	h.log_offset = get_le64(raw + HEAD_OFF_LOG_OFFSET);
 	if (h.version != 1)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vhdx: version %u; 1 is known", (unsigned)h.version);
+		return error_set(err, TRANSHIP_EUNSUPPORTED, "vhdx: version %u; 1 is known",
+				 (unsigned)h.version);
 	*out = h;
 	return 0;
 }
@@ -153,13 +157,17 @@ void vhdx_header_encode(const struct vhdx_header *h, unsigned char raw[VHDX_HEAD
 static int take_region(struct vhdx_region *region, const char *name, const unsigned char *entry,
 		       struct tranship_error *err)
 {
-	uint64_t offset = get_le64(entry + REGION_OFF_FILE_OFFSET), length = get_le32(entry + REGION_OFF_LENGTH);
+	uint64_t offset = get_le64(entry + REGION_OFF_FILE_OFFSET),
+		 length = get_le32(entry + REGION_OFF_LENGTH);
 
 	if (region->length > 0)
-		return error_set(err, TRANSHIP_ECORRUPT, "vhdx: the region table lists the %s twice", name);
-	if (offset < VHDX_MB || offset % VHDX_MB || length == 0 || length % VHDX_MB || offset > INT64_MAX)
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vhdx: the %s, %" PRIu64 " bytes at %" PRIu64 ", is not in whole MiB behind the first",
+				 "vhdx: the region table lists the %s twice", name);
+	if (offset < VHDX_MB || offset % VHDX_MB || length == 0 || length % VHDX_MB ||
+	    offset > INT64_MAX)
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vhdx: the %s, %" PRIu64 " bytes at %" PRIu64
+				 ", is not in whole MiB behind the first",
 				 name, length, offset);
 	region->offset = offset;
 	region->length = length;
@@ -172,11 +180,12 @@ static int unknown_entry(const char *what, const unsigned char *entry, struct tr
 	char text[GUID_TEXT_SIZE];
 
 	guid_text_le(&id, text);
-	return error_set(err, TRANSHIP_EUNSUPPORTED, "vhdx: %s %s is required and unknown", what, text);
+	return error_set(err, TRANSHIP_EUNSUPPORTED, "vhdx: %s %s is required and unknown", what,
+			 text);
 }
 
-int vhdx_regions_decode(const unsigned char raw[VHDX_TABLE_SIZE], bool force, struct vhdx_regions *out,
-			struct tranship_error *err)
+int vhdx_regions_decode(const unsigned char raw[VHDX_TABLE_SIZE], bool force,
+			struct vhdx_regions *out, struct tranship_error *err)
 {
 	struct vhdx_regions regions = { 0 };
 	uint32_t count = get_le32(raw + REGION_OFF_ENTRY_COUNT), i;
@@ -188,7 +197,8 @@ int vhdx_regions_decode(const unsigned char raw[VHDX_TABLE_SIZE], bool force, st
 	if (rc)
 		return rc;
 	if (count > ENTRIES_MAX)
-		return error_set(err, TRANSHIP_ECORRUPT, "vhdx: the region table has %" PRIu32 " entries, more than %d",
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vhdx: the region table has %" PRIu32 " entries, more than %d",
 				 count, ENTRIES_MAX);
 	for (i = 0; i < count && rc == 0; i++) {
 		const unsigned char *entry = raw + REGION_ENTRIES + (size_t)i * ENTRY_SIZE;
@@ -210,7 +220,8 @@ int vhdx_regions_decode(const unsigned char raw[VHDX_TABLE_SIZE], bool force, st
 	return 0;
 }
 
-static void put_region(unsigned char *entry, const struct guid *id, const struct vhdx_region *region)
+static void put_region(unsigned char *entry, const struct guid *id,
+		       const struct vhdx_region *region)
 {
 	memcpy(entry, id->bytes, 16);
 	put_le64(entry + REGION_OFF_FILE_OFFSET, region->offset);
@@ -228,7 +239,8 @@ void vhdx_regions_encode(const struct vhdx_regions *regions, unsigned char raw[V
 	put_le32(raw + REGION_OFF_CHECKSUM, checksum(raw, VHDX_TABLE_SIZE, REGION_OFF_CHECKSUM));
 }
 
-/* Finds the known items of a table; at[i] is where item i stands in raw, NULL where it is missing. */
+/* Finds the known items of a table; at[i] is where item i stands in raw, NULL where it is missing.
+ */
 static int find_items(const unsigned char *raw, size_t len, const unsigned char *at[ITEM_COUNT],
 		      struct tranship_error *err)
 {
@@ -236,11 +248,13 @@ static int find_items(const unsigned char *raw, size_t len, const unsigned char 
 	int known;
 
 	if (count > ENTRIES_MAX)
-		return error_set(err, TRANSHIP_ECORRUPT, "vhdx: the metadata table has %" PRIu32 " entries, more than %d",
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vhdx: the metadata table has %" PRIu32 " entries, more than %d",
 				 count, ENTRIES_MAX);
 	for (i = 0; i < count; i++) {
 		const unsigned char *entry = raw + METADATA_ENTRIES + (size_t)i * ENTRY_SIZE;
-		uint32_t offset = get_le32(entry + ITEM_OFF_OFFSET), length = get_le32(entry + ITEM_OFF_LENGTH);
+		uint32_t offset = get_le32(entry + ITEM_OFF_OFFSET),
+			 length = get_le32(entry + ITEM_OFF_LENGTH);
 		uint32_t flags = get_le32(entry + ITEM_OFF_FLAGS);
 		struct guid id = get_guid(entry);
 
@@ -252,12 +266,14 @@ static int find_items(const unsigned char *raw, size_t len, const unsigned char 
 			continue;
 		}
 		if (at[known])
-			return error_set(err, TRANSHIP_ECORRUPT, "vhdx: the metadata table lists the %s twice",
+			return error_set(err, TRANSHIP_ECORRUPT,
+					 "vhdx: the metadata table lists the %s twice",
 					 items[known].name);
 		if (offset < VHDX_METADATA_ITEMS || !range_ok(offset, length, len) ||
 		    (items[known].length && length != items[known].length))
 			return error_set(err, TRANSHIP_ECORRUPT,
-					 "vhdx: the %s, %" PRIu32 " bytes at %" PRIu32 " of the metadata region (%zu bytes), "
+					 "vhdx: the %s, %" PRIu32 " bytes at %" PRIu32
+					 " of the metadata region (%zu bytes), "
 					 "is misplaced or of a wrong size",
 					 items[known].name, length, offset, len);
 		at[known] = raw + offset;
@@ -267,14 +283,19 @@ static int find_items(const unsigned char *raw, size_t len, const unsigned char 
 
 static int check_metadata(const struct vhdx_metadata *m, struct tranship_error *err)
 {
-	if (!is_pow2(m->block_size) || m->block_size < VHDX_BLOCK_MIN || m->block_size > VHDX_BLOCK_MAX)
+	if (!is_pow2(m->block_size) || m->block_size < VHDX_BLOCK_MIN ||
+	    m->block_size > VHDX_BLOCK_MAX)
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vhdx: block size %" PRIu32 "; a power of two from 1 to 256 MiB is taken", m->block_size);
+				 "vhdx: block size %" PRIu32
+				 "; a power of two from 1 to 256 MiB is taken",
+				 m->block_size);
 	if (m->logical_sector != 512 && m->logical_sector != 4096)
-		return error_set(err, TRANSHIP_ECORRUPT, "vhdx: logical sector size %" PRIu32 "; 512 or 4096 is taken",
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vhdx: logical sector size %" PRIu32 "; 512 or 4096 is taken",
 				 m->logical_sector);
 	if (m->physical_sector != 512 && m->physical_sector != 4096)
-		return error_set(err, TRANSHIP_ECORRUPT, "vhdx: physical sector size %" PRIu32 "; 512 or 4096 is taken",
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vhdx: physical sector size %" PRIu32 "; 512 or 4096 is taken",
 				 m->physical_sector);
 	if (m->disk_size > VHDX_SIZE_MAX || m->disk_size % m->logical_sector)
 		return error_set(err, TRANSHIP_ECORRUPT,
@@ -284,7 +305,8 @@ static int check_metadata(const struct vhdx_metadata *m, struct tranship_error *
 	return 0;
 }
 
-int vhdx_metadata_decode(const unsigned char *raw, size_t len, struct vhdx_metadata *out, struct tranship_error *err)
+int vhdx_metadata_decode(const unsigned char *raw, size_t len, struct vhdx_metadata *out,
+			 struct tranship_error *err)
 {
 	const unsigned char *at[ITEM_COUNT] = { NULL };
 	struct vhdx_metadata m;
@@ -298,7 +320,8 @@ int vhdx_metadata_decode(const unsigned char *raw, size_t len, struct vhdx_metad
 		return rc;
 	for (i = 0; i < ITEM_PARENT_LOCATOR; i++)
 		if (!at[i])
-			return error_set(err, TRANSHIP_ECORRUPT, "vhdx: the metadata lacks the %s", items[i].name);
+			return error_set(err, TRANSHIP_ECORRUPT, "vhdx: the metadata lacks the %s",
+					 items[i].name);
 	flags = get_le32(at[ITEM_FILE_PARAMETERS] + 4);
 	m.block_size = get_le32(at[ITEM_FILE_PARAMETERS]);
 	m.leave_blocks_allocated = flags & FILE_LEAVE_BLOCKS_ALLOCATED;
@@ -333,8 +356,9 @@ void vhdx_metadata_encode(const struct vhdx_metadata *m, unsigned char raw[VHDX_
 		offset += items[i].length;
 	}
 	put_le32(at[ITEM_FILE_PARAMETERS], m->block_size);
-	put_le32(at[ITEM_FILE_PARAMETERS] + 4, (m->leave_blocks_allocated ? FILE_LEAVE_BLOCKS_ALLOCATED : 0U) |
-						       (m->has_parent ? FILE_HAS_PARENT : 0U));
+	put_le32(at[ITEM_FILE_PARAMETERS] + 4,
+		 (m->leave_blocks_allocated ? FILE_LEAVE_BLOCKS_ALLOCATED : 0U) |
+			 (m->has_parent ? FILE_HAS_PARENT : 0U));
 	put_le64(at[ITEM_DISK_SIZE], m->disk_size);
 	memcpy(at[ITEM_DISK_ID], m->disk_id.bytes, 16);
 	put_le32(at[ITEM_LOGICAL_SECTOR], m->logical_sector);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What stands in a VHDX: headers, region table, metadata, BAT entries.
- * Source: Microsoft, [MS-VHDX] "Virtual Hard Disk v2 (VHDX) File Format", sections 2.2 to 2.6. All integers
- * are little-endian; header and region table carry a CRC-32C of themselves with the checksum field zeroed.
+ * Source: Microsoft, [MS-VHDX] "Virtual Hard Disk v2 (VHDX) File Format", sections 2.2 to 2.6. All
+ * integers are little-endian; header and region table carry a CRC-32C of themselves with the
+ * checksum field zeroed.
  */
 #ifndef VHDX_VHDX_ONDISK_H
 #define VHDX_VHDX_ONDISK_H
@@ -41,8 +42,8 @@ struct vhdx_header {
 	uint64_t log_offset;
 };
 
-int vhdx_header_decode(const unsigned char raw[VHDX_HEADER_SIZE], bool force, struct vhdx_header *out,
-		       struct tranship_error *err);
+int vhdx_header_decode(const unsigned char raw[VHDX_HEADER_SIZE], bool force,
+		       struct vhdx_header *out, struct tranship_error *err);
 void vhdx_header_encode(const struct vhdx_header *header, unsigned char raw[VHDX_HEADER_SIZE]);
 
 struct vhdx_region {
@@ -55,8 +56,8 @@ struct vhdx_regions {
 	struct vhdx_region metadata;
 };
 
-int vhdx_regions_decode(const unsigned char raw[VHDX_TABLE_SIZE], bool force, struct vhdx_regions *out,
-			struct tranship_error *err);
+int vhdx_regions_decode(const unsigned char raw[VHDX_TABLE_SIZE], bool force,
+			struct vhdx_regions *out, struct tranship_error *err);
 void vhdx_regions_encode(const struct vhdx_regions *regions, unsigned char raw[VHDX_TABLE_SIZE]);
 
 /* 2.6.2: the metadata items. */
@@ -74,15 +75,16 @@ struct vhdx_metadata {
 #define VHDX_METADATA_ITEMS (64U << 10)
 
 /*
- * Decodes the metadata from the first `len` bytes of its region, which has region_len bytes. Items must lie
- * in what was read.
+ * Decodes the metadata from the first `len` bytes of its region, which has region_len bytes. Items
+ * must lie in what was read.
  */
 int vhdx_metadata_decode(const unsigned char *raw, size_t len, struct vhdx_metadata *out,
 			 struct tranship_error *err);
 
 /* Table and items; `raw` has VHDX_METADATA_ITEMS + 4096 bytes. */
 #define VHDX_METADATA_ENCODED (VHDX_METADATA_ITEMS + 4096U)
-void vhdx_metadata_encode(const struct vhdx_metadata *metadata, unsigned char raw[VHDX_METADATA_ENCODED]);
+void vhdx_metadata_encode(const struct vhdx_metadata *metadata,
+			  unsigned char raw[VHDX_METADATA_ENCODED]);
 
 /* 2.5.1: the state of a payload block. */
 enum vhdx_block_state {
@@ -111,7 +113,8 @@ static inline uint64_t vhdx_chunk_ratio(const struct vhdx_metadata *m)
 	return ((uint64_t)1 << 23) * m->logical_sector / m->block_size;
 }
 
-/* How many payload blocks the disk has, and how many BAT entries they need with the bitmap blocks between. */
+/* How many payload blocks the disk has, and how many BAT entries they need with the bitmap blocks
+ * between. */
 uint64_t vhdx_blocks(const struct vhdx_metadata *metadata);
 uint64_t vhdx_bat_entries(const struct vhdx_metadata *metadata);
 

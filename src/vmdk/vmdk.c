@@ -3,8 +3,8 @@
  * VMDK: opening, and the disk over its extents.
  *
  * VMware, "Virtual Disk Format 5.0". Quirks that are taken on purpose:
- *   - ZERO extents are zeros, RDONLY extents are read, NOACCESS extents fail where they are read; qemu drops
- *     all three, which shortens the disk and shifts what follows;
+ *   - ZERO extents are zeros, RDONLY extents are read, NOACCESS extents fail where they are read;
+ * qemu drops all three, which shortens the disk and shifts what follows;
  *   - a sparse extent file of a split disk, opened alone, reads as the disk of its own capacity;
  *   - the names in an embedded descriptor are not looked at: a renamed file still reads.
  */
@@ -28,14 +28,17 @@ static bool vmdk_probe(const struct probe_input *in)
 
 		if (magic == VMDK_MAGIC_SPARSE || magic == VMDK_MAGIC_COWD)
 			return true;
-		if (in->head_len >= 8 && magic == VMDK_MAGIC_SESPARSE && get_le32(in->head + 4) == 0)
+		if (in->head_len >= 8 && magic == VMDK_MAGIC_SESPARSE &&
+		    get_le32(in->head + 4) == 0)
 			return true;
 	}
 	/* A text that names files is believed only where no guest's disk would fit. */
-	return in->file_size <= VMDK_DESCRIPTOR_MAX && vmdk_descriptor_recognise(in->head, in->head_len);
+	return in->file_size <= VMDK_DESCRIPTOR_MAX &&
+	       vmdk_descriptor_recognise(in->head, in->head_len);
 }
 
-int vmdk_take_descriptor(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d, struct tranship_error *err)
+int vmdk_take_descriptor(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
+			 struct tranship_error *err)
 {
 	char shown[100];
 
@@ -47,15 +50,17 @@ int vmdk_take_descriptor(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d
 	if (d->parent_cid != VMDK_NO_PARENT) {
 		text_escape(shown, sizeof(shown), d->parent_hint ? d->parent_hint : "",
 			    d->parent_hint ? strlen(d->parent_hint) : 0);
-		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "vmdk: it is a delta link and needs its parent '%s' (CID %08" PRIx32
-				 "); links are not read",
-				 shown, d->parent_cid);
+		return error_set(
+			err, TRANSHIP_EUNSUPPORTED,
+			"vmdk: it is a delta link and needs its parent '%s' (CID %08" PRIx32
+			"); links are not read",
+			shown, d->parent_cid);
 	}
 	return 0;
 }
 
-int vmdk_take_embedded(struct vmdk_disk *vmdk, const void *text, size_t len, struct tranship_error *err)
+int vmdk_take_embedded(struct vmdk_disk *vmdk, const void *text, size_t len,
+		       struct tranship_error *err)
 {
 	struct vmdk_descriptor d;
 	int rc = vmdk_descriptor_parse(text, len, &d, err);
@@ -65,14 +70,15 @@ int vmdk_take_embedded(struct vmdk_disk *vmdk, const void *text, size_t len, str
 	rc = vmdk_take_descriptor(vmdk, &d, err);
 	if (rc == 0 && d.extent_count > 1)
 		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
-			       "vmdk: the descriptor inside a sparse file lists %zu extents, it can have one",
+			       "vmdk: the descriptor inside a sparse file lists %zu extents, it "
+			       "can have one",
 			       d.extent_count);
 	vmdk_descriptor_free(&d);
 	return rc;
 }
 
-static int read_embedded(struct vmdk_disk *vmdk, struct tranship_file *file, const struct vmdk_header *h,
-			 struct tranship_error *err)
+static int read_embedded(struct vmdk_disk *vmdk, struct tranship_file *file,
+			 const struct vmdk_header *h, struct tranship_error *err)
 {
 	uint64_t off, len;
 	char *text;
@@ -80,8 +86,9 @@ static int read_embedded(struct vmdk_disk *vmdk, struct tranship_file *file, con
 
 	if (h->descriptor_offset == 0 || h->descriptor_sectors == 0)
 		return 0;
-	if (!mul_ok(h->descriptor_offset, VMDK_SECTOR, &off) || !mul_ok(h->descriptor_sectors, VMDK_SECTOR, &len) ||
-	    len > VMDK_EMBEDDED_MAX || !range_ok(off, len, tranship_file_size(file)))
+	if (!mul_ok(h->descriptor_offset, VMDK_SECTOR, &off) ||
+	    !mul_ok(h->descriptor_sectors, VMDK_SECTOR, &len) || len > VMDK_EMBEDDED_MAX ||
+	    !range_ok(off, len, tranship_file_size(file)))
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vmdk: the descriptor, %" PRIu64 " sectors at %" PRIu64
 				 ", is larger than %u bytes or passes the end of the file",
@@ -110,8 +117,8 @@ static int add_extent(struct vmdk_disk *vmdk, struct vmdk_extent **out, struct t
 }
 
 /* A sparse file by itself. On failure the file stays the caller's. */
-static int open_sparse_file(struct vmdk_disk *vmdk, struct tranship_file *file, const struct open_params *params,
-			    struct tranship_error *err)
+static int open_sparse_file(struct vmdk_disk *vmdk, struct tranship_file *file,
+			    const struct open_params *params, struct tranship_error *err)
 {
 	struct vmdk_extent *extent;
 	int rc = add_extent(vmdk, &extent, err);
@@ -143,8 +150,8 @@ static bool is_one_of(const char *word, const char *const *words)
 	return false;
 }
 
-static int extent_kind(const struct vmdk_extent_line *line, size_t number, enum vmdk_extent_kind *out,
-		       struct tranship_error *err)
+static int extent_kind(const struct vmdk_extent_line *line, size_t number,
+		       enum vmdk_extent_kind *out, struct tranship_error *err)
 {
 	static const char *const flat[] = { "FLAT", "VMFS", NULL };
 	static const char *const sparse[] = { "SPARSE", NULL };
@@ -159,20 +166,24 @@ static int extent_kind(const struct vmdk_extent_line *line, size_t number, enum 
 	else if (is_one_of(line->type, sparse))
 		*out = VMDK_EXTENT_SPARSE;
 	else
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: extent %zu is of %s type %s, which is not read",
-				 number, is_one_of(line->type, known) ? "the" : "an unknown", shown);
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vmdk: extent %zu is of %s type %s, which is not read", number,
+				 is_one_of(line->type, known) ? "the" : "an unknown", shown);
 	if (*out != VMDK_EXTENT_ZERO && !line->name && line->access != VMDK_NOACCESS)
-		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: extent %zu (%s) has no file name", number, shown);
+		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: extent %zu (%s) has no file name",
+				 number, shown);
 	return 0;
 }
 
-static int check_flat(const struct vmdk_extent *extent, const char *name, struct tranship_error *err)
+static int check_flat(const struct vmdk_extent *extent, const char *name,
+		      struct tranship_error *err)
 {
 	if (range_ok(extent->file_off, extent->len, tranship_file_size(extent->file)))
 		return 0;
 	error_set(err, TRANSHIP_ECORRUPT,
-		  "vmdk: the extent needs %" PRIu64 " bytes from %" PRIu64 ", the file has %" PRIu64, extent->len,
-		  extent->file_off, tranship_file_size(extent->file));
+		  "vmdk: the extent needs %" PRIu64 " bytes from %" PRIu64
+		  ", the file has %" PRIu64,
+		  extent->len, extent->file_off, tranship_file_size(extent->file));
 	return error_in_file(err, TRANSHIP_ECORRUPT, name);
 }
 
@@ -183,14 +194,16 @@ static int open_sparse_extent(struct vmdk_extent *extent, const char *name, size
 
 	if (rc == 0 && extent->sparse.size < extent->len)
 		rc = error_set(err, TRANSHIP_ECORRUPT,
-			       "vmdk: the extent has %" PRIu64 " bytes, the descriptor wants %" PRIu64,
+			       "vmdk: the extent has %" PRIu64
+			       " bytes, the descriptor wants %" PRIu64,
 			       extent->sparse.size, extent->len);
 	return rc ? error_in_file(err, rc, name) : 0;
 }
 
 /* Opens what extent line `number` names. What it opened is in vmdk->extents, and closed with it. */
 static int open_extent(struct vmdk_disk *vmdk, const struct vmdk_extent_line *line, size_t number,
-		       size_t cache_memory, const struct open_params *params, struct tranship_error *err)
+		       size_t cache_memory, const struct open_params *params,
+		       struct tranship_error *err)
 {
 	struct vmdk_extent *extent;
 	int rc = add_extent(vmdk, &extent, err);
@@ -206,11 +219,13 @@ static int open_extent(struct vmdk_disk *vmdk, const struct vmdk_extent_line *li
 	extent->no_access = line->access == VMDK_NOACCESS;
 	if (!add_ok(vmdk->disk.size, extent->len, &vmdk->disk.size) ||
 	    vmdk->disk.size > VMDK_CAPACITY_MAX * VMDK_SECTOR)
-		return error_set(err, TRANSHIP_ELIMIT, "vmdk: extent %zu takes the disk past %" PRIu64 " sectors", number,
+		return error_set(err, TRANSHIP_ELIMIT,
+				 "vmdk: extent %zu takes the disk past %" PRIu64 " sectors", number,
 				 VMDK_CAPACITY_MAX);
 	if (extent->kind == VMDK_EXTENT_ZERO || extent->no_access)
 		return 0;
-	rc = open_other_file(params, &vmdk->disk, line->name, &extent->file, &extent->file_index, err);
+	rc = open_other_file(params, &vmdk->disk, line->name, &extent->file, &extent->file_index,
+			     err);
 	if (rc)
 		return rc;
 	if (extent->kind == VMDK_EXTENT_FLAT)
@@ -221,12 +236,15 @@ static int open_extent(struct vmdk_disk *vmdk, const struct vmdk_extent_line *li
 	return rc;
 }
 
-static int open_descriptor_file(struct vmdk_disk *vmdk, struct tranship_file *file, const struct open_params *params,
-				struct tranship_error *err)
+static int open_descriptor_file(struct vmdk_disk *vmdk, struct tranship_file *file,
+				const struct open_params *params, struct tranship_error *err)
 {
-	static const char *const devices[] = { "fullDevice", "partitionedDevice", "vmfsRaw", "vmfsRDM",
-					       "vmfsRDMP",   "vmfsPassthroughRawDeviceMap", "vmfsRawDeviceMap", NULL };
-	size_t len = (size_t)tranship_file_size(file), memory = resolver_table_memory(params->resolver), i;
+	static const char *const devices[] = { "fullDevice",       "partitionedDevice",
+					       "vmfsRaw",          "vmfsRDM",
+					       "vmfsRDMP",         "vmfsPassthroughRawDeviceMap",
+					       "vmfsRawDeviceMap", NULL };
+	size_t len = (size_t)tranship_file_size(file),
+	       memory = resolver_table_memory(params->resolver), i;
 	struct vmdk_descriptor d;
 	char *text = malloc(len + 1);
 	int rc;
@@ -241,7 +259,8 @@ static int open_descriptor_file(struct vmdk_disk *vmdk, struct tranship_file *fi
 		return rc;
 	rc = vmdk_take_descriptor(vmdk, &d, err);
 	if (rc == 0 && is_one_of(d.create_type, devices))
-		rc = error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: a disk of type %s stands for a device, which is not read",
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
+			       "vmdk: a disk of type %s stands for a device, which is not read",
 			       d.create_type);
 	if (rc == 0 && d.extent_count == 0)
 		rc = error_set(err, TRANSHIP_ECORRUPT, "vmdk: the descriptor lists no extents");
@@ -250,7 +269,8 @@ static int open_descriptor_file(struct vmdk_disk *vmdk, struct tranship_file *fi
 	/* All extents together keep to the memory that one image may take. */
 	memory = (memory ? memory : 1U << 20) / (d.extent_count ? d.extent_count : 1);
 	for (i = 0; rc == 0 && i < d.extent_count; i++)
-		rc = open_extent(vmdk, &d.extents[i], i + 1, memory > 16384 ? memory : 16384, params, err);
+		rc = open_extent(vmdk, &d.extents[i], i + 1, memory > 16384 ? memory : 16384,
+				 params, err);
 	vmdk_descriptor_free(&d);
 	return rc;
 }
@@ -289,7 +309,8 @@ static struct vmdk_extent *find_extent(struct vmdk_disk *vmdk, uint64_t off)
 	return &vmdk->extents[low];
 }
 
-static int vmdk_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out, struct tranship_error *err)
+static int vmdk_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
+		    struct tranship_error *err)
 {
 	struct vmdk_extent *extent = find_extent(vmdk_of(disk), off);
 	struct tranship_file_extent part;
@@ -303,9 +324,7 @@ static int vmdk_map(struct tranship_disk *disk, uint64_t off, struct tranship_ex
 		return 0;
 	}
 	switch (extent->kind) {
-	case VMDK_EXTENT_ZERO:
-		out->kind = TRANSHIP_ZERO;
-		break;
+	case VMDK_EXTENT_ZERO: out->kind = TRANSHIP_ZERO; break;
 	case VMDK_EXTENT_FLAT:
 		rc = tranship_file_map(extent->file, extent->file_off + at, &part, err);
 		out->kind = part.hole ? TRANSHIP_ZERO : TRANSHIP_DATA;
@@ -320,8 +339,9 @@ static int vmdk_map(struct tranship_disk *disk, uint64_t off, struct tranship_ex
 	return rc;
 }
 
-static int read_extent(struct vmdk_disk *vmdk, struct vmdk_extent *extent, struct vmdk_scratch *scratch, uint64_t at,
-		       void *buf, size_t len, struct tranship_error *err)
+static int read_extent(struct vmdk_disk *vmdk, struct vmdk_extent *extent,
+		       struct vmdk_scratch *scratch, uint64_t at, void *buf, size_t len,
+		       struct tranship_error *err)
 {
 	if (extent->no_access)
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
@@ -332,9 +352,7 @@ static int read_extent(struct vmdk_disk *vmdk, struct vmdk_extent *extent, struc
 		return tranship_file_read(extent->file, extent->file_off + at, buf, len, err);
 	case VMDK_EXTENT_SPARSE:
 		return vmdk_sparse_read(&extent->sparse, scratch, at, buf, len, err);
-	default:
-		memset(buf, 0, len);
-		return 0;
+	default: memset(buf, 0, len); return 0;
 	}
 }
 
@@ -386,9 +404,10 @@ static void vmdk_properties(struct tranship_disk *disk, struct property_sink *si
 		snprintf(name, sizeof(name), "extents.%zu.virtual-size", i);
 		property_number(sink, name, extent->len);
 		snprintf(name, sizeof(name), "extents.%zu.filename", i);
-		property_text(sink, name, extent->kind != VMDK_EXTENT_ZERO && !extent->no_access ?
-						    disk->files[extent->file_index].name :
-						    "");
+		property_text(sink, name,
+			      extent->kind != VMDK_EXTENT_ZERO && !extent->no_access
+				      ? disk->files[extent->file_index].name
+				      : "");
 		if (sparse) {
 			snprintf(name, sizeof(name), "extents.%zu.cluster-size", i);
 			property_number(sink, name, extent->sparse.grain_size);
@@ -408,8 +427,8 @@ static const struct disk_ops vmdk_disk_ops = {
 	.close = vmdk_close,
 };
 
-static int open_by_magic(struct vmdk_disk *vmdk, struct tranship_file *file, const struct open_params *params,
-			 struct tranship_error *err)
+static int open_by_magic(struct vmdk_disk *vmdk, struct tranship_file *file,
+			 const struct open_params *params, struct tranship_error *err)
 {
 	unsigned char head[512];
 	size_t len = (size_t)min_u64(tranship_file_size(file), sizeof(head));
@@ -422,18 +441,21 @@ static int open_by_magic(struct vmdk_disk *vmdk, struct tranship_file *file, con
 	if (magic == VMDK_MAGIC_SPARSE)
 		return open_sparse_file(vmdk, file, params, err);
 	if (magic == VMDK_MAGIC_COWD)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: a COWD (vmfsSparse) extent, which is not read");
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vmdk: a COWD (vmfsSparse) extent, which is not read");
 	if (magic == VMDK_MAGIC_SESPARSE)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: an seSparse extent, which is not read");
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vmdk: an seSparse extent, which is not read");
 	if (tranship_file_size(file) > VMDK_DESCRIPTOR_MAX || !vmdk_descriptor_recognise(head, len))
-		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vmdk: neither a sparse header nor a descriptor of at most %u bytes",
-				 VMDK_DESCRIPTOR_MAX);
+		return error_set(
+			err, TRANSHIP_ECORRUPT,
+			"vmdk: neither a sparse header nor a descriptor of at most %u bytes",
+			VMDK_DESCRIPTOR_MAX);
 	return open_descriptor_file(vmdk, file, params, err);
 }
 
-static int vmdk_open(struct tranship_file *file, const struct open_params *params, struct tranship_disk **out,
-		     struct tranship_error *err)
+static int vmdk_open(struct tranship_file *file, const struct open_params *params,
+		     struct tranship_disk **out, struct tranship_error *err)
 {
 	struct vmdk_disk *vmdk = calloc(1, sizeof(*vmdk));
 	int rc;

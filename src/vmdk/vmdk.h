@@ -12,18 +12,19 @@ enum vmdk_extent_kind { VMDK_EXTENT_FLAT, VMDK_EXTENT_SPARSE, VMDK_EXTENT_ZERO }
 struct vmdk_extent {
 	enum vmdk_extent_kind kind;
 	bool no_access;
-	char type[16];      /* as the descriptor spells it; "" for a lone sparse file */
-	uint64_t start;     /* in the disk, bytes */
+	char type[16];  /* as the descriptor spells it; "" for a lone sparse file */
+	uint64_t start; /* in the disk, bytes */
 	uint64_t len;
 	struct tranship_file *file; /* owned; NULL for zeros, and for a lone sparse file */
 	uint32_t file_index;
-	uint64_t file_off;  /* flat: where it begins in the file */
+	uint64_t file_off; /* flat: where it begins in the file */
 	struct vmdk_sparse sparse;
 };
 
 struct vmdk_disk {
 	struct tranship_disk disk;
-	struct tranship_file *file; /* that was opened: a sparse file or a descriptor, held for its lock */
+	struct tranship_file
+		*file; /* that was opened: a sparse file or a descriptor, held for its lock */
 	uint32_t cid, parent_cid;
 	char create_type[32];
 	size_t extent_count;
@@ -35,21 +36,25 @@ static inline struct vmdk_disk *vmdk_of(struct tranship_disk *disk)
 	return (struct vmdk_disk *)disk;
 }
 
-/* For open and for a stream: what the descriptor says about the image as a whole; refuses what is not read. */
-int vmdk_take_descriptor(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d, struct tranship_error *err);
+/* For open and for a stream: what the descriptor says about the image as a whole; refuses what is
+ * not read. */
+int vmdk_take_descriptor(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
+			 struct tranship_error *err);
 
 /* A descriptor inside a sparse file (its text, len bytes) must describe that file alone. */
-int vmdk_take_embedded(struct vmdk_disk *vmdk, const void *text, size_t len, struct tranship_error *err);
+int vmdk_take_embedded(struct vmdk_disk *vmdk, const void *text, size_t len,
+		       struct tranship_error *err);
 
 /* The largest embedded descriptor that is read, in bytes. */
 #define VMDK_EMBEDDED_MAX (1U << 20)
 
 int vmdk_check(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
 
-int vmdk_stream_open(struct stream *stream, const struct open_params *params, struct tranship_disk **out,
-		     struct tranship_error *err);
+int vmdk_stream_open(struct stream *stream, const struct open_params *params,
+		     struct tranship_disk **out, struct tranship_error *err);
 
-int vmdk_create(const struct create_params *params, struct tranship_writer **out, struct tranship_error *err);
+int vmdk_create(const struct create_params *params, struct tranship_writer **out,
+		struct tranship_error *err);
 extern const struct tranship_option_info vmdk_create_options[];
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Checking sparse extents: every directory and table entry, both copies of the tables against each other,
- * grains that overlap, and space that nothing uses. Usage is kept in one bit for each grain of the file where
- * all grains are aligned alike, as every known writer does, else for each sector.
+ * Checking sparse extents: every directory and table entry, both copies of the tables against each
+ * other, grains that overlap, and space that nothing uses. Usage is kept in one bit for each grain
+ * of the file where all grains are aligned alike, as every known writer does, else for each sector.
  */
 #include "vmdk/vmdk.h"
 
@@ -26,12 +26,14 @@ static bool is_packed(const struct vmdk_sparse *s)
 }
 
 /* Marks part of the metadata; it may not overlap anything. */
-static void mark_metadata(struct sparse_check *c, const char *what, uint64_t sector, uint64_t sectors)
+static void mark_metadata(struct sparse_check *c, const char *what, uint64_t sector,
+			  uint64_t sectors)
 {
 	uint64_t off = sector * VMDK_SECTOR, len = sectors * VMDK_SECTOR;
 
 	if (!usage_mark(&c->usage, off, len))
-		check_error(c->check, "vmdk: the %s at sector %" PRIu64 " overlaps something else", what, sector);
+		check_error(c->check, "vmdk: the %s at sector %" PRIu64 " overlaps something else",
+			    what, sector);
 	c->end = max_u64(c->end, off + len);
 }
 
@@ -48,28 +50,36 @@ static int packed_len(struct sparse_check *c, uint64_t index, uint32_t entry, ui
 		return rc;
 	*len = head + get_le32(raw + head - 4);
 	if (head == VMDK_GRAIN_MARKER_SIZE && get_le64(raw) != lba)
-		check_error(c->check, "vmdk: the grain at sector %" PRIu32 " has the marker of LBA %" PRIu64 ", not %" PRIu64,
+		check_error(c->check,
+			    "vmdk: the grain at sector %" PRIu32 " has the marker of LBA %" PRIu64
+			    ", not %" PRIu64,
 			    entry, get_le64(raw), lba);
 	if (*len > vmdk_grain_stored_max(c->s)) {
-		check_error(c->check, "vmdk: the grain at LBA %" PRIu64 " claims %" PRIu64 " bytes, more than deflate makes",
+		check_error(c->check,
+			    "vmdk: the grain at LBA %" PRIu64 " claims %" PRIu64
+			    " bytes, more than deflate makes",
 			    lba, *len);
 		*len = head;
 	}
 	return 0;
 }
 
-static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry, struct tranship_error *err)
+static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
+		       struct tranship_error *err)
 {
 	struct vmdk_sparse *s = c->s;
 	uint64_t off = (uint64_t)entry * VMDK_SECTOR, size = tranship_file_size(s->file);
-	uint64_t len = is_packed(s) ? vmdk_grain_head(s) : min_u64(s->grain_size, s->size - index * s->grain_size);
+	uint64_t len = is_packed(s) ? vmdk_grain_head(s)
+				    : min_u64(s->grain_size, s->size - index * s->grain_size);
 	int rc;
 
 	if (!range_ok(off, len, size)) {
 		check_error(c->check,
-			    "vmdk: grain table %" PRIu64 " entry %" PRIu64 " points at sector %" PRIu32
+			    "vmdk: grain table %" PRIu64 " entry %" PRIu64
+			    " points at sector %" PRIu32
 			    ", past the end of the file (sector %" PRIu64 ")",
-			    index / s->header.gtes_per_gt, index % s->header.gtes_per_gt, entry, size / VMDK_SECTOR);
+			    index / s->header.gtes_per_gt, index % s->header.gtes_per_gt, entry,
+			    size / VMDK_SECTOR);
 		return 0;
 	}
 	if (is_packed(s)) {
@@ -77,7 +87,9 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry, s
 		if (rc)
 			return rc;
 		if (!range_ok(off, len, size)) {
-			check_error(c->check, "vmdk: the packed grain at sector %" PRIu32 " passes the end of the file",
+			check_error(c->check,
+				    "vmdk: the packed grain at sector %" PRIu32
+				    " passes the end of the file",
 				    entry);
 			len = size - off;
 		}
@@ -86,39 +98,45 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry, s
 	if (!usage_mark(&c->usage, off, is_packed(s) ? round_up(len, VMDK_SECTOR) : len) &&
 	    round_up(off + len, VMDK_SECTOR) <= round_up(size, VMDK_SECTOR))
 		check_error(c->check,
-			    "vmdk: grain table %" PRIu64 " entry %" PRIu64 " points at sector %" PRIu32
-			    ", which something else uses, too",
+			    "vmdk: grain table %" PRIu64 " entry %" PRIu64
+			    " points at sector %" PRIu32 ", which something else uses, too",
 			    index / s->header.gtes_per_gt, index % s->header.gtes_per_gt, entry);
 	c->end = max_u64(c->end, off + len);
 	return 0;
 }
 
 /* The redundant copy of table `gt` must say the same; it has its own directory entry. */
-static int check_redundant(struct sparse_check *c, uint64_t gt, const uint32_t *entries, size_t count, uint64_t from,
-			   struct tranship_error *err)
+static int check_redundant(struct sparse_check *c, uint64_t gt, const uint32_t *entries,
+			   size_t count, uint64_t from, struct tranship_error *err)
 {
 	struct vmdk_sparse *s = c->s;
 	unsigned char raw[4 * 512];
 	uint64_t at;
 	size_t i;
-	int rc = table_cache_read(s->cache, s->header.rgd_offset * VMDK_SECTOR + 4 * gt, raw, 4, err);
+	int rc = table_cache_read(s->cache, s->header.rgd_offset * VMDK_SECTOR + 4 * gt, raw, 4,
+				  err);
 
 	if (rc)
 		return rc;
 	at = (uint64_t)get_le32(raw) * VMDK_SECTOR;
-	if (at == 0 || !range_ok(at, (uint64_t)s->header.gtes_per_gt * 4, tranship_file_size(s->file))) {
+	if (at == 0 ||
+	    !range_ok(at, (uint64_t)s->header.gtes_per_gt * 4, tranship_file_size(s->file))) {
 		if (from == 0)
-			check_error(c->check, "vmdk: redundant grain directory[%" PRIu64 "] points at sector %" PRIu64
-					      ", where no table is", gt, at / VMDK_SECTOR);
+			check_error(c->check,
+				    "vmdk: redundant grain directory[%" PRIu64
+				    "] points at sector %" PRIu64 ", where no table is",
+				    gt, at / VMDK_SECTOR);
 		return 0;
 	}
 	if (from == 0)
-		mark_metadata(c, "redundant grain table", at / VMDK_SECTOR, vmdk_gt_sectors(&s->header));
+		mark_metadata(c, "redundant grain table", at / VMDK_SECTOR,
+			      vmdk_gt_sectors(&s->header));
 	rc = table_cache_read(s->cache, at + 4 * from, raw, 4 * count, err);
 	for (i = 0; i < count && rc == 0; i++)
 		if (get_le32(raw + 4 * i) != entries[i])
-			check_error(c->check, "vmdk: grain table %" PRIu64 " entry %" PRIu64 " is %" PRIu32
-					      ", its redundant copy says %" PRIu32,
+			check_error(c->check,
+				    "vmdk: grain table %" PRIu64 " entry %" PRIu64 " is %" PRIu32
+				    ", its redundant copy says %" PRIu32,
 				    gt, from + i, entries[i], get_le32(raw + 4 * i));
 	return rc;
 }
@@ -140,14 +158,18 @@ static int check_table(struct sparse_check *c, uint64_t gt, struct tranship_erro
 	unsigned char raw[4];
 	uint32_t entries[512];
 	uint64_t table;
-	int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw, sizeof(raw), err);
+	int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw,
+				  sizeof(raw), err);
 
 	table = get_le32(raw);
 	if (rc || table == 0)
 		return rc;
-	if (!range_ok(table * VMDK_SECTOR, (uint64_t)s->header.gtes_per_gt * 4, tranship_file_size(s->file))) {
-		check_error(c->check, "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu64
-				      ", past the end of the file", gt, table);
+	if (!range_ok(table * VMDK_SECTOR, (uint64_t)s->header.gtes_per_gt * 4,
+		      tranship_file_size(s->file))) {
+		check_error(c->check,
+			    "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu64
+			    ", past the end of the file",
+			    gt, table);
 		return 0;
 	}
 	mark_metadata(c, "grain table", table, vmdk_gt_sectors(&s->header));
@@ -164,12 +186,14 @@ static int check_table(struct sparse_check *c, uint64_t gt, struct tranship_erro
 	return rc;
 }
 
-/* Grains of a plain extent stand at multiples of the grain from here; tables and header stand before it. */
+/* Grains of a plain extent stand at multiples of the grain from here; tables and header stand
+ * before it. */
 static uint64_t grain_phase(const struct vmdk_sparse *s)
 {
 	uint64_t overhead = s->header.overhead;
 
-	return overhead <= UINT32_MAX && overhead % s->header.grain_sectors == 0 ? s->grain_size : VMDK_SECTOR;
+	return overhead <= UINT32_MAX && overhead % s->header.grain_sectors == 0 ? s->grain_size
+										 : VMDK_SECTOR;
 }
 
 /* Whether every grain is aligned to `unit`, so that one bit a unit tells the truth. */
@@ -181,11 +205,13 @@ static int aligned(struct vmdk_sparse *s, uint64_t unit, bool *out, struct trans
 	*out = true;
 	for (gt = 0; gt < vmdk_gd_entries(&s->header); gt++) {
 		unsigned char raw[4];
-		int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw, sizeof(raw), err);
+		int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw,
+					  sizeof(raw), err);
 
 		if (rc)
 			return rc;
-		if (get_le32(raw) >= s->header.overhead) /* a table among the grains has its own size */
+		if (get_le32(raw) >=
+		    s->header.overhead) /* a table among the grains has its own size */
 			*out = false;
 	}
 	while (grain < s->grains && *out) {
@@ -215,18 +241,22 @@ static int check_sparse(struct vmdk_sparse *s, struct check *check, struct trans
 		if (aligned(s, s->grain_size, &is_aligned, NULL) == 0 && is_aligned)
 			unit = s->grain_size;
 	}
-	/* With one bit a grain, what stands before the first grain is not tracked: tables are smaller. */
-	rc = usage_init(&c.usage, size, unit, unit == VMDK_SECTOR ? 0 : s->header.overhead * VMDK_SECTOR, err);
+	/* With one bit a grain, what stands before the first grain is not tracked: tables are
+	 * smaller. */
+	rc = usage_init(&c.usage, size, unit,
+			unit == VMDK_SECTOR ? 0 : s->header.overhead * VMDK_SECTOR, err);
 	if (rc)
 		return rc;
 	mark_metadata(&c, "header", 0, 1);
 	mark_metadata(&c, "grain directory", s->header.gd_offset, vmdk_gd_sectors(&s->header));
 	if (has_redundant(s))
-		mark_metadata(&c, "redundant grain directory", s->header.rgd_offset, vmdk_gd_sectors(&s->header));
+		mark_metadata(&c, "redundant grain directory", s->header.rgd_offset,
+			      vmdk_gd_sectors(&s->header));
 	for (gt = 0; gt < vmdk_gd_entries(&s->header) && rc == 0; gt++)
 		rc = check_table(&c, gt, err);
 	if (rc == 0 && !is_packed(s) && s->header.overhead <= UINT32_MAX)
-		usage_report_leaks(&c.usage, s->header.overhead * VMDK_SECTOR, s->grain_size, "vmdk", check);
+		usage_report_leaks(&c.usage, s->header.overhead * VMDK_SECTOR, s->grain_size,
+				   "vmdk", check);
 	check->result.image_end = max_u64(check->result.image_end, c.end);
 	usage_free(&c.usage);
 	return rc;

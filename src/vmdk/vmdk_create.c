@@ -17,16 +17,20 @@
 #define SECTORS_MAX ((uint64_t)62 << 31)
 
 const struct tranship_option_info vmdk_create_options[] = {
-	{ "subformat", "monolithicSparse|monolithicFlat|twoGbMaxExtentSparse|twoGbMaxExtentFlat|streamOptimized",
+	{ "subformat",
+	  "monolithicSparse|monolithicFlat|twoGbMaxExtentSparse|twoGbMaxExtentFlat|streamOptimized",
 	  "which kind of VMDK (default: monolithicSparse)" },
-	{ "adapter_type", "ide|lsilogic|buslogic|legacyESX", "the virtual adapter (default: lsilogic)" },
-	{ "compression_level", "int", "0 (stored) to 12 (smallest), for streamOptimized (default: 6; 1 is fastest)" },
+	{ "adapter_type", "ide|lsilogic|buslogic|legacyESX",
+	  "the virtual adapter (default: lsilogic)" },
+	{ "compression_level", "int",
+	  "0 (stored) to 12 (smallest), for streamOptimized (default: 6; 1 is fastest)" },
 	{ "hwversion", "int", "virtual hardware version (default: 4)" },
 	{ "toolsversion", "int", "VMware tools version (default: 2147483647, unmanaged)" },
 	{ 0 },
 };
 
-int vmdk_file_name(const struct output *output, const char *suffix, char **out, struct tranship_error *err)
+int vmdk_file_name(const struct output *output, const char *suffix, char **out,
+		   struct tranship_error *err)
 {
 	const char *name = *output_name(output) ? output_name(output) : "disk.vmdk";
 	size_t len = strlen(name), i;
@@ -34,9 +38,10 @@ int vmdk_file_name(const struct output *output, const char *suffix, char **out, 
 	*out = NULL;
 	for (i = 0; i < len; i++)
 		if ((unsigned char)name[i] < 0x20 || name[i] == '"')
-			return error_set(err, TRANSHIP_EINVAL,
-					 "vmdk: the name of the output has a quote or a control character, "
-					 "which a descriptor cannot hold");
+			return error_set(
+				err, TRANSHIP_EINVAL,
+				"vmdk: the name of the output has a quote or a control character, "
+				"which a descriptor cannot hold");
 	if (*suffix && len > 5 && strcasecmp(name + len - 5, ".vmdk") == 0)
 		len -= 5;
 	*out = malloc(len + strlen(suffix) + 1);
@@ -47,7 +52,8 @@ int vmdk_file_name(const struct output *output, const char *suffix, char **out, 
 	return 0;
 }
 
-int vmdk_embedded_descriptor(const struct vmdk_new *new, struct buffer *out, struct tranship_error *err)
+int vmdk_embedded_descriptor(const struct vmdk_new *new, struct buffer *out,
+			     struct tranship_error *err)
 {
 	size_t size = VMDK_DESCRIPTOR_SECTORS * VMDK_SECTOR;
 	char *name;
@@ -62,7 +68,9 @@ int vmdk_embedded_descriptor(const struct vmdk_new *new, struct buffer *out, str
 		rc = vmdk_descriptor_end(&new->descriptor, out, err);
 	free(name);
 	if (rc == 0 && out->len > size)
-		rc = error_set(err, TRANSHIP_ELIMIT, "vmdk: a descriptor of %zu bytes does not fit in %zu", out->len, size);
+		rc = error_set(err, TRANSHIP_ELIMIT,
+			       "vmdk: a descriptor of %zu bytes does not fit in %zu", out->len,
+			       size);
 	if (rc == 0)
 		rc = buffer_reserve(out, size - out->len, err);
 	if (rc)
@@ -80,7 +88,8 @@ int vmdk_split_check(const struct vmdk_new *new, struct tranship_error *err)
 	if (extents * line + 2048 <= VMDK_DESCRIPTOR_MAX)
 		return 0;
 	return error_set(err, TRANSHIP_ELIMIT,
-			 "vmdk: %" PRIu64 " extents of 2 GB are more than a descriptor of %u bytes can name; "
+			 "vmdk: %" PRIu64
+			 " extents of 2 GB are more than a descriptor of %u bytes can name; "
 			 "take a monolithic subformat",
 			 extents, VMDK_DESCRIPTOR_MAX);
 }
@@ -100,8 +109,8 @@ int vmdk_split_next(struct vmdk_split *split, struct tranship_file **file, uint6
 		return rc;
 	rc = output_extra(split->new.output, name, file, err);
 	if (rc == 0)
-		rc = vmdk_descriptor_extent(*sectors, split->type, name, strcmp(split->type, "FLAT") == 0, &split->lines,
-					    err);
+		rc = vmdk_descriptor_extent(*sectors, split->type, name,
+					    strcmp(split->type, "FLAT") == 0, &split->lines, err);
 	free(name);
 	split->next_sector += *sectors;
 	return rc;
@@ -123,17 +132,21 @@ int vmdk_split_finish(struct vmdk_split *split, struct tranship_error *err)
 }
 
 /* What can be written where: a pipe takes a stream only, several files need a folder. */
-static int check_output(const struct output *output, const char *subformat, struct tranship_error *err)
+static int check_output(const struct output *output, const char *subformat,
+			struct tranship_error *err)
 {
 	bool stream = strcmp(subformat, "streamOptimized") == 0;
 	bool several = strcmp(subformat, "monolithicSparse") != 0 && !stream;
 
 	if (output_is_in_place(output))
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: it cannot be written in place or to a device");
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vmdk: it cannot be written in place or to a device");
 	if (output_is_stream(output) && !stream)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: only subformat streamOptimized can go to a pipe");
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vmdk: only subformat streamOptimized can go to a pipe");
 	if (several && !output_has_folder(output))
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: subformat %s has several files and needs a folder",
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vmdk: subformat %s has several files and needs a folder",
 				 subformat);
 	return 0;
 }
@@ -143,25 +156,31 @@ static void describe(const struct options *options, const char *subformat, uint6
 {
 	d->capacity = sectors;
 	snprintf(d->create_type, sizeof(d->create_type), "%s", subformat);
-	snprintf(d->adapter_type, sizeof(d->adapter_type), "%s", options_text(options, "adapter_type", "lsilogic"));
-	snprintf(d->hw_version, sizeof(d->hw_version), "%s", options_text(options, "hwversion", "4"));
+	snprintf(d->adapter_type, sizeof(d->adapter_type), "%s",
+		 options_text(options, "adapter_type", "lsilogic"));
+	snprintf(d->hw_version, sizeof(d->hw_version), "%s",
+		 options_text(options, "hwversion", "4"));
 	snprintf(d->tools_version, sizeof(d->tools_version), "%s",
 		 options_text(options, "toolsversion", "2147483647"));
 }
 
-int vmdk_create(const struct create_params *params, struct tranship_writer **out, struct tranship_error *err)
+int vmdk_create(const struct create_params *params, struct tranship_writer **out,
+		struct tranship_error *err)
 {
 	const char *subformat = options_text(params->options, "subformat", "monolithicSparse");
-	struct vmdk_new new = { .output = params->output, .sectors = div_up(params->size, VMDK_SECTOR) };
+	struct vmdk_new new = { .output = params->output,
+				.sectors = div_up(params->size, VMDK_SECTOR) };
 	int rc;
 
 	new.level = atoi(options_text(params->options, "compression_level", "6"));
 	if (new.level > DEFLATE_LEVEL_MAX)
-		return error_set(err, TRANSHIP_EINVAL, "vmdk: compression_level %d; 0 to %d are taken", new.level,
+		return error_set(err, TRANSHIP_EINVAL,
+				 "vmdk: compression_level %d; 0 to %d are taken", new.level,
 				 DEFLATE_LEVEL_MAX);
 	if (new.sectors > SECTORS_MAX)
 		return error_set(err, TRANSHIP_ELIMIT,
-				 "vmdk: a disk of %" PRIu64 " bytes is too large, VMDK ends at 62 TiB; vhdx goes to 64 TiB",
+				 "vmdk: a disk of %" PRIu64
+				 " bytes is too large, VMDK ends at 62 TiB; vhdx goes to 64 TiB",
 				 params->size);
 	rc = check_output(params->output, subformat, err);
 	if (rc)
@@ -172,7 +191,8 @@ int vmdk_create(const struct create_params *params, struct tranship_writer **out
 		return rc;
 	if (strcmp(subformat, "streamOptimized") == 0)
 		return vmdk_create_stream(&new, out, err);
-	if (strcmp(subformat, "monolithicFlat") == 0 || strcmp(subformat, "twoGbMaxExtentFlat") == 0)
+	if (strcmp(subformat, "monolithicFlat") == 0 ||
+	    strcmp(subformat, "twoGbMaxExtentFlat") == 0)
 		return vmdk_create_flat(&new, *subformat == 't', out, err);
 	return vmdk_create_sparse(&new, *subformat == 't', out, err);
 }

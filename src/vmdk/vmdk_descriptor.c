@@ -24,8 +24,8 @@ static char *skip_blank(char *p)
 }
 
 /*
- * VMware's own first line is "# Disk DescriptorFile"; tools put blank lines and other comments before it,
- * or begin with "version=1". Anything else is no descriptor.
+ * VMware's own first line is "# Disk DescriptorFile"; tools put blank lines and other comments
+ * before it, or begin with "version=1". Anything else is no descriptor.
  */
 bool vmdk_descriptor_recognise(const unsigned char *head, size_t len)
 {
@@ -43,8 +43,10 @@ bool vmdk_descriptor_recognise(const unsigned char *head, size_t len)
 		if (left >= sizeof(magic) - 1 && strncasecmp(line, magic, sizeof(magic) - 1) == 0)
 			return true;
 		if (left > 0 && *line != '#' && *line != '\n')
-			return left >= sizeof(version) && strncasecmp(line, version, sizeof(version) - 1) == 0 &&
-			       (line[sizeof(version) - 1] == '=' || is_blank(line[sizeof(version) - 1]));
+			return left >= sizeof(version) &&
+			       strncasecmp(line, version, sizeof(version) - 1) == 0 &&
+			       (line[sizeof(version) - 1] == '=' ||
+				is_blank(line[sizeof(version) - 1]));
 		while (left > 0 && *line != '\n') {
 			if (*line == '\0')
 				return false;
@@ -112,18 +114,21 @@ static bool begins_extent(const char *line)
 
 static int bad_extent(const char *what, size_t number, struct tranship_error *err)
 {
-	return error_set(err, TRANSHIP_ECORRUPT, "vmdk: extent line %zu of the descriptor: %s", number, what);
+	return error_set(err, TRANSHIP_ECORRUPT, "vmdk: extent line %zu of the descriptor: %s",
+			 number, what);
 }
 
 /* ACCESS SECTORS TYPE ["NAME" [OFFSET [anything]]] */
-static int parse_extent(char *line, size_t number, struct vmdk_extent_line *out, struct tranship_error *err)
+static int parse_extent(char *line, size_t number, struct vmdk_extent_line *out,
+			struct tranship_error *err)
 {
 	char *word, *p = line;
 
 	*out = (struct vmdk_extent_line){ 0 };
 	if (!next_word(&p, &word) || !parse_access(word, &out->access))
 		return bad_extent("no access", number, err);
-	if (!next_word(&p, &word) || !parse_u64(word, &out->sectors) || out->sectors > UINT64_MAX / 1024)
+	if (!next_word(&p, &word) || !parse_u64(word, &out->sectors) ||
+	    out->sectors > UINT64_MAX / 1024)
 		return bad_extent("its size is no number of sectors", number, err);
 	if (!next_word(&p, &word) || strlen(word) >= sizeof(out->type))
 		return bad_extent("no type", number, err);
@@ -136,14 +141,16 @@ static int parse_extent(char *line, size_t number, struct vmdk_extent_line *out,
 	if (!p)
 		return bad_extent("the file name has no closing quote", number, err);
 	*p++ = '\0';
-	if (next_word(&p, &word) && (!parse_u64(word, &out->offset) || out->offset > UINT64_MAX / 1024))
+	if (next_word(&p, &word) &&
+	    (!parse_u64(word, &out->offset) || out->offset > UINT64_MAX / 1024))
 		return bad_extent("its offset is no number of sectors", number, err);
 	return 0;
 }
 
 static int add_extent(struct vmdk_descriptor *d, char *line, struct tranship_error *err)
 {
-	struct vmdk_extent_line *extents = realloc(d->extents, (d->extent_count + 1) * sizeof(*extents));
+	struct vmdk_extent_line *extents =
+		realloc(d->extents, (d->extent_count + 1) * sizeof(*extents));
 
 	if (!extents)
 		return error_nomem(err, (d->extent_count + 1) * sizeof(*extents));
@@ -175,7 +182,8 @@ static int parse_cid(const char *key, const char *value, uint32_t *out, struct t
 
 	if (*value == '\0' || *end != '\0' || v > UINT32_MAX) {
 		text_escape(shown, sizeof(shown), value, strlen(value));
-		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: %s '%s' in the descriptor is no 32-bit number", key, shown);
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: %s '%s' in the descriptor is no 32-bit number", key, shown);
 	}
 	*out = (uint32_t)v;
 	return 0;
@@ -196,7 +204,8 @@ static int parse_setting(struct vmdk_descriptor *d, char *line, struct tranship_
 		return parse_cid("parentCID", value, &d->parent_cid, err);
 	if (strcasecmp(key, "createType") == 0) {
 		if (strlen(value) >= sizeof(d->create_type))
-			return error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: createType is longer than any known");
+			return error_set(err, TRANSHIP_EUNSUPPORTED,
+					 "vmdk: createType is longer than any known");
 		strcpy(d->create_type, value);
 	} else if (strcasecmp(key, "parentFileNameHint") == 0) {
 		d->parent_hint = value;
@@ -206,7 +215,8 @@ static int parse_setting(struct vmdk_descriptor *d, char *line, struct tranship_
 	return 0;
 }
 
-int vmdk_descriptor_parse(const void *text, size_t len, struct vmdk_descriptor *out, struct tranship_error *err)
+int vmdk_descriptor_parse(const void *text, size_t len, struct vmdk_descriptor *out,
+			  struct tranship_error *err)
 {
 	struct vmdk_descriptor d = { .parent_cid = VMDK_NO_PARENT };
 	char *line, *next;
@@ -242,7 +252,8 @@ void vmdk_descriptor_free(struct vmdk_descriptor *d)
 	*d = (struct vmdk_descriptor){ 0 };
 }
 
-int vmdk_descriptor_identify(struct vmdk_descriptor_new *d, struct idgen *ids, struct tranship_error *err)
+int vmdk_descriptor_identify(struct vmdk_descriptor_new *d, struct idgen *ids,
+			     struct tranship_error *err)
 {
 	unsigned char raw[4];
 	int rc;
@@ -252,11 +263,14 @@ int vmdk_descriptor_identify(struct vmdk_descriptor_new *d, struct idgen *ids, s
 		if (rc)
 			return rc;
 		d->cid = get_le32(raw);
-	} while (d->cid >= 0xFFFFFFFEU); /* these two mean "no parent" and "full of zeros" to VMware's tools */
+	} while (
+		d->cid >=
+		0xFFFFFFFEU); /* these two mean "no parent" and "full of zeros" to VMware's tools */
 	return idgen_bytes(ids, d->content_id, sizeof(d->content_id), err);
 }
 
-int vmdk_descriptor_begin(const struct vmdk_descriptor_new *d, struct buffer *out, struct tranship_error *err)
+int vmdk_descriptor_begin(const struct vmdk_descriptor_new *d, struct buffer *out,
+			  struct tranship_error *err)
 {
 	return buffer_printf(out, err,
 			     "# Disk DescriptorFile\n"
@@ -270,13 +284,15 @@ int vmdk_descriptor_begin(const struct vmdk_descriptor_new *d, struct buffer *ou
 			     d->cid, d->create_type);
 }
 
-int vmdk_descriptor_extent(uint64_t sectors, const char *type, const char *name, bool flat, struct buffer *out,
-			   struct tranship_error *err)
+int vmdk_descriptor_extent(uint64_t sectors, const char *type, const char *name, bool flat,
+			   struct buffer *out, struct tranship_error *err)
 {
-	return buffer_printf(out, err, "RW %" PRIu64 " %s \"%s\"%s\n", sectors, type, name, flat ? " 0" : "");
+	return buffer_printf(out, err, "RW %" PRIu64 " %s \"%s\"%s\n", sectors, type, name,
+			     flat ? " 0" : "");
 }
 
-/* The geometry that VMware gives a new disk: 16 heads for IDE; for SCSI by size. Nothing boots by it any more. */
+/* The geometry that VMware gives a new disk: 16 heads for IDE; for SCSI by size. Nothing boots by
+ * it any more. */
 static void geometry(const struct vmdk_descriptor_new *d, unsigned *heads, unsigned *sectors)
 {
 	bool scsi = strcmp(d->adapter_type, "ide") != 0;
@@ -289,7 +305,8 @@ static void geometry(const struct vmdk_descriptor_new *d, unsigned *heads, unsig
 	}
 }
 
-int vmdk_descriptor_end(const struct vmdk_descriptor_new *d, struct buffer *out, struct tranship_error *err)
+int vmdk_descriptor_end(const struct vmdk_descriptor_new *d, struct buffer *out,
+			struct tranship_error *err)
 {
 	unsigned heads, sectors, i;
 	uint64_t cylinders;
@@ -313,5 +330,6 @@ int vmdk_descriptor_end(const struct vmdk_descriptor_new *d, struct buffer *out,
 			     "ddb.longContentID = \"%s%08" PRIx32 "\"\n"
 			     "ddb.toolsVersion = \"%s\"\n"
 			     "ddb.virtualHWVersion = \"%s\"\n",
-			     d->adapter_type, cylinders, heads, sectors, rest, d->cid, d->tools_version, d->hw_version);
+			     d->adapter_type, cylinders, heads, sectors, rest, d->cid,
+			     d->tools_version, d->hw_version);
 }

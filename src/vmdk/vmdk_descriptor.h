@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The text that describes a VMDK: what it is called, what it descends from, which extents it consists of.
- * Source: VMware, "Virtual Disk Format 5.0", section "The Disk Descriptor File".
+ * The text that describes a VMDK: what it is called, what it descends from, which extents it
+ * consists of. Source: VMware, "Virtual Disk Format 5.0", section "The Disk Descriptor File".
  */
 #ifndef VMDK_VMDK_DESCRIPTOR_H
 #define VMDK_VMDK_DESCRIPTOR_H
@@ -21,9 +21,9 @@ enum vmdk_access { VMDK_RW, VMDK_RDONLY, VMDK_NOACCESS };
 struct vmdk_extent_line {
 	enum vmdk_access access;
 	uint64_t sectors;
-	char type[16];     /* "FLAT", "SPARSE", "ZERO", "VMFS", ... */
-	const char *name;  /* in the descriptor's text; NULL where the line has none */
-	uint64_t offset;   /* sectors into the file, for flat extents */
+	char type[16];    /* "FLAT", "SPARSE", "ZERO", "VMFS", ... */
+	const char *name; /* in the descriptor's text; NULL where the line has none */
+	uint64_t offset;  /* sectors into the file, for flat extents */
 };
 
 struct vmdk_descriptor {
@@ -37,11 +37,14 @@ struct vmdk_descriptor {
 	struct vmdk_extent_line *extents;
 };
 
-/* Whether a file that begins with these bytes is a descriptor: its first line that says something does. */
+/* Whether a file that begins with these bytes is a descriptor: its first line that says something
+ * does. */
 bool vmdk_descriptor_recognise(const unsigned char *head, size_t len);
 
-/* Copies and parses len bytes. Unknown lines are passed over; an extent line that makes no sense is an error. */
-int vmdk_descriptor_parse(const void *text, size_t len, struct vmdk_descriptor *out, struct tranship_error *err);
+/* Copies and parses len bytes. Unknown lines are passed over; an extent line that makes no sense is
+ * an error. */
+int vmdk_descriptor_parse(const void *text, size_t len, struct vmdk_descriptor *out,
+			  struct tranship_error *err);
 void vmdk_descriptor_free(struct vmdk_descriptor *d);
 
 /* What a new descriptor says. It outlives the options that it was made from. */
@@ -56,12 +59,15 @@ struct vmdk_descriptor_new {
 };
 
 /* Draws cid and content_id. */
-int vmdk_descriptor_identify(struct vmdk_descriptor_new *d, struct idgen *ids, struct tranship_error *err);
+int vmdk_descriptor_identify(struct vmdk_descriptor_new *d, struct idgen *ids,
+			     struct tranship_error *err);
 
 /* Appends everything up to the extent lines, one extent line, everything behind them. */
-int vmdk_descriptor_begin(const struct vmdk_descriptor_new *d, struct buffer *out, struct tranship_error *err);
-int vmdk_descriptor_extent(uint64_t sectors, const char *type, const char *name, bool flat, struct buffer *out,
-			   struct tranship_error *err);
-int vmdk_descriptor_end(const struct vmdk_descriptor_new *d, struct buffer *out, struct tranship_error *err);
+int vmdk_descriptor_begin(const struct vmdk_descriptor_new *d, struct buffer *out,
+			  struct tranship_error *err);
+int vmdk_descriptor_extent(uint64_t sectors, const char *type, const char *name, bool flat,
+			   struct buffer *out, struct tranship_error *err);
+int vmdk_descriptor_end(const struct vmdk_descriptor_new *d, struct buffer *out,
+			struct tranship_error *err);
 
 #endif

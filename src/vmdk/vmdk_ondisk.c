@@ -34,30 +34,37 @@ static int check_fields(const struct vmdk_header *h, struct tranship_error *err)
 	uint64_t grain_max = packed ? VMDK_PACKED_GRAIN_SECTORS_MAX : VMDK_GRAIN_SECTORS_MAX;
 
 	if (h->version < 1 || h->version > 3)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: version %" PRIu32 "; 1 to 3 are known", h->version);
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vmdk: version %" PRIu32 "; 1 to 3 are known", h->version);
 	if (h->capacity > VMDK_CAPACITY_MAX)
-		return error_set(err, TRANSHIP_ELIMIT, "vmdk: capacity of %" PRIu64 " sectors, more than %" PRIu64,
+		return error_set(err, TRANSHIP_ELIMIT,
+				 "vmdk: capacity of %" PRIu64 " sectors, more than %" PRIu64,
 				 h->capacity, VMDK_CAPACITY_MAX);
 	if (!is_pow2(h->grain_sectors) || h->grain_sectors > grain_max)
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vmdk: grains of %" PRIu64 " sectors; a power of two up to %" PRIu64 " is taken",
+				 "vmdk: grains of %" PRIu64
+				 " sectors; a power of two up to %" PRIu64 " is taken",
 				 h->grain_sectors, grain_max);
 	if (h->gtes_per_gt == 0 || h->gtes_per_gt > VMDK_GTES_PER_GT_MAX)
-		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: grain tables of %" PRIu32 " entries; 1 to %u are taken",
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: grain tables of %" PRIu32 " entries; 1 to %u are taken",
 				 h->gtes_per_gt, VMDK_GTES_PER_GT_MAX);
 	if (packed && h->compress != VMDK_COMPRESS_DEFLATE)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: compression algorithm %u; only 1 (deflate) is known",
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "vmdk: compression algorithm %u; only 1 (deflate) is known",
 				 (unsigned)h->compress);
 	return 0;
 }
 
-int vmdk_header_decode(const unsigned char raw[VMDK_HEADER_SIZE], struct vmdk_header *out, struct tranship_error *err)
+int vmdk_header_decode(const unsigned char raw[VMDK_HEADER_SIZE], struct vmdk_header *out,
+		       struct tranship_error *err)
 {
 	struct vmdk_header h;
 	int rc;
 
 	if (get_le32(raw + OFF_MAGIC) != VMDK_MAGIC_SPARSE)
-		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: no sparse header, it begins 0x%08" PRIx32,
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: no sparse header, it begins 0x%08" PRIx32,
 				 get_le32(raw + OFF_MAGIC));
 	h.version = get_le32(raw + OFF_VERSION);
 	h.flags = get_le32(raw + OFF_FLAGS);
@@ -77,7 +84,8 @@ int vmdk_header_decode(const unsigned char raw[VMDK_HEADER_SIZE], struct vmdk_he
 	if (h.flags & VMDK_FLAG_NEWLINE_TEST &&
 	    memcmp(raw + OFF_SINGLE_END_LINE_CHAR, newline_test, sizeof(newline_test)) != 0)
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vmdk: the newline test in the header failed; a text-mode transfer damaged the file");
+				 "vmdk: the newline test in the header failed; a text-mode "
+				 "transfer damaged the file");
 	*out = h;
 	return 0;
 }

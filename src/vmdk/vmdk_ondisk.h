@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What stands in a hosted sparse extent, and nothing else: the header (also the footer), markers.
- * Source: VMware, "Virtual Disk Format 5.0" (technical note, 2011), sections "Hosted Sparse Extents" and
- * "Stream-Optimized Compressed Sparse Extents". All integers are little-endian.
+ * Source: VMware, "Virtual Disk Format 5.0" (technical note, 2011), sections "Hosted Sparse
+ * Extents" and "Stream-Optimized Compressed Sparse Extents". All integers are little-endian.
  */
 #ifndef VMDK_VMDK_ONDISK_H
 #define VMDK_VMDK_ONDISK_H
@@ -53,9 +53,10 @@ struct vmdk_header {
 };
 
 /* The most that is accepted; VMware itself writes grains of 64 KiB and tables of 512 entries. */
-#define VMDK_CAPACITY_MAX ((uint64_t)1 << 37)           /* sectors: 64 TiB */
-#define VMDK_GRAIN_SECTORS_MAX ((uint64_t)1 << 18)      /* 128 MiB */
-#define VMDK_PACKED_GRAIN_SECTORS_MAX ((uint64_t)1 << 11) /* 1 MiB when compressed: it must be held */
+#define VMDK_CAPACITY_MAX ((uint64_t)1 << 37)      /* sectors: 64 TiB */
+#define VMDK_GRAIN_SECTORS_MAX ((uint64_t)1 << 18) /* 128 MiB */
+#define VMDK_PACKED_GRAIN_SECTORS_MAX \
+	((uint64_t)1 << 11) /* 1 MiB when compressed: it must be held */
 #define VMDK_GTES_PER_GT_MAX (1U << 16)
 
 /* Decodes and checks each field; nothing is checked against a file. *out is set only on success. */
@@ -69,10 +70,15 @@ uint64_t vmdk_gt_sectors(const struct vmdk_header *header);
 uint64_t vmdk_gd_sectors(const struct vmdk_header *header);
 
 /* What stands before each thing in a stream. */
-enum vmdk_marker_type { VMDK_MARKER_EOS = 0, VMDK_MARKER_GT = 1, VMDK_MARKER_GD = 2, VMDK_MARKER_FOOTER = 3 };
+enum vmdk_marker_type {
+	VMDK_MARKER_EOS = 0,
+	VMDK_MARKER_GT = 1,
+	VMDK_MARKER_GD = 2,
+	VMDK_MARKER_FOOTER = 3
+};
 
-#define VMDK_GRAIN_MARKER_SIZE 12U       /* LBA and size; the packed grain follows at once */
-#define VMDK_GRAIN_SIZE_ONLY 4U          /* compressed without VMDK_FLAG_MARKERS: just the size */
+#define VMDK_GRAIN_MARKER_SIZE 12U /* LBA and size; the packed grain follows at once */
+#define VMDK_GRAIN_SIZE_ONLY 4U    /* compressed without VMDK_FLAG_MARKERS: just the size */
 
 struct vmdk_marker {
 	uint64_t value; /* the LBA of a grain, or how many sectors follow the marker's own */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * VMware, "Virtual Disk Format 5.0", "Hosted Sparse Extents". The grain directory has an entry for each grain
- * table, a grain table one for each grain; both are read through a bounded cache, because a disk of 62 TiB
- * has 4 GiB of them.
+ * VMware, "Virtual Disk Format 5.0", "Hosted Sparse Extents". The grain directory has an entry for
+ * each grain table, a grain table one for each grain; both are read through a bounded cache,
+ * because a disk of 62 TiB has 4 GiB of them.
  */
 #include "vmdk/vmdk_sparse.h"
 
@@ -18,7 +18,8 @@
 /* A map looks no further than this many grains of one kind, so that it always returns soon. */
 #define MAP_GRAINS_MAX (1U << 22)
 
-/* The directory is at the end of a stream: the last but one sector repeats the header with its place. */
+/* The directory is at the end of a stream: the last but one sector repeats the header with its
+ * place. */
 static int read_footer(struct vmdk_sparse *s, struct tranship_error *err)
 {
 	uint64_t size = tranship_file_size(s->file);
@@ -34,13 +35,17 @@ static int read_footer(struct vmdk_sparse *s, struct tranship_error *err)
 		return rc;
 	if (vmdk_header_decode(raw, &footer, &inner))
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vmdk: no footer at %" PRIu64 ", the stream was cut short or something follows it (%s)",
+				 "vmdk: no footer at %" PRIu64
+				 ", the stream was cut short or something follows it (%s)",
 				 size - 2 * VMDK_SECTOR, inner.message);
 	if (footer.gd_offset == VMDK_GD_AT_END)
-		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: the footer does not say where the grain directory is");
-	if (footer.capacity != s->header.capacity || footer.grain_sectors != s->header.grain_sectors ||
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: the footer does not say where the grain directory is");
+	if (footer.capacity != s->header.capacity ||
+	    footer.grain_sectors != s->header.grain_sectors ||
 	    footer.gtes_per_gt != s->header.gtes_per_gt || footer.flags != s->header.flags)
-		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: header and footer describe different disks");
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: header and footer describe different disks");
 	s->header.gd_offset = footer.gd_offset;
 	return 0;
 }
@@ -65,7 +70,8 @@ int vmdk_sparse_open(struct vmdk_sparse *s, struct tranship_file *file, size_t c
 
 	*s = (struct vmdk_sparse){ .file = file };
 	if (tranship_file_size(file) < sizeof(raw))
-		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: %" PRIu64 " bytes are too few for a header",
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: %" PRIu64 " bytes are too few for a header",
 				 tranship_file_size(file));
 	rc = tranship_file_read(file, 0, raw, sizeof(raw), err);
 	if (rc == 0)
@@ -89,8 +95,8 @@ void vmdk_sparse_close(struct vmdk_sparse *s)
 }
 
 /* Copies entries of one grain table; `gde` is its directory entry. */
-static int table_entries(struct vmdk_sparse *s, uint32_t gde, uint64_t gt, size_t first, size_t count,
-			 uint32_t *entries, struct tranship_error *err)
+static int table_entries(struct vmdk_sparse *s, uint32_t gde, uint64_t gt, size_t first,
+			 size_t count, uint32_t *entries, struct tranship_error *err)
 {
 	unsigned char raw[4 * ENTRIES_AT_ONCE];
 	size_t i, n;
@@ -100,14 +106,17 @@ static int table_entries(struct vmdk_sparse *s, uint32_t gde, uint64_t gt, size_
 		memset(entries, 0, count * sizeof(*entries));
 		return 0;
 	}
-	if (!range_ok((uint64_t)gde * VMDK_SECTOR, (uint64_t)s->header.gtes_per_gt * 4, tranship_file_size(s->file)))
+	if (!range_ok((uint64_t)gde * VMDK_SECTOR, (uint64_t)s->header.gtes_per_gt * 4,
+		      tranship_file_size(s->file)))
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu32
-				 ", where no table fits before the end of the file (sector %" PRIu64 ")",
+				 ", where no table fits before the end of the file (sector %" PRIu64
+				 ")",
 				 gt, gde, tranship_file_size(s->file) / VMDK_SECTOR);
 	for (; count > 0; count -= n, first += n, entries += n) {
 		n = count < ENTRIES_AT_ONCE ? count : ENTRIES_AT_ONCE;
-		rc = table_cache_read(s->cache, (uint64_t)gde * VMDK_SECTOR + 4 * first, raw, 4 * n, err);
+		rc = table_cache_read(s->cache, (uint64_t)gde * VMDK_SECTOR + 4 * first, raw, 4 * n,
+				      err);
 		if (rc)
 			return rc;
 		for (i = 0; i < n; i++)
@@ -116,10 +125,12 @@ static int table_entries(struct vmdk_sparse *s, uint32_t gde, uint64_t gt, size_
 	return 0;
 }
 
-static int directory_entry(struct vmdk_sparse *s, uint64_t gt, uint32_t *gde, struct tranship_error *err)
+static int directory_entry(struct vmdk_sparse *s, uint64_t gt, uint32_t *gde,
+			   struct tranship_error *err)
 {
 	unsigned char raw[4];
-	int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw, sizeof(raw), err);
+	int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw,
+				  sizeof(raw), err);
 
 	*gde = get_le32(raw);
 	return rc;
@@ -149,7 +160,9 @@ int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uin
 
 static enum tranship_extent_kind entry_kind(uint32_t entry)
 {
-	return entry == VMDK_GTE_ABSENT ? TRANSHIP_ABSENT : entry == VMDK_GTE_ZERO ? TRANSHIP_ZERO : TRANSHIP_DATA;
+	return entry == VMDK_GTE_ABSENT ? TRANSHIP_ABSENT
+	       : entry == VMDK_GTE_ZERO ? TRANSHIP_ZERO
+					: TRANSHIP_DATA;
 }
 
 /* How much of a grain the disk has: all of it but for the last one. */
@@ -158,9 +171,11 @@ static size_t grain_len(const struct vmdk_sparse *s, uint64_t index)
 	return (size_t)min_u64(s->grain_size, s->size - index * s->grain_size);
 }
 
-static int check_grain(const struct vmdk_sparse *s, uint64_t index, uint32_t entry, struct tranship_error *err)
+static int check_grain(const struct vmdk_sparse *s, uint64_t index, uint32_t entry,
+		       struct tranship_error *err)
 {
-	size_t len = s->header.flags & VMDK_FLAG_COMPRESSED ? vmdk_grain_head(s) : grain_len(s, index);
+	size_t len =
+		s->header.flags & VMDK_FLAG_COMPRESSED ? vmdk_grain_head(s) : grain_len(s, index);
 
 	if (range_ok((uint64_t)entry * VMDK_SECTOR, len, tranship_file_size(s->file)))
 		return 0;
@@ -172,7 +187,8 @@ static int check_grain(const struct vmdk_sparse *s, uint64_t index, uint32_t ent
 }
 
 /* How many of the grains behind the first of `entries` continue it. */
-static size_t same_extent(const struct vmdk_sparse *s, const uint32_t *entries, size_t count, uint32_t *expect)
+static size_t same_extent(const struct vmdk_sparse *s, const uint32_t *entries, size_t count,
+			  uint32_t *expect)
 {
 	enum tranship_extent_kind kind = entry_kind(entries[0]);
 	size_t n;
@@ -208,7 +224,8 @@ static int skip_absent_tables(struct vmdk_sparse *s, uint64_t *grain, struct tra
 	return rc;
 }
 
-int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out, struct tranship_error *err)
+int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out,
+		    struct tranship_error *err)
 {
 	uint32_t entries[ENTRIES_AT_ONCE], expect = 0;
 	uint64_t first = off / s->grain_size, grain = first;
@@ -219,7 +236,8 @@ int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent 
 		size_t count = (size_t)min_u64(s->grains - grain, ENTRIES_AT_ONCE), n;
 		int rc;
 
-		count = (size_t)min_u64(count, s->header.gtes_per_gt - grain % s->header.gtes_per_gt);
+		count = (size_t)min_u64(count,
+					s->header.gtes_per_gt - grain % s->header.gtes_per_gt);
 		if (packed)
 			count = 1;
 		rc = vmdk_sparse_entries(s, grain, count, entries, err);
@@ -232,7 +250,8 @@ int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent 
 				rc = check_grain(s, grain, entries[0], err);
 				if (rc)
 					return rc;
-				out->file_off = (uint64_t)entries[0] * VMDK_SECTOR + (packed ? 0 : off % s->grain_size);
+				out->file_off = (uint64_t)entries[0] * VMDK_SECTOR +
+						(packed ? 0 : off % s->grain_size);
 				out->compressed = packed;
 			}
 		} else if (entry_kind(entries[0]) != out->kind) {
@@ -253,7 +272,8 @@ int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent 
 }
 
 /* Grains that follow each other in the file are read at once. */
-static int read_plain(struct vmdk_sparse *s, uint64_t off, unsigned char *buf, size_t len, struct tranship_error *err)
+static int read_plain(struct vmdk_sparse *s, uint64_t off, unsigned char *buf, size_t len,
+		      struct tranship_error *err)
 {
 	while (len > 0) {
 		struct tranship_extent extent = { .off = off };
@@ -284,9 +304,10 @@ static int read_plain(struct vmdk_sparse *s, uint64_t off, unsigned char *buf, s
 	return 0;
 }
 
-int vmdk_sparse_read(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint64_t off, void *buf, size_t len,
-		     struct tranship_error *err)
+int vmdk_sparse_read(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint64_t off, void *buf,
+		     size_t len, struct tranship_error *err)
 {
-	return s->header.flags & VMDK_FLAG_COMPRESSED ? vmdk_grain_read(s, scratch, off, buf, len, err) :
-							read_plain(s, off, buf, len, err);
+	return s->header.flags & VMDK_FLAG_COMPRESSED
+		       ? vmdk_grain_read(s, scratch, off, buf, len, err)
+		       : read_plain(s, off, buf, len, err);
 }

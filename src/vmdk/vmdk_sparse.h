@@ -29,7 +29,8 @@ struct vmdk_scratch {
 	uint64_t held_index;
 };
 
-/* Reads and checks the header (the footer, where the header says so). `cache_memory` as for table_cache_new. */
+/* Reads and checks the header (the footer, where the header says so). `cache_memory` as for
+ * table_cache_new. */
 int vmdk_sparse_open(struct vmdk_sparse *s, struct tranship_file *file, size_t cache_memory,
 		     struct tranship_error *err);
 void vmdk_sparse_close(struct vmdk_sparse *s);
@@ -39,23 +40,24 @@ int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uin
 			struct tranship_error *err);
 
 /* As in a disk; offsets are the extent's own. */
-int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out, struct tranship_error *err);
-int vmdk_sparse_read(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint64_t off, void *buf, size_t len,
-		     struct tranship_error *err);
+int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out,
+		    struct tranship_error *err);
+int vmdk_sparse_read(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint64_t off, void *buf,
+		     size_t len, struct tranship_error *err);
 
 void vmdk_scratch_free(void *scratch);
 
 /*
- * Unpacks one stored grain (vmdk_grain.c). `stored` begins with the grain's marker; `need` bytes go to out,
- * which holds cap. `index` is the grain's number.
+ * Unpacks one stored grain (vmdk_grain.c). `stored` begins with the grain's marker; `need` bytes go
+ * to out, which holds cap. `index` is the grain's number.
  */
-int vmdk_grain_unpack(const struct vmdk_sparse *s, struct vmdk_scratch *scratch, const unsigned char *stored,
-		      size_t stored_len, uint64_t index, unsigned char *out, size_t cap, size_t need,
-		      struct tranship_error *err);
+int vmdk_grain_unpack(const struct vmdk_sparse *s, struct vmdk_scratch *scratch,
+		      const unsigned char *stored, size_t stored_len, uint64_t index,
+		      unsigned char *out, size_t cap, size_t need, struct tranship_error *err);
 
 /* Reads [off, off + len) of a compressed extent (vmdk_grain.c). */
-int vmdk_grain_read(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint64_t off, unsigned char *buf, size_t len,
-		    struct tranship_error *err);
+int vmdk_grain_read(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint64_t off,
+		    unsigned char *buf, size_t len, struct tranship_error *err);
 
 /* The size of a grain's marker, and the most bytes that marker and packed grain take. */
 static inline size_t vmdk_grain_head(const struct vmdk_sparse *s)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A stream-optimized VMDK that comes through a pipe, read forward by its markers (VMware, "Virtual Disk
- * Format 5.0", "Stream-Optimized Compressed Sparse Extents"). Grains must come in ascending order, as all
- * writers place them.
+ * A stream-optimized VMDK that comes through a pipe, read forward by its markers (VMware, "Virtual
+ * Disk Format 5.0", "Stream-Optimized Compressed Sparse Extents"). Grains must come in ascending
+ * order, as all writers place them.
  *
- * How a stream says that it is whole: VMware's writers end it with a footer and an end-of-stream marker;
- * open-vmdk puts the tables in front and only that marker behind; qemu-img puts the tables in front and just
- * stops, so there the grains are counted against the tables.
+ * How a stream says that it is whole: VMware's writers end it with a footer and an end-of-stream
+ * marker; open-vmdk puts the tables in front and only that marker behind; qemu-img puts the tables
+ * in front and just stops, so there the grains are counted against the tables.
  */
 #include "vmdk/vmdk.h"
 
@@ -26,7 +26,7 @@ struct vmdk_stream {
 	struct vmdk_disk vmdk; /* one sparse extent, without a file */
 	struct stream *stream;
 	struct forward forward;
-	uint64_t next_lba;      /* no grain may come before it */
+	uint64_t next_lba; /* no grain may come before it */
 	bool ended;
 	bool footer_seen;
 	uint64_t grains_seen;
@@ -45,8 +45,8 @@ static struct vmdk_sparse *sparse_of(struct vmdk_stream *vs)
 }
 
 /* Takes one packed grain, whose first sector (got bytes of it) is at hand. */
-static int take_grain(struct vmdk_stream *vs, const struct vmdk_marker *marker, const unsigned char *sector, size_t got,
-		      struct tranship_error *err)
+static int take_grain(struct vmdk_stream *vs, const struct vmdk_marker *marker,
+		      const unsigned char *sector, size_t got, struct tranship_error *err)
 {
 	struct vmdk_sparse *s = sparse_of(vs);
 	uint64_t at = stream_pos(vs->stream) - got, off = marker->value * VMDK_SECTOR;
@@ -61,22 +61,25 @@ static int take_grain(struct vmdk_stream *vs, const struct vmdk_marker *marker, 
 				 at, marker->value, s->header.capacity);
 	if (marker->value < vs->next_lba)
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "vmdk: the grain at %" PRIu64 " of the stream goes back to LBA %" PRIu64
+				 "vmdk: the grain at %" PRIu64
+				 " of the stream goes back to LBA %" PRIu64
 				 "; such a stream can be read from a file only",
 				 at, marker->value);
 	if (total > vmdk_grain_stored_max(s))
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vmdk: the grain at LBA %" PRIu64 " has %" PRIu32 " packed bytes, more than deflate makes",
+				 "vmdk: the grain at LBA %" PRIu64 " has %" PRIu32
+				 " packed bytes, more than deflate makes",
 				 marker->value, marker->size);
 	stored = malloc(total);
 	if (!stored)
 		return error_nomem(err, total);
 	memcpy(stored, sector, total < got ? total : got);
 	if (total > got)
-		rc = got < VMDK_SECTOR ?
-			     error_set(err, TRANSHIP_ECORRUPT, "vmdk: the stream ends inside the grain at LBA %" PRIu64,
-				       marker->value) :
-			     stream_read(vs->stream, stored + got, total - got, err);
+		rc = got < VMDK_SECTOR
+			     ? error_set(err, TRANSHIP_ECORRUPT,
+					 "vmdk: the stream ends inside the grain at LBA %" PRIu64,
+					 marker->value)
+			     : stream_read(vs->stream, stored + got, total - got, err);
 	padded = (size_t)round_up(total, VMDK_SECTOR);
 	if (rc == 0 && padded > VMDK_SECTOR) /* qemu-img does not pad the last one */
 		rc = stream_read_some(vs->stream, waste, padded - total, &waste_len, err);
@@ -86,7 +89,8 @@ static int take_grain(struct vmdk_stream *vs, const struct vmdk_marker *marker, 
 	}
 	vs->next_lba = marker->value + s->header.grain_sectors;
 	vs->grains_seen++;
-	return forward_push(&vs->forward, off, min_u64(s->grain_size, s->size - off), stored, total, err);
+	return forward_push(&vs->forward, off, min_u64(s->grain_size, s->size - off), stored, total,
+			    err);
 }
 
 static int take_footer(struct vmdk_stream *vs, struct tranship_error *err)
@@ -101,7 +105,8 @@ static int take_footer(struct vmdk_stream *vs, struct tranship_error *err)
 	if (rc)
 		return rc;
 	if (footer.capacity != h->capacity || footer.grain_sectors != h->grain_sectors)
-		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: header and footer describe different disks");
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: header and footer describe different disks");
 	vs->footer_seen = true;
 	return 0;
 }
@@ -112,15 +117,18 @@ static int take_end(struct vmdk_stream *vs, bool marked, struct tranship_error *
 	vs->ended = true;
 	if (sparse_of(vs)->header.gd_offset == VMDK_GD_AT_END && !(marked && vs->footer_seen))
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vmdk: the stream ends after %" PRIu64 " grains without its %s: it was cut short",
+				 "vmdk: the stream ends after %" PRIu64
+				 " grains without its %s: it was cut short",
 				 vs->grains_seen, marked ? "footer" : "end-of-stream marker");
 	if (vs->grains_known && vs->grains_seen != vs->grains_expected)
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vmdk: the stream ends after %" PRIu64 " grains, its tables name %" PRIu64,
+				 "vmdk: the stream ends after %" PRIu64
+				 " grains, its tables name %" PRIu64,
 				 vs->grains_seen, vs->grains_expected);
 	if (!marked && !vs->grains_known)
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vmdk: the stream ends without an end-of-stream marker and may be cut short");
+				 "vmdk: the stream ends without an end-of-stream marker and may be "
+				 "cut short");
 	return 0;
 }
 
@@ -140,18 +148,19 @@ static int take_next(struct vmdk_stream *vs, struct tranship_error *err)
 	if (marker.size > 0)
 		return take_grain(vs, &marker, sector, got, err);
 	switch (marker.type) {
-	case VMDK_MARKER_EOS:
-		return take_end(vs, true, err);
+	case VMDK_MARKER_EOS: return take_end(vs, true, err);
 	case VMDK_MARKER_GT:
 	case VMDK_MARKER_GD:
 		if (marker.value > UINT32_MAX)
-			return error_set(err, TRANSHIP_ECORRUPT, "vmdk: a marker at %" PRIu64 " announces %" PRIu64
-					 " sectors", stream_pos(vs->stream) - got, marker.value);
+			return error_set(err, TRANSHIP_ECORRUPT,
+					 "vmdk: a marker at %" PRIu64 " announces %" PRIu64
+					 " sectors",
+					 stream_pos(vs->stream) - got, marker.value);
 		return stream_skip(vs->stream, marker.value * VMDK_SECTOR, err);
-	case VMDK_MARKER_FOOTER:
-		return take_footer(vs, err);
+	case VMDK_MARKER_FOOTER: return take_footer(vs, err);
 	default:
-		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: a marker of unknown type %" PRIu32 " at %" PRIu64,
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: a marker of unknown type %" PRIu32 " at %" PRIu64,
 				 marker.type, stream_pos(vs->stream) - got);
 	}
 }
@@ -182,10 +191,8 @@ static int stream_map(struct tranship_disk *disk, uint64_t off, struct tranship_
 			out->compressed = true;
 			out->len = place.end - off;
 			return place.end == disk->size ? take_rest(vs, err) : 0;
-		case FORWARD_GONE:
-			return forward_gone("vmdk", off, err);
-		case FORWARD_GAP:
-			break;
+		case FORWARD_GONE: return forward_gone("vmdk", off, err);
+		case FORWARD_GAP: break;
 		}
 		if (place.end != UINT64_MAX || vs->ended) {
 			out->kind = TRANSHIP_ABSENT;
@@ -199,29 +206,31 @@ static int stream_map(struct tranship_disk *disk, uint64_t off, struct tranship_
 }
 
 /* The part [off, off + len) of a chunk. */
-static int read_chunk(struct vmdk_stream *vs, struct vmdk_scratch *scratch, const struct forward_chunk *chunk,
-		      uint64_t off, unsigned char *to, size_t len, struct tranship_error *err)
+static int read_chunk(struct vmdk_stream *vs, struct vmdk_scratch *scratch,
+		      const struct forward_chunk *chunk, uint64_t off, unsigned char *to,
+		      size_t len, struct tranship_error *err)
 {
 	struct vmdk_sparse *s = sparse_of(vs);
 	uint64_t index = chunk->off / s->grain_size;
 	int rc;
 
 	if (off == chunk->off && len == s->grain_size)
-		return vmdk_grain_unpack(s, scratch, chunk->stored, chunk->stored_len, index, to, len, len, err);
+		return vmdk_grain_unpack(s, scratch, chunk->stored, chunk->stored_len, index, to,
+					 len, len, err);
 	if (!scratch->grain) {
 		scratch->grain = malloc(s->grain_size);
 		if (!scratch->grain)
 			return error_nomem(err, s->grain_size);
 	}
-	rc = vmdk_grain_unpack(s, scratch, chunk->stored, chunk->stored_len, index, scratch->grain, s->grain_size,
-			       (size_t)chunk->len, err);
+	rc = vmdk_grain_unpack(s, scratch, chunk->stored, chunk->stored_len, index, scratch->grain,
+			       s->grain_size, (size_t)chunk->len, err);
 	if (rc == 0)
 		memcpy(to, scratch->grain + (off - chunk->off), len);
 	return rc;
 }
 
-static int stream_read_disk(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf, size_t len,
-			    struct tranship_error *err)
+static int stream_read_disk(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf,
+			    size_t len, struct tranship_error *err)
 {
 	struct vmdk_stream *vs = stream_of(disk);
 	unsigned char *to = buf;
@@ -251,10 +260,13 @@ static int stream_read_disk(struct tranship_disk *disk, void *scratch, uint64_t 
 }
 
 /* Counts the grains that the tables in [gd, overhead) name; the pipe stands at the directory. */
-static int count_grains(struct vmdk_stream *vs, const struct vmdk_header *h, struct tranship_error *err)
+static int count_grains(struct vmdk_stream *vs, const struct vmdk_header *h,
+			struct tranship_error *err)
 {
-	uint64_t entries = vmdk_gd_entries(h), sector = h->gd_offset + vmdk_gd_sectors(h), count = 0, i;
-	size_t gd_bytes = (size_t)vmdk_gd_sectors(h) * VMDK_SECTOR, gt_bytes = (size_t)vmdk_gt_sectors(h) * VMDK_SECTOR;
+	uint64_t entries = vmdk_gd_entries(h), sector = h->gd_offset + vmdk_gd_sectors(h),
+		 count = 0, i;
+	size_t gd_bytes = (size_t)vmdk_gd_sectors(h) * VMDK_SECTOR,
+	       gt_bytes = (size_t)vmdk_gt_sectors(h) * VMDK_SECTOR;
 	unsigned char *gd = malloc(gd_bytes + gt_bytes + 1), *gt = gd + gd_bytes;
 	int rc;
 
@@ -267,7 +279,8 @@ static int count_grains(struct vmdk_stream *vs, const struct vmdk_header *h, str
 
 		if (at == 0)
 			continue;
-		if (at < sector || at + vmdk_gt_sectors(h) > h->overhead) /* tables in an order of their own */
+		if (at < sector ||
+		    at + vmdk_gt_sectors(h) > h->overhead) /* tables in an order of their own */
 			goto out;
 		rc = stream_skip(vs->stream, (at - sector) * VMDK_SECTOR, err);
 		if (rc == 0)
@@ -283,8 +296,10 @@ out:
 	return rc;
 }
 
-/* The way from the header to the first grain: the descriptor, then tables in front if there are any. */
-static int skip_to_grains(struct vmdk_stream *vs, const struct vmdk_header *h, struct tranship_error *err)
+/* The way from the header to the first grain: the descriptor, then tables in front if there are
+ * any. */
+static int skip_to_grains(struct vmdk_stream *vs, const struct vmdk_header *h,
+			  struct tranship_error *err)
 {
 	uint64_t pos = VMDK_HEADER_SIZE, end = h->overhead * VMDK_SECTOR;
 	size_t len = (size_t)h->descriptor_sectors * VMDK_SECTOR;
@@ -319,13 +334,14 @@ static int check_streamable(const struct vmdk_header *h, struct tranship_error *
 
 	if ((h->flags & need) != need)
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "vmdk: only a stream-optimized disk can be read from a pipe; this one needs a file");
+				 "vmdk: only a stream-optimized disk can be read from a pipe; this "
+				 "one needs a file");
 	if (h->overhead == 0 || h->overhead > UINT32_MAX ||
 	    !range_ok(h->descriptor_offset, h->descriptor_sectors, h->overhead) ||
 	    h->descriptor_sectors > VMDK_EMBEDDED_MAX / VMDK_SECTOR)
 		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vmdk: overhead of %" PRIu64 " sectors, descriptor of %" PRIu64 " at %" PRIu64
-				 ": they do not fit",
+				 "vmdk: overhead of %" PRIu64 " sectors, descriptor of %" PRIu64
+				 " at %" PRIu64 ": they do not fit",
 				 h->overhead, h->descriptor_sectors, h->descriptor_offset);
 	return 0;
 }
@@ -389,8 +405,8 @@ static int open_header(struct vmdk_stream *vs, struct stream *stream, struct tra
 	return skip_to_grains(vs, &s->header, err);
 }
 
-int vmdk_stream_open(struct stream *stream, const struct open_params *params, struct tranship_disk **out,
-		     struct tranship_error *err)
+int vmdk_stream_open(struct stream *stream, const struct open_params *params,
+		     struct tranship_disk **out, struct tranship_error *err)
 {
 	struct vmdk_stream *vs = calloc(1, sizeof(*vs));
 	int rc;
@@ -403,7 +419,8 @@ int vmdk_stream_open(struct stream *stream, const struct open_params *params, st
 	vs->vmdk.parent_cid = VMDK_NO_PARENT;
 	vs->vmdk.extents = calloc(1, sizeof(*vs->vmdk.extents));
 	vs->stream = stream;
-	rc = vs->vmdk.extents ? open_header(vs, stream, err) : error_nomem(err, sizeof(*vs->vmdk.extents));
+	rc = vs->vmdk.extents ? open_header(vs, stream, err)
+			      : error_nomem(err, sizeof(*vs->vmdk.extents));
 	if (rc) {
 		vs->stream = NULL; /* stays the caller's */
 		disk_fini(&vs->vmdk.disk);

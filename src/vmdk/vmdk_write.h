@@ -30,19 +30,23 @@ int vmdk_create_sparse(const struct vmdk_new *new, bool split, struct tranship_w
 		       struct tranship_error *err);
 int vmdk_create_flat(const struct vmdk_new *new, bool split, struct tranship_writer **out,
 		     struct tranship_error *err);
-int vmdk_create_stream(const struct vmdk_new *new, struct tranship_writer **out, struct tranship_error *err);
+int vmdk_create_stream(const struct vmdk_new *new, struct tranship_writer **out,
+		       struct tranship_error *err);
 
-/* The name of a file of the image as a descriptor takes it: NAME without ".vmdk", then the suffix. malloc'ed. */
-int vmdk_file_name(const struct output *output, const char *suffix, char **out, struct tranship_error *err);
+/* The name of a file of the image as a descriptor takes it: NAME without ".vmdk", then the suffix.
+ * malloc'ed. */
+int vmdk_file_name(const struct output *output, const char *suffix, char **out,
+		   struct tranship_error *err);
 
 /* A whole descriptor of one extent, padded with zeros to VMDK_DESCRIPTOR_SECTORS. */
-int vmdk_embedded_descriptor(const struct vmdk_new *new, struct buffer *out, struct tranship_error *err);
+int vmdk_embedded_descriptor(const struct vmdk_new *new, struct buffer *out,
+			     struct tranship_error *err);
 
 /* A tree of files for a split image, while it is written: the extent lines and the file at hand. */
 struct vmdk_split {
 	struct vmdk_new new;
-	const char *type;  /* of the extents: "SPARSE", "FLAT" */
-	char letter;       /* in their names; 0: one extent, called "-flat" */
+	const char *type; /* of the extents: "SPARSE", "FLAT" */
+	char letter;      /* in their names; 0: one extent, called "-flat" */
 	uint64_t extent_sectors;
 	uint64_t next_sector; /* of the disk, where the next extent begins */
 	unsigned count;

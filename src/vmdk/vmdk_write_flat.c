@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* monolithicFlat and twoGbMaxExtentFlat: a descriptor, and the disk in one file or in pieces of 2047 MiB. */
+/* monolithicFlat and twoGbMaxExtentFlat: a descriptor, and the disk in one file or in pieces of
+ * 2047 MiB. */
 #include "vmdk/vmdk_write.h"
 
 #include "base/checked.h"
@@ -44,8 +45,8 @@ static int reach(struct flat_writer *flat, uint64_t off, struct tranship_error *
 	return 0;
 }
 
-static int flat_put(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored, size_t stored_len,
-		    struct tranship_error *err)
+static int flat_put(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored,
+		    size_t stored_len, struct tranship_error *err)
 {
 	struct flat_writer *flat = flat_of(w);
 	const unsigned char *from = stored;
@@ -68,7 +69,8 @@ static int flat_put(struct tranship_writer *w, uint64_t off, uint64_t len, const
 	return 0;
 }
 
-static int flat_zero(struct tranship_writer *w, uint64_t off, uint64_t len, struct tranship_error *err)
+static int flat_zero(struct tranship_writer *w, uint64_t off, uint64_t len,
+		     struct tranship_error *err)
 {
 	return reach(flat_of(w), off + len - 1, err); /* the files are made of zeros */
 }
@@ -76,7 +78,9 @@ static int flat_zero(struct tranship_writer *w, uint64_t off, uint64_t len, stru
 static int flat_finish(struct tranship_writer *w, struct tranship_error *err)
 {
 	struct flat_writer *flat = flat_of(w);
-	int rc = flat->file || w->size > 0 ? 0 : reach(flat, 0, err); /* a disk of no bytes has a file, too */
+	int rc = flat->file || w->size > 0
+			 ? 0
+			 : reach(flat, 0, err); /* a disk of no bytes has a file, too */
 
 	if (rc == 0)
 		rc = output_extra_done(flat->split.new.output, err);
@@ -114,11 +118,12 @@ int vmdk_create_flat(const struct vmdk_new *new, bool split, struct tranship_wri
 	flat = calloc(1, sizeof(*flat));
 	if (!flat)
 		return error_nomem(err, sizeof(*flat));
-	writer_init(&flat->writer, &flat_ops, new->sectors * VMDK_SECTOR, VMDK_SECTOR);
-	flat->split = (struct vmdk_split){ .new = *new,
-					   .type = "FLAT",
-					   .letter = split ? 'f' : 0,
-					   .extent_sectors = split ? VMDK_SPLIT_SECTORS : UINT64_MAX };
+	writer_init(&flat->writer, &flat_ops, new->sectors *VMDK_SECTOR, VMDK_SECTOR);
+	flat->split =
+		(struct vmdk_split){ .new = *new,
+				     .type = "FLAT",
+				     .letter = split ? 'f' : 0,
+				     .extent_sectors = split ? VMDK_SPLIT_SECTORS : UINT64_MAX };
 	*out = &flat->writer;
 	return 0;
 }

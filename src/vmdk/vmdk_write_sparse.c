@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * monolithicSparse and twoGbMaxExtentSparse (VMware, "Virtual Disk Format 5.0", "Hosted Sparse Extents").
+ * monolithicSparse and twoGbMaxExtentSparse (VMware, "Virtual Disk Format 5.0", "Hosted Sparse
+ * Extents").
  *
- * All tables stand in front, twice, as VMware writes them: descriptor, redundant directory and tables,
- * directory and tables, grains. Grains are appended in the order of the disk, so one grain table at a time is
- * open; tables without a grain are never written and stay holes of the file.
+ * All tables stand in front, twice, as VMware writes them: descriptor, redundant directory and
+ * tables, directory and tables, grains. Grains are appended in the order of the disk, so one grain
+ * table at a time is open; tables without a grain are never written and stay holes of the file.
  */
 #include "vmdk/vmdk_write.h"
 
@@ -90,7 +91,8 @@ static int file_begin(struct sparse_file *f, struct tranship_file *file, uint64_
 	struct layout *l = &f->layout;
 	int rc;
 
-	*f = (struct sparse_file){ .file = file, .layout = make_layout(capacity, descriptor_sectors) };
+	*f = (struct sparse_file){ .file = file,
+				   .layout = make_layout(capacity, descriptor_sectors) };
 	f->next_sector = l->overhead;
 	rc = write_directory(file, l->rgd, l->rgt, l->tables, err);
 	return rc ? rc : write_directory(file, l->gd, l->gt, l->tables, err);
@@ -104,9 +106,11 @@ static int write_table(struct sparse_file *f, struct tranship_error *err)
 
 	if (!f->table_used)
 		return 0;
-	rc = file_write(f->file, (f->layout.rgt + at) * VMDK_SECTOR, f->entries, sizeof(f->entries), err);
+	rc = file_write(f->file, (f->layout.rgt + at) * VMDK_SECTOR, f->entries, sizeof(f->entries),
+			err);
 	if (rc == 0)
-		rc = file_write(f->file, (f->layout.gt + at) * VMDK_SECTOR, f->entries, sizeof(f->entries), err);
+		rc = file_write(f->file, (f->layout.gt + at) * VMDK_SECTOR, f->entries,
+				sizeof(f->entries), err);
 	memset(f->entries, 0, sizeof(f->entries));
 	f->table_used = false;
 	return rc;
@@ -121,10 +125,11 @@ static int file_put(struct sparse_file *f, uint64_t off, const unsigned char *da
 	int rc;
 
 	if (!narrow32_ok(f->next_sector + count * VMDK_GRAIN_SECTORS, &end))
-		return error_set(err, TRANSHIP_ELIMIT,
-				 "vmdk: a sparse file ends at 2 TiB, its tables cannot name sector %" PRIu64
-				 "; take a flat subformat, or vhdx",
-				 f->next_sector + count * VMDK_GRAIN_SECTORS);
+		return error_set(
+			err, TRANSHIP_ELIMIT,
+			"vmdk: a sparse file ends at 2 TiB, its tables cannot name sector %" PRIu64
+			"; take a flat subformat, or vhdx",
+			f->next_sector + count * VMDK_GRAIN_SECTORS);
 	rc = file_write(f->file, f->next_sector * VMDK_SECTOR, data, len, err);
 	for (i = 0; i < count && rc == 0; i++, grain++) {
 		if (grain / VMDK_GTES_PER_GT != f->table) {
@@ -139,7 +144,8 @@ static int file_put(struct sparse_file *f, uint64_t off, const unsigned char *da
 	return rc;
 }
 
-static int file_finish(struct sparse_file *f, const struct buffer *descriptor, struct tranship_error *err)
+static int file_finish(struct sparse_file *f, const struct buffer *descriptor,
+		       struct tranship_error *err)
 {
 	unsigned char raw[VMDK_HEADER_SIZE];
 	struct vmdk_header h = { .version = 1,
@@ -190,8 +196,8 @@ static int reach(struct sparse_writer *w, uint64_t off, struct tranship_error *e
 	return 0;
 }
 
-static int sparse_put(struct tranship_writer *writer, uint64_t off, uint64_t len, const void *stored,
-		      size_t stored_len, struct tranship_error *err)
+static int sparse_put(struct tranship_writer *writer, uint64_t off, uint64_t len,
+		      const void *stored, size_t stored_len, struct tranship_error *err)
 {
 	struct sparse_writer *w = sparse_of(writer);
 	const unsigned char *from = stored;
@@ -214,7 +220,8 @@ static int sparse_put(struct tranship_writer *writer, uint64_t off, uint64_t len
 	return 0;
 }
 
-static int sparse_zero(struct tranship_writer *writer, uint64_t off, uint64_t len, struct tranship_error *err)
+static int sparse_zero(struct tranship_writer *writer, uint64_t off, uint64_t len,
+		       struct tranship_error *err)
 {
 	return reach(sparse_of(writer), off + len - 1, err);
 }
@@ -252,7 +259,8 @@ static uint64_t sparse_full_size(const struct tranship_writer *writer)
 	for (; sectors > 0; sectors -= min_u64(sectors, VMDK_SPLIT_SECTORS)) {
 		uint64_t n = min_u64(sectors, VMDK_SPLIT_SECTORS);
 
-		total += make_layout(n, 0).overhead * VMDK_SECTOR + round_up(n * VMDK_SECTOR, VMDK_GRAIN_SIZE) + 64;
+		total += make_layout(n, 0).overhead * VMDK_SECTOR +
+			 round_up(n * VMDK_SECTOR, VMDK_GRAIN_SIZE) + 64;
 	}
 	return total + 1024;
 }
@@ -282,13 +290,14 @@ int vmdk_create_sparse(const struct vmdk_new *new, bool split, struct tranship_w
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return error_nomem(err, sizeof(*w));
-	writer_init(&w->writer, &sparse_ops, new->sectors * VMDK_SECTOR, VMDK_GRAIN_SIZE);
+	writer_init(&w->writer, &sparse_ops, new->sectors *VMDK_SECTOR, VMDK_GRAIN_SIZE);
 	w->split = (struct vmdk_split){
 		.new = *new, .type = "SPARSE", .letter = 's', .extent_sectors = VMDK_SPLIT_SECTORS
 	};
 	w->is_split = split;
 	if (!split) {
-		rc = file_begin(&w->at, output_main(new->output), new->sectors, VMDK_DESCRIPTOR_SECTORS, err);
+		rc = file_begin(&w->at, output_main(new->output), new->sectors,
+				VMDK_DESCRIPTOR_SECTORS, err);
 		w->open = true;
 		w->len = UINT64_MAX;
 	}

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * streamOptimized (VMware, "Virtual Disk Format 5.0", "Stream-Optimized Compressed Sparse Extents"), written
- * front to back so that it can go to a pipe: header, descriptor, packed grains; behind the grains of each grain
- * table that table; at the end the directory, the footer and the end-of-stream marker. Version 3 with markers
- * and a footer is what ESXi and OVF tools take; without them (qemu-img) the import is refused.
+ * streamOptimized (VMware, "Virtual Disk Format 5.0", "Stream-Optimized Compressed Sparse
+ * Extents"), written front to back so that it can go to a pipe: header, descriptor, packed grains;
+ * behind the grains of each grain table that table; at the end the directory, the footer and the
+ * end-of-stream marker. Version 3 with markers and a footer is what ESXi and OVF tools take;
+ * without them (qemu-img) the import is refused.
  */
 #include "vmdk/vmdk_write.h"
 
@@ -66,18 +67,20 @@ static int stream_scratch_new(struct tranship_writer *w, void **out, struct tran
 }
 
 /* Appends one grain as it stands in the file: marker, packed bytes, zeros up to the next sector. */
-static int encode_grain(struct stream_scratch *scratch, uint64_t lba, const void *grain, struct buffer *out,
-			struct tranship_error *err)
+static int encode_grain(struct stream_scratch *scratch, uint64_t lba, const void *grain,
+			struct buffer *out, struct tranship_error *err)
 {
 	size_t total, padded;
 	unsigned char *to;
 	size_t packed;
-	int rc = buffer_reserve(out, VMDK_GRAIN_MARKER_SIZE + deflate_bound(VMDK_GRAIN_SIZE) + VMDK_SECTOR, err);
+	int rc = buffer_reserve(
+		out, VMDK_GRAIN_MARKER_SIZE + deflate_bound(VMDK_GRAIN_SIZE) + VMDK_SECTOR, err);
 
 	if (rc)
 		return rc;
 	to = out->bytes + out->len;
-	rc = deflater_run(scratch->deflater, grain, VMDK_GRAIN_SIZE, to + VMDK_GRAIN_MARKER_SIZE, &packed, err);
+	rc = deflater_run(scratch->deflater, grain, VMDK_GRAIN_SIZE, to + VMDK_GRAIN_MARKER_SIZE,
+			  &packed, err);
 	if (rc)
 		return rc;
 	put_le64(to, lba);
@@ -89,8 +92,8 @@ static int encode_grain(struct stream_scratch *scratch, uint64_t lba, const void
 	return 0;
 }
 
-static int stream_encode(struct tranship_writer *w, void *arg, uint64_t off, const void *data, size_t len,
-			 struct buffer *out, struct tranship_error *err)
+static int stream_encode(struct tranship_writer *w, void *arg, uint64_t off, const void *data,
+			 size_t len, struct buffer *out, struct tranship_error *err)
 {
 	struct stream_scratch *scratch = arg;
 	const unsigned char *from = data;
@@ -114,7 +117,8 @@ static int stream_encode(struct tranship_writer *w, void *arg, uint64_t off, con
 	return rc;
 }
 
-static int append(struct stream_writer *w, const void *bytes, size_t len, struct tranship_error *err)
+static int append(struct stream_writer *w, const void *bytes, size_t len,
+		  struct tranship_error *err)
 {
 	int rc = file_write(w->file, w->next_sector * VMDK_SECTOR, bytes, len, err);
 
@@ -122,7 +126,8 @@ static int append(struct stream_writer *w, const void *bytes, size_t len, struct
 	return rc;
 }
 
-static int append_marker(struct stream_writer *w, uint32_t type, uint64_t sectors, struct tranship_error *err)
+static int append_marker(struct stream_writer *w, uint32_t type, uint64_t sectors,
+			 struct tranship_error *err)
 {
 	unsigned char raw[VMDK_SECTOR];
 
@@ -153,42 +158,48 @@ static int write_table(struct stream_writer *w, struct tranship_error *err)
 }
 
 /* How many of the stored grains belong to the table of the first, and how many bytes they take. */
-static size_t grains_of_table(const unsigned char *stored, size_t stored_len, uint64_t grain, size_t *bytes)
+static size_t grains_of_table(const unsigned char *stored, size_t stored_len, uint64_t grain,
+			      size_t *bytes)
 {
 	size_t count = 0, at = 0;
 
 	do {
-		at += (size_t)round_up(VMDK_GRAIN_MARKER_SIZE + get_le32(stored + at + 8), VMDK_SECTOR);
+		at += (size_t)round_up(VMDK_GRAIN_MARKER_SIZE + get_le32(stored + at + 8),
+				       VMDK_SECTOR);
 		count++;
 	} while (at < stored_len && (grain + count) % VMDK_GTES_PER_GT != 0);
 	*bytes = at;
 	return count;
 }
 
-static int put_grains(struct stream_writer *w, uint64_t grain, const unsigned char *stored, size_t bytes,
-		      size_t count, struct tranship_error *err)
+static int put_grains(struct stream_writer *w, uint64_t grain, const unsigned char *stored,
+		      size_t bytes, size_t count, struct tranship_error *err)
 {
 	uint64_t sector = w->next_sector;
 	size_t at = 0, i;
 	int rc;
 
-	/* Room for these grains, their table and its marker, all of which 32-bit sectors must reach. */
+	/* Room for these grains, their table and its marker, all of which 32-bit sectors must
+	 * reach. */
 	if (sector + bytes / VMDK_SECTOR + 1 + VMDK_GT_SECTORS > UINT32_MAX)
-		return error_set(err, TRANSHIP_ELIMIT,
-				 "vmdk: a stream ends at 2 TiB, its tables cannot name sector %" PRIu64
-				 "; take a flat subformat, or vhdx",
-				 sector + bytes / VMDK_SECTOR + 1 + VMDK_GT_SECTORS);
+		return error_set(
+			err, TRANSHIP_ELIMIT,
+			"vmdk: a stream ends at 2 TiB, its tables cannot name sector %" PRIu64
+			"; take a flat subformat, or vhdx",
+			sector + bytes / VMDK_SECTOR + 1 + VMDK_GT_SECTORS);
 	rc = append(w, stored, bytes, err);
 	for (i = 0; i < count; i++) {
-		put_le32(w->entries + 4 * ((grain + i) % VMDK_GTES_PER_GT), (uint32_t)(sector + at / VMDK_SECTOR));
-		at += (size_t)round_up(VMDK_GRAIN_MARKER_SIZE + get_le32(stored + at + 8), VMDK_SECTOR);
+		put_le32(w->entries + 4 * ((grain + i) % VMDK_GTES_PER_GT),
+			 (uint32_t)(sector + at / VMDK_SECTOR));
+		at += (size_t)round_up(VMDK_GRAIN_MARKER_SIZE + get_le32(stored + at + 8),
+				       VMDK_SECTOR);
 	}
 	w->table_used = true;
 	return rc;
 }
 
-static int stream_put(struct tranship_writer *writer, uint64_t off, uint64_t len, const void *stored,
-		      size_t stored_len, struct tranship_error *err)
+static int stream_put(struct tranship_writer *writer, uint64_t off, uint64_t len,
+		      const void *stored, size_t stored_len, struct tranship_error *err)
 {
 	struct stream_writer *w = stream_of(writer);
 	const unsigned char *from = stored;
@@ -212,7 +223,8 @@ static int stream_put(struct tranship_writer *writer, uint64_t off, uint64_t len
 	return rc;
 }
 
-static int stream_zero(struct tranship_writer *w, uint64_t off, uint64_t len, struct tranship_error *err)
+static int stream_zero(struct tranship_writer *w, uint64_t off, uint64_t len,
+		       struct tranship_error *err)
 {
 	(void)w;
 	(void)off;
@@ -256,10 +268,12 @@ static uint64_t stream_full_size(const struct tranship_writer *writer)
 {
 	const struct stream_writer *w = (const struct stream_writer *)writer;
 	uint64_t grains = div_up(writer->size, VMDK_GRAIN_SIZE);
-	uint64_t grain = round_up(VMDK_GRAIN_MARKER_SIZE + deflate_bound(VMDK_GRAIN_SIZE), VMDK_SECTOR);
+	uint64_t grain =
+		round_up(VMDK_GRAIN_MARKER_SIZE + deflate_bound(VMDK_GRAIN_SIZE), VMDK_SECTOR);
 	uint64_t tables = vmdk_gd_entries(&w->header) * (1 + VMDK_GT_SECTORS) * VMDK_SECTOR;
 
-	return (OVERHEAD_SECTORS + vmdk_gd_sectors(&w->header) + 4) * VMDK_SECTOR + grains * grain + tables;
+	return (OVERHEAD_SECTORS + vmdk_gd_sectors(&w->header) + 4) * VMDK_SECTOR + grains * grain +
+	       tables;
 }
 
 static void stream_writer_close(struct tranship_writer *writer)
@@ -296,19 +310,21 @@ static int begin(struct stream_writer *w, const struct vmdk_new *new, struct tra
 	return rc;
 }
 
-int vmdk_create_stream(const struct vmdk_new *new, struct tranship_writer **out, struct tranship_error *err)
+int vmdk_create_stream(const struct vmdk_new *new, struct tranship_writer **out,
+		       struct tranship_error *err)
 {
 	struct stream_writer *w = calloc(1, sizeof(*w));
 	int rc;
 
 	if (!w)
 		return error_nomem(err, sizeof(*w));
-	writer_init(&w->writer, &stream_ops, new->sectors * VMDK_SECTOR, VMDK_GRAIN_SIZE);
+	writer_init(&w->writer, &stream_ops, new->sectors *VMDK_SECTOR, VMDK_GRAIN_SIZE);
 	w->file = output_main(new->output);
 	w->level = new->level;
 	w->next_sector = OVERHEAD_SECTORS;
 	w->header = (struct vmdk_header){ .version = 3,
-					  .flags = VMDK_FLAG_NEWLINE_TEST | VMDK_FLAG_COMPRESSED | VMDK_FLAG_MARKERS,
+					  .flags = VMDK_FLAG_NEWLINE_TEST | VMDK_FLAG_COMPRESSED |
+						   VMDK_FLAG_MARKERS,
 					  .capacity = new->sectors,
 					  .grain_sectors = VMDK_GRAIN_SECTORS,
 					  .descriptor_offset = 1,
