@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,6 +94,7 @@ static bool value_ok(const struct tranship_option_info *info, const char *value)
 		return tranship_parse_size(value, &number) == 0;
 	if (strcmp(info->type, "int") == 0)
 		return *value != '\0' && strlen(value) <= 10 &&
+		       strtol(value, NULL, 10) <= INT_MAX &&
 		       strspn(value, "0123456789") == strlen(value);
 	if (strcmp(info->type, "bool") == 0)
 		return is_true(value) || is_false(value);
@@ -208,6 +210,13 @@ uint64_t options_size(const struct options *o, const char *name, uint64_t fallba
 	uint64_t number;
 
 	return value && tranship_parse_size(value, &number) == 0 ? number : fallback;
+}
+
+int options_int(const struct options *o, const char *name, int fallback)
+{
+	const char *value = options_text(o, name, NULL);
+
+	return value ? (int)strtol(value, NULL, 10) : fallback;
 }
 
 bool options_bool(const struct options *o, const char *name, bool fallback)

@@ -22,6 +22,7 @@ void options_free(struct options *o);
 const char *options_text(const struct options *o, const char *name, const char *fallback);
 /* These were checked when they were parsed. */
 uint64_t options_size(const struct options *o, const char *name, uint64_t fallback);
+int options_int(const struct options *o, const char *name, int fallback);
 bool options_bool(const struct options *o, const char *name, bool fallback);
 
 #endif

@@ -113,6 +113,18 @@ static int open_partial(int folder, const char *partial, int flags, int *out,
 	return error_set(err, TRANSHIP_EBUSY, "other runs are writing '%s'", partial);
 }
 
+/* A file that another program has open (a running machine's disk) is not replaced beneath it. */
+static int check_unused(const struct output *o, const char *name, struct tranship_error *err)
+{
+	int fd = openat(o->folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW), rc;
+
+	if (fd < 0) /* not readable: nothing can be said */
+		return 0;
+	rc = lock_exclusive(fd, err);
+	close(fd);
+	return rc ? error_in_file(err, rc, name) : 0;
+}
+
 /* Opens the partial file for `name`, which takes the mode and the owner of what it will replace. */
 static int pending_open(struct output *o, struct pending *p, const char *name, bool *existed,
 			struct tranship_error *err)
@@ -130,6 +142,9 @@ static int pending_open(struct output *o, struct pending *p, const char *name, b
 		return error_sys(err, EEXIST, "'%s' is not replaced", name);
 	if (*existed && faccessat(o->folder, name, W_OK, AT_EACCESS) < 0)
 		return error_sys(err, errno, "'%s' is not writable", name);
+	rc = *existed ? check_unused(o, name, err) : 0;
+	if (rc)
+		return rc;
 	p->name = strdup(name);
 	p->partial = malloc(cap);
 	if (!p->name || !p->partial)
