@@ -273,9 +273,14 @@ void cli_catch_signals(void)
 {
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction old;
+	size_t i;
+
+	/* What the caller ignores (nohup) stays ignored. */
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
 }
 
 int cli_exit_code(const struct tranship_error *err)
@@ -283,10 +288,10 @@ int cli_exit_code(const struct tranship_error *err)
 	return err->code == TRANSHIP_ECANCELED && caught ? 128 + caught : EXIT_ERROR;
 }
 
-int cli_flush(int code)
+int cli_flush(int code, int trouble)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
 	cli_error("writing to standard output failed: %m");
-	return code == EXIT_OK ? EXIT_ERROR : code;
+	return code == EXIT_OK ? trouble : code;
 }

@@ -9,7 +9,7 @@
 #include <jansson.h>
 
 /* Exit codes. compare and check have more of their own, as in qemu-img. */
-enum { EXIT_OK = 0, EXIT_ERROR = 1, EXIT_USAGE = 2 };
+enum { EXIT_OK = 0, EXIT_ERROR = 1, EXIT_USAGE = 2, EXIT_TROUBLE = 2 /* of compare */ };
 
 /* The name under which the program was called; messages begin with it. */
 extern const char *cli_name;
@@ -73,8 +73,9 @@ void cli_catch_signals(void);
 /* The exit code for an operation that failed: 128 + signal if it was interrupted. */
 int cli_exit_code(const struct tranship_error *err);
 
-/* Closes standard output, which is when a full disk shows. */
-int cli_flush(int code);
+/* Ends standard output, which is when a full disk shows: `trouble` where `code` said that all is
+ * well. */
+int cli_flush(int code, int trouble);
 
 int cmd_info(int argc, char **argv);
 int cmd_map(int argc, char **argv);

@@ -14,7 +14,7 @@ struct compare_args {
 };
 
 /* As in qemu-img. */
-enum { EXIT_SAME = 0, EXIT_DIFFERENT = 1, EXIT_TROUBLE = 2 };
+enum { EXIT_SAME = 0, EXIT_DIFFERENT = 1 };
 
 static const struct argp_option options[] = {
 	{ NULL, 'F', "FORMAT", 0, "Format of the second image (default: found out by looking)", 0 },

@@ -202,12 +202,12 @@ static int convert(struct convert_args *args)
 	create.size = tranship_disk_size(disk);
 	create.flags |= args->flags;
 	create.source = disk;
-	say_in_place(args);
 	cli_catch_signals();
 	rc = tranship_create(args->to, &create, &writer, &err);
 	if (rc) {
 		cli_report(args->to, &err);
 	} else {
+		say_in_place(args);
 		rc = copy(args, disk, writer, &err);
 		if (rc)
 			cli_error("converting '%s' to '%s' failed: %s", args->from,

@@ -13,14 +13,16 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 	const char *help;
+	int trouble; /* exit code when what was found out cannot be printed */
 } commands[] = {
-	{ "info", cmd_info, "say what an image is" },
-	{ "map", cmd_map, "list which parts of the disk are data, and where they stand" },
-	{ "convert", cmd_convert, "copy a disk into another format" },
-	{ "create", cmd_create, "make an empty image" },
-	{ "compare", cmd_compare, "compare the content of two disks" },
-	{ "check", cmd_check, "check the structure of an image" },
-	{ "measure", cmd_measure, "say how large a converted image would be" },
+	{ "info", cmd_info, "say what an image is", EXIT_ERROR },
+	{ "map", cmd_map, "list which parts of the disk are data, and where they stand",
+	  EXIT_ERROR },
+	{ "convert", cmd_convert, "copy a disk into another format", EXIT_ERROR },
+	{ "create", cmd_create, "make an empty image", EXIT_ERROR },
+	{ "compare", cmd_compare, "compare the content of two disks", EXIT_TROUBLE },
+	{ "check", cmd_check, "check the structure of an image", EXIT_ERROR },
+	{ "measure", cmd_measure, "say how large a converted image would be", EXIT_ERROR },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -64,7 +66,8 @@ int main(int argc, char **argv)
 	if (argc > 0)
 		cli_name = slash ? slash + 1 : argv[0];
 	argp_err_exit_status = EXIT_USAGE;
-	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error like any other */
+	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error like any other, */
+	signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files */
 	raise_file_limit();
 	if (argc < 2) {
 		help(stderr);
@@ -73,18 +76,18 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
 	    strcmp(argv[1], "help") == 0) {
 		help(stdout);
-		return cli_flush(EXIT_OK);
+		return cli_flush(EXIT_OK, EXIT_ERROR);
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
 		printf("tranship version %s\n", tranship_version());
-		return cli_flush(EXIT_OK);
+		return cli_flush(EXIT_OK, EXIT_ERROR);
 	}
 	for (i = 0; i < COMMAND_COUNT; i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
 		snprintf(name, sizeof(name), "%s %s", cli_name, argv[1]);
 		argv[1] = name; /* what argp's usage calls the program */
-		return cli_flush(commands[i].run(argc - 1, argv + 1));
+		return cli_flush(commands[i].run(argc - 1, argv + 1), commands[i].trouble);
 	}
 	cli_error("command '%s' is unknown; '%s --help' lists them", argv[1], cli_name);
 	return EXIT_USAGE;

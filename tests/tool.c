@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What the scripts need and the shell does not have.
- *   test-tool disk FILE SIZE SEED     a sparse raw disk: stretches of random bytes, text, zeros and holes
- *   test-tool poke FILE OFFSET HEX    overwrites bytes
- *   test-tool sum-vhd FILE            makes the checksums of a VHD right again
+ *   test-tool disk FILE SIZE SEED     a sparse raw disk: stretches of random bytes, text, zeros and
+ * holes test-tool poke FILE OFFSET HEX    overwrites bytes test-tool sum-vhd FILE            makes
+ * the checksums of a VHD right again test-tool end FILE                prints the offset behind the
+ * last byte that is not zero
  */
 #include "base/bytes.h"
 
@@ -40,7 +41,9 @@ static int make_disk(const char *path, uint64_t size)
 	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
 		return die(path);
 	while (at < size) {
-		uint64_t longest = next() % 16 == 0 ? size / 4 + 1 : next() % 4 == 0 ? sizeof(buf) : 70000;
+		uint64_t longest = next() % 16 == 0  ? size / 4 + 1
+				   : next() % 4 == 0 ? sizeof(buf)
+						     : 70000;
 		uint64_t len = next() % longest + 1, kind = next() % 4, i;
 
 		len = len < size - at ? len : size - at;
@@ -50,9 +53,10 @@ static int make_disk(const char *path, uint64_t size)
 		}
 		len = len < sizeof(buf) ? len : sizeof(buf);
 		for (i = 0; i < len; i++)
-			buf[i] = kind == 0 ? (unsigned char)next() :
-				 kind == 1 ? (unsigned char)"tranship moves disks. "[(at + i) % 22] :
-					     0;
+			buf[i] = kind == 0 ? (unsigned char)next()
+				 : kind == 1
+					 ? (unsigned char)"tranship moves disks. "[(at + i) % 22]
+					 : 0;
 		if (pwrite(fd, buf, (size_t)len, (off_t)at) != (ssize_t)len)
 			return die(path);
 		at += len;
@@ -111,6 +115,25 @@ static int sum_vhd(const char *path)
 	return close(fd) < 0 ? die(path) : 0;
 }
 
+static int print_end(const char *path)
+{
+	static unsigned char buf[1 << 16];
+	int fd = open(path, O_RDONLY);
+	uint64_t at = 0, end = 0;
+	ssize_t n, i;
+
+	if (fd < 0)
+		return die(path);
+	for (; (n = read(fd, buf, sizeof(buf))) > 0; at += (uint64_t)n)
+		for (i = 0; i < n; i++)
+			if (buf[i])
+				end = at + (uint64_t)i + 1;
+	if (n < 0)
+		return die(path);
+	printf("%llu\n", (unsigned long long)end);
+	return close(fd) < 0 ? die(path) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 5 && strcmp(argv[1], "disk") == 0) {
@@ -121,6 +144,9 @@ int main(int argc, char **argv)
 		return poke(argv[2], strtoull(argv[3], NULL, 0), argv[4]);
 	if (argc == 3 && strcmp(argv[1], "sum-vhd") == 0)
 		return sum_vhd(argv[2]);
-	fprintf(stderr, "usage: test-tool disk FILE SIZE SEED | poke FILE OFFSET HEX | sum-vhd FILE\n");
+	if (argc == 3 && strcmp(argv[1], "end") == 0)
+		return print_end(argv[2]);
+	fprintf(stderr, "usage: test-tool disk FILE SIZE SEED | poke FILE OFFSET HEX | sum-vhd "
+			"FILE | end FILE\n");
 	return 2;
 }

@@ -37,17 +37,17 @@ struct tranship_open_options {
 	const char *member; /* the file is a tar archive (an OVA): the name of the member to open */
 	unsigned flags;     /* TRANSHIP_OPEN_* */
 	const struct tranship_policy *policy; /* NULL: no other files */
-	const char *spool_folder; /* where a raw disk of unknown size from a pipe may be kept; NULL:
-				     nowhere */
+	const char *spool_folder; /* where what cannot be read forward from a pipe may be kept;
+				     NULL: nowhere */
 	tranship_warn_fn *warn;   /* NULL: warnings are dropped */
 	void *warn_ctx;
 };
 
 /*
  * Opens the image at path for reading: a regular file, a block device, a pipe, or "-" for standard
- * input. A file whose name ends in ".ova" stands for the disk image in it. A pipe can hold a
- * stream-optimized VMDK, read forward, or a raw disk: one of known size (the option size) is read
- * forward, any other is first put into an unnamed file in `spool_folder`. Other kinds need a file.
+ * input. A file whose name ends in ".ova" is an archive and stands for the disk image in it. From
+ * a pipe a stream-optimized VMDK and a raw disk of known size (the option size) are read forward;
+ * anything else is first put into an unnamed file in `spool_folder`.
  *
  * TRANSHIP_ECORRUPT, TRANSHIP_EUNSUPPORTED: what is wrong with the image; TRANSHIP_EDENIED: it
  * refers to another file that the policy does not allow; TRANSHIP_EBUSY: another program is writing

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Images of other people's formats. What no format here claims is raw, and such an image would be copied as if its
- * headers were a disk; people who want just that say so by naming the format.
+ * Images of other people's formats. What no format here claims is raw, and such an image would be
+ * copied as if its headers were a disk; people who want just that say so by naming the format.
  */
 #include "core/format.h"
 
@@ -26,7 +26,8 @@ const char *foreign_format(const struct probe_input *in)
 
 	for (i = 0; i < sizeof(signatures) / sizeof(signatures[0]); i++)
 		if (in->head_len >= signatures[i].off + signatures[i].len &&
-		    memcmp(in->head + signatures[i].off, signatures[i].magic, signatures[i].len) == 0)
+		    memcmp(in->head + signatures[i].off, signatures[i].magic, signatures[i].len) ==
+			    0)
 			return signatures[i].name;
 	return NULL;
 }

@@ -28,7 +28,6 @@ struct open_params {
 	const struct options *options;
 	unsigned flags; /* TRANSHIP_OPEN_* */
 	struct resolver *resolver;
-	const char *spool_folder; /* for what must be kept of a pipe; NULL: none */
 	tranship_warn_fn *warn;
 	void *warn_ctx;
 };
@@ -49,7 +48,10 @@ struct format {
 	/* Takes over the file on success. NULL: cannot be read. */
 	int (*open)(struct tranship_file *file, const struct open_params *params,
 		    struct tranship_disk **out, struct tranship_error *err);
-	/* Takes over the stream on success. NULL: cannot be read from a pipe. */
+	/* Whether open_stream reads what begins so forward; else a pipe is put into a temporary
+	 * file. NULL: never. */
+	bool (*streams)(const struct probe_input *in, const struct options *options);
+	/* Takes over the stream on success. */
 	int (*open_stream)(struct stream *stream, const struct open_params *params,
 			   struct tranship_disk **out, struct tranship_error *err);
 	/* The output stays core's. NULL: cannot be written. */
@@ -65,11 +67,13 @@ struct format {
 /* By name or alias; NULL if there is none. */
 const struct format *format_find(const char *name);
 
-/* The row whose probe says yes; what nobody knows is raw, unless it is known to be something else. */
+/* The row whose probe says yes; what nobody knows is raw, unless it is known to be something else.
+ */
 int format_probe(const struct probe_input *in, const struct format **out,
 		 struct tranship_error *err);
 
-/* The name of a format that is not read and that the file seems to be of; NULL: none (foreign.c). */
+/* The name of a format that is not read and that the file seems to be of; NULL: none (foreign.c).
+ */
 const char *foreign_format(const struct probe_input *in);
 
 /* Creates a writer that keeps nothing and counts (output_count). */

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "io/file_local.h"
 #include "io/file_part.h"
+#include "io/spool.h"
 #include "io/tar.h"
 
 #include <errno.h>
@@ -75,6 +76,17 @@ static bool names_an_image(const char *name)
 	return false;
 }
 
+static int sparse_member(const char *name, struct tranship_error *err)
+{
+	char shown[200];
+
+	text_escape(shown, sizeof(shown), name, strlen(name));
+	return error_set(err, TRANSHIP_EUNSUPPORTED,
+			 "the archive keeps '%s' without its holes (sparse): it must be unpacked "
+			 "to be read",
+			 shown);
+}
+
 static int consider_member(void *ctx, const struct tar_member *member)
 {
 	struct member_search *search = ctx;
@@ -121,6 +133,8 @@ static int open_member(struct tranship_file *archive, const char *wanted,
 		rc = error_set(err, TRANSHIP_EINVAL,
 			       "the archive has several disk images, one must be named: %s",
 			       search->names);
+	} else if (search->found.sparse) {
+		rc = sparse_member(search->found.name, err);
 	} else {
 		rc = tranship_file_part(archive, search->found.off, search->found.size, out, err);
 	}
@@ -198,42 +212,55 @@ static bool name_ends_in_ova(const char *path)
 
 /* An archive is only taken for one when it is called .ova or a member was asked for: a guest may
  * write a tar. */
-static int open_any(struct tranship_file *file, const char *path,
+static int open_any(struct tranship_file *file, const char *path, bool has_folder,
 		    const struct tranship_open_options *options, struct tranship_disk **out,
 		    struct tranship_error *err)
 {
-	bool archive = options->member != NULL;
+	struct tranship_file *member;
 	int rc;
 
-	if (!archive && path && name_ends_in_ova(path) && !options->format) {
-		unsigned char head[512];
-
-		if (tranship_file_size(file) >= sizeof(head)) {
-			rc = tranship_file_read(file, 0, head, sizeof(head), err);
-			if (rc)
-				return rc;
-			archive = tar_recognise(head, sizeof(head));
-		}
-	}
-	if (archive) {
-		struct tranship_file *member;
-
-		rc = open_member(file, options->member, &member, err);
-		if (rc)
-			return rc;
-		rc = open_disk(member, path, false, options, out, err);
-		if (rc) /* give the archive back to the caller */
-			file_part_release(member);
+	if (!options->member && (options->format || !path || !name_ends_in_ova(path)))
+		return open_disk(file, path, has_folder, options, out, err);
+	rc = open_member(file, options->member, &member, err);
+	if (rc)
 		return rc;
-	}
-	return open_disk(file, path, path != NULL, options, out, err);
+	rc = open_disk(member, path, false, options, out, err);
+	if (rc) /* give the archive back to the caller */
+		file_part_release(member);
+	return rc;
 }
 
 int tranship_open_file(struct tranship_file *file, const struct tranship_open_options *options,
 		       struct tranship_disk **out, struct tranship_error *err)
 {
 	*out = NULL;
-	return open_any(file, NULL, options ? options : &default_options, out, err);
+	return open_any(file, NULL, false, options ? options : &default_options, out, err);
+}
+
+/* Now that its end is known the format is looked for again. */
+static int open_spooled(struct stream *stream, const char *format, const char *name,
+			const struct tranship_open_options *options, struct tranship_disk **out,
+			struct tranship_error *err)
+{
+	struct tranship_file *file;
+	int rc;
+
+	if (!options->spool_folder)
+		return error_set(
+			err, TRANSHIP_EINVAL,
+			"%s: from a pipe only a stream-optimized VMDK, and a raw disk with "
+			"the option size, can be read",
+			format);
+	rc = stream_spool(stream, options->spool_folder, &file, err);
+	if (rc)
+		return rc;
+	rc = open_disk(file, name, false, options, out, err);
+	if (rc) {
+		tranship_file_close(file);
+		return rc;
+	}
+	stream_close(stream);
+	return 0;
 }
 
 static int open_stream(int fd, const char *name, const struct tranship_open_options *options,
@@ -244,7 +271,6 @@ static int open_stream(int fd, const char *name, const struct tranship_open_opti
 				  .warn_ctx = options->warn_ctx };
 	struct open_params params = { .name = name,
 				      .flags = options->flags,
-				      .spool_folder = options->spool_folder,
 				      .warn = options->warn,
 				      .warn_ctx = options->warn_ctx };
 	const struct format *format = NULL;
@@ -266,14 +292,13 @@ static int open_stream(int fd, const char *name, const struct tranship_open_opti
 	if (rc == 0 && options->member)
 		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
 			       "a member of an archive cannot be read from a pipe");
-	if (rc == 0 && !format->open_stream)
-		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
-			       "%s: it cannot be read from a pipe, only from a file", format->name);
 	if (rc == 0)
 		rc = resolver_new(NULL, NULL, &params.resolver, err);
 	params.options = parsed;
-	if (rc == 0)
+	if (rc == 0 && format->streams && format->streams(&in, parsed))
 		rc = format->open_stream(stream, &params, out, err);
+	else if (rc == 0)
+		rc = open_spooled(stream, format->name, name, options, out, err);
 	resolver_free(params.resolver);
 	options_free(parsed);
 	if (rc)
@@ -298,7 +323,7 @@ static int open_stdin(const struct tranship_open_options *options, struct transh
 		close(fd);
 		return rc;
 	}
-	rc = open_disk(file, "-", false, options, out, err);
+	rc = open_any(file, "-", false, options, out, err);
 	if (rc)
 		tranship_file_close(file);
 	return rc;
@@ -325,7 +350,7 @@ int tranship_open(const char *path, const struct tranship_open_options *options,
 	rc = tranship_file_open(path, file_flags(options->flags), &file, err);
 	if (rc)
 		return rc;
-	rc = open_any(file, path, options, out, err);
+	rc = open_any(file, path, true, options, out, err);
 	if (rc)
 		tranship_file_close(file);
 	return rc;

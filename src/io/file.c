@@ -125,10 +125,14 @@ int file_zero(struct tranship_file *file, uint64_t off, uint64_t len, struct tra
 	int rc = 0;
 
 	if (file->ops->zero && !file->sequential && len > 0) {
-		rc = file->ops->zero(file->ctx, off, len, err);
-		if (rc == 0)
-			file->size = max_u64(file->size, off + len);
-		return rc;
+		uint64_t old = file->size;
+
+		/* What a longer file gains is zeros. */
+		if (off + len > old && file->ops->resize)
+			rc = file_resize(file, off + len, err);
+		if (rc || off >= old)
+			return rc;
+		return file->ops->zero(file->ctx, off, min_u64(len, old - off), err);
 	}
 	while (len > 0 && rc == 0) {
 		size_t n = (size_t)min_u64(len, sizeof(zeros));

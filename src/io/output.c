@@ -130,6 +130,7 @@ static int pending_open(struct output *o, struct pending *p, const char *name, b
 			struct tranship_error *err)
 {
 	size_t cap = strlen(name) + sizeof(PARTIAL_SUFFIX);
+	char *partial;
 	struct stat st;
 	int fd = -1, rc;
 
@@ -146,11 +147,13 @@ static int pending_open(struct output *o, struct pending *p, const char *name, b
 	if (rc)
 		return rc;
 	p->name = strdup(name);
-	p->partial = malloc(cap);
-	if (!p->name || !p->partial)
+	partial = malloc(cap);
+	if (!p->name || !partial) {
+		free(partial);
 		return error_nomem(err, cap);
-	snprintf(p->partial, cap, "%s%s", name, PARTIAL_SUFFIX);
-	rc = open_partial(o->folder, p->partial, sync_flag(o), &fd, err);
+	}
+	snprintf(partial, cap, "%s%s", name, PARTIAL_SUFFIX);
+	rc = open_partial(o->folder, partial, sync_flag(o), &fd, err);
 	if (rc == 0 && *existed) {
 		/* The owner can be kept by root alone; the mode comes after it, because chown
 		 * clears bits. */
@@ -161,14 +164,15 @@ static int pending_open(struct output *o, struct pending *p, const char *name, b
 	}
 	if (rc == 0)
 		rc = file_local_writer(fd, o->params.cache, false, &p->file, err);
-	if (rc && fd >= 0) {
-		unlinkat(o->folder, p->partial, 0);
+	if (rc == 0) {
+		p->partial = partial;
+		return 0;
+	}
+	if (fd >= 0) {
+		unlinkat(o->folder, partial, 0);
 		close(fd);
 	}
-	if (rc) {
-		free(p->partial);
-		p->partial = NULL;
-	}
+	free(partial);
 	return rc;
 }
 

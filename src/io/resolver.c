@@ -41,9 +41,12 @@ int resolver_new(const char *path, const struct tranship_policy *policy, struct 
 		const char *slash = strrchr(path, '/');
 		char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
 
+		if (!folder) {
+			free(r);
+			return error_nomem(err, strlen(path) + 1);
+		}
 		/* A folder that may be searched but not read is no obstacle. */
-		if (folder)
-			r->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		r->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		free(folder);
 	}
 	*out = r;
@@ -133,7 +136,7 @@ static int open_listed(const struct tranship_policy *policy, const char *hint, c
 		size_t len = strlen(policy->folders[i]);
 		int folder;
 
-		while (len > 1 && policy->folders[i][len - 1] == '/')
+		while (len > 0 && policy->folders[i][len - 1] == '/')
 			len--;
 		if (strncmp(hint, policy->folders[i], len) != 0 || hint[len] != '/')
 			continue;
@@ -190,6 +193,7 @@ static int open_anywhere(int folder, const char *hint)
 
 	if (hint[0] == '/')
 		return open(hint, OPEN_FLAGS);
+	errno = ENOENT;
 	if (folder >= 0)
 		fd = openat(folder, hint, OPEN_FLAGS);
 	return fd >= 0 || folder < 0 ? fd : open_beside(folder, hint);

@@ -60,11 +60,13 @@ static int fetch(struct stream *s, void *buf, size_t len, size_t *got, struct tr
 {
 	for (;;) {
 		struct pollfd p = { .fd = s->fd, .events = POLLIN };
+		int ready;
 		ssize_t n;
 
 		if (atomic_load(&s->canceled))
 			return error_set(err, TRANSHIP_ECANCELED, "canceled");
-		if (poll(&p, 1, CANCEL_POLL_MS) == 0)
+		ready = poll(&p, 1, CANCEL_POLL_MS);
+		if (ready == 0 || (ready < 0 && errno == EINTR))
 			continue;
 		n = read(s->fd, buf, len);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))

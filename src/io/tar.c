@@ -25,6 +25,8 @@ enum {
 	OFF_MAGIC = 257,
 	OFF_PREFIX = 345,
 	LEN_PREFIX = 155,
+	OFF_SPARSE_MORE = 482, /* in a header of type 'S' */
+	OFF_MAP_MORE = 504,    /* in a block that continues its map */
 };
 
 /* Longer extended headers are passed over: they hold nothing that is wanted here. */
@@ -62,11 +64,6 @@ static bool header_ok(const unsigned char *h)
 	for (i = 0; i < BLOCK; i++)
 		sum += i >= OFF_CHECKSUM && i < OFF_CHECKSUM + LEN_CHECKSUM ? ' ' : h[i];
 	return parse_number(h + OFF_CHECKSUM, LEN_CHECKSUM, &want) && sum == want;
-}
-
-bool tar_recognise(const unsigned char *head, size_t len)
-{
-	return len >= BLOCK && memcmp(head + OFF_MAGIC, "ustar", 5) == 0 && header_ok(head);
 }
 
 /* prefix/name of a ustar header. */
@@ -112,6 +109,10 @@ static void parse_pax(char *text, size_t len, struct tar_member *next, bool *has
 			next->size = strtoull(value, &end, 10);
 			*has_size = *end == '\0';
 		}
+		if (strncmp(key, "GNU.sparse.", 11) == 0)
+			next->sparse = true;
+		if (strcmp(key, "GNU.sparse.name") == 0)
+			set_name(next, value, strlen(value));
 		text += record;
 		len -= record;
 	}
@@ -149,6 +150,24 @@ static bool block_is_zero(const unsigned char *h)
 	return h[0] == 0 && memcmp(h, h + 1, BLOCK - 1) == 0;
 }
 
+/* GNU's old form: the map of what is there goes on in blocks behind the header. */
+static int skip_sparse_map(struct tranship_file *file, const unsigned char *h, uint64_t *off,
+			   struct tranship_error *err)
+{
+	unsigned char more = h[OFF_SPARSE_MORE];
+
+	while (more) {
+		*off += BLOCK;
+		if (!range_ok(*off, BLOCK, tranship_file_size(file)))
+			return error_set(err, TRANSHIP_ECORRUPT,
+					 "tar: the archive ends at %" PRIu64 ", in a sparse map",
+					 *off);
+		if (tranship_file_read(file, *off + OFF_MAP_MORE, &more, 1, err))
+			return TRANSHIP_EIO;
+	}
+	return 0;
+}
+
 static int walk(struct tranship_file *file, struct pending *pending,
 		int (*fn)(void *, const struct tar_member *), void *ctx, struct tranship_error *err)
 {
@@ -168,6 +187,12 @@ static int walk(struct tranship_file *file, struct pending *pending,
 			return error_set(err, TRANSHIP_ECORRUPT,
 					 "tar: the header at %" PRIu64 " is damaged", off);
 		type = (char)h[OFF_TYPE];
+		if (type == 'S') {
+			pending->member.sparse = true;
+			rc = skip_sparse_map(file, h, &off, err);
+			if (rc)
+				return rc;
+		}
 		if (pending->has_size && type != 'x' && type != 'L')
 			size = pending->member.size;
 		off += BLOCK;
@@ -184,7 +209,7 @@ static int walk(struct tranship_file *file, struct pending *pending,
 				header_name(h, pending->member.name);
 			pending->member.off = off;
 			pending->member.size = size;
-			if (type == '0' || type == '\0')
+			if (type == '0' || type == '\0' || type == 'S')
 				rc = fn(ctx, &pending->member);
 			*pending = (struct pending){ 0 };
 		}

@@ -5,16 +5,16 @@
 
 #include "tranship/file.h"
 
+#include <stdbool.h>
+
 #define TAR_NAME_MAX 4096
 
 struct tar_member {
 	char name[TAR_NAME_MAX];
 	uint64_t off; /* of its content in the archive */
 	uint64_t size;
+	bool sparse; /* its holes are left out: what stands there is not its content */
 };
-
-/* Whether a file that begins with these bytes is a tar archive: a header with a valid checksum. */
-bool tar_recognise(const unsigned char *head, size_t len);
 
 /*
  * Calls fn for each regular member in order, until it returns nonzero, which is returned; 0 at the

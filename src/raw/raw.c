@@ -178,6 +178,7 @@ static const struct tranship_option_info raw_create_options[] = { { 0 } };
 const struct format raw_format = {
 	.name = "raw",
 	.open = raw_open,
+	.streams = raw_streams,
 	.open_stream = raw_stream_open,
 	.create = raw_create,
 	.open_options = raw_open_options,

@@ -116,6 +116,16 @@ static int add_extent(struct vmdk_disk *vmdk, struct vmdk_extent **out, struct t
 	return 0;
 }
 
+static void warn_of_sparse(const struct vmdk_sparse *s, const struct open_params *params)
+{
+	if (s->header.unclean)
+		warn_send(params->warn, params->warn_ctx,
+			  "vmdk: the image was not closed cleanly (a running or crashed machine)");
+	if (s->by_redundant)
+		warn_send(params->warn, params->warn_ctx,
+			  "vmdk: the grain directory is lost, its redundant copy is used");
+}
+
 /* A sparse file by itself. On failure the file stays the caller's. */
 static int open_sparse_file(struct vmdk_disk *vmdk, struct tranship_file *file,
 			    const struct open_params *params, struct tranship_error *err)
@@ -133,9 +143,7 @@ static int open_sparse_file(struct vmdk_disk *vmdk, struct tranship_file *file,
 		rc = read_embedded(vmdk, file, &extent->sparse.header, err);
 	if (rc)
 		return rc;
-	if (extent->sparse.header.unclean)
-		warn_send(params->warn, params->warn_ctx,
-			  "vmdk: the image was not closed cleanly (a running or crashed machine)");
+	warn_of_sparse(&extent->sparse, params);
 	extent->len = extent->sparse.size;
 	vmdk->disk.size = extent->len;
 	vmdk->disk.cluster_size = extent->sparse.grain_size;
@@ -231,9 +239,18 @@ static int open_extent(struct vmdk_disk *vmdk, const struct vmdk_extent_line *li
 	if (extent->kind == VMDK_EXTENT_FLAT)
 		return check_flat(extent, line->name, err);
 	rc = open_sparse_extent(extent, line->name, cache_memory, err);
-	if (rc == 0)
-		vmdk->disk.cluster_size = extent->sparse.grain_size;
-	return rc;
+	if (rc)
+		return rc;
+	warn_of_sparse(&extent->sparse, params);
+	vmdk->disk.cluster_size = extent->sparse.grain_size;
+	return 0;
+}
+
+static int not_vmdk(struct tranship_error *err)
+{
+	return error_set(err, TRANSHIP_ECORRUPT,
+			 "vmdk: neither a sparse header nor a descriptor of at most %u bytes",
+			 VMDK_DESCRIPTOR_MAX);
 }
 
 static int open_descriptor_file(struct vmdk_disk *vmdk, struct tranship_file *file,
@@ -252,6 +269,8 @@ static int open_descriptor_file(struct vmdk_disk *vmdk, struct tranship_file *fi
 	if (!text)
 		return error_nomem(err, len + 1);
 	rc = tranship_file_read(file, 0, text, len, err);
+	if (rc == 0 && !vmdk_descriptor_recognise((unsigned char *)text, len))
+		rc = not_vmdk(err);
 	if (rc == 0)
 		rc = vmdk_descriptor_parse(text, len, &d, err);
 	free(text);
@@ -446,11 +465,8 @@ static int open_by_magic(struct vmdk_disk *vmdk, struct tranship_file *file,
 	if (magic == VMDK_MAGIC_SESPARSE)
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "vmdk: an seSparse extent, which is not read");
-	if (tranship_file_size(file) > VMDK_DESCRIPTOR_MAX || !vmdk_descriptor_recognise(head, len))
-		return error_set(
-			err, TRANSHIP_ECORRUPT,
-			"vmdk: neither a sparse header nor a descriptor of at most %u bytes",
-			VMDK_DESCRIPTOR_MAX);
+	if (tranship_file_size(file) > VMDK_DESCRIPTOR_MAX)
+		return not_vmdk(err);
 	return open_descriptor_file(vmdk, file, params, err);
 }
 
@@ -482,6 +498,7 @@ const struct format vmdk_format = {
 	.name = "vmdk",
 	.probe = vmdk_probe,
 	.open = vmdk_open,
+	.streams = vmdk_streams,
 	.open_stream = vmdk_stream_open,
 	.create = vmdk_create,
 	.open_options = vmdk_open_options,

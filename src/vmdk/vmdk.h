@@ -50,6 +50,8 @@ int vmdk_take_embedded(struct vmdk_disk *vmdk, const void *text, size_t len,
 
 int vmdk_check(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
 
+/* A stream-optimized disk that comes through a pipe. */
+bool vmdk_streams(const struct probe_input *in, const struct options *options);
 int vmdk_stream_open(struct stream *stream, const struct open_params *params,
 		     struct tranship_disk **out, struct tranship_error *err);
 

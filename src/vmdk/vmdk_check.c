@@ -16,8 +16,9 @@
 struct sparse_check {
 	struct vmdk_sparse *s;
 	struct check *check;
-	struct usage usage;
-	uint64_t end; /* behind the last thing that is used */
+	struct usage tables; /* of what stands before the grains, by sectors */
+	struct usage usage;  /* of the rest, or of all */
+	uint64_t end;        /* behind the last thing that is used */
 };
 
 static bool is_packed(const struct vmdk_sparse *s)
@@ -25,16 +26,27 @@ static bool is_packed(const struct vmdk_sparse *s)
 	return s->header.flags & VMDK_FLAG_COMPRESSED;
 }
 
-/* Marks part of the metadata; it may not overlap anything. */
-static void mark_metadata(struct sparse_check *c, const char *what, uint64_t sector,
+/* As usage_mark, on both maps. */
+static bool mark(struct sparse_check *c, uint64_t off, uint64_t len)
+{
+	uint64_t border = c->tables.size;
+	bool unused = off >= border || usage_mark(&c->tables, off, min_u64(len, border - off));
+
+	return usage_mark(&c->usage, off, len) && unused;
+}
+
+/* Marks part of the metadata; false if it overlaps something. */
+static bool mark_metadata(struct sparse_check *c, const char *what, uint64_t sector,
 			  uint64_t sectors)
 {
 	uint64_t off = sector * VMDK_SECTOR, len = sectors * VMDK_SECTOR;
+	bool unused = mark(c, off, len);
 
-	if (!usage_mark(&c->usage, off, len))
+	if (!unused)
 		check_error(c->check, "vmdk: the %s at sector %" PRIu64 " overlaps something else",
 			    what, sector);
 	c->end = max_u64(c->end, off + len);
+	return unused;
 }
 
 /* A packed grain must begin with its own marker; its length says how much of the file it uses. */
@@ -95,7 +107,7 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
 		}
 	}
 	c->check->result.allocated++;
-	if (!usage_mark(&c->usage, off, is_packed(s) ? round_up(len, VMDK_SECTOR) : len) &&
+	if (!mark(c, off, is_packed(s) ? round_up(len, VMDK_SECTOR) : len) &&
 	    round_up(off + len, VMDK_SECTOR) <= round_up(size, VMDK_SECTOR))
 		check_error(c->check,
 			    "vmdk: grain table %" PRIu64 " entry %" PRIu64
@@ -145,9 +157,20 @@ static bool has_redundant(const struct vmdk_sparse *s)
 {
 	uint64_t off;
 
-	return s->header.flags & VMDK_FLAG_REDUNDANT_GD && !is_packed(s) &&
+	return s->header.flags & VMDK_FLAG_REDUNDANT_GD && !is_packed(s) && !s->by_redundant &&
 	       mul_ok(s->header.rgd_offset, VMDK_SECTOR, &off) &&
 	       range_ok(off, vmdk_gd_entries(&s->header) * 4, tranship_file_size(s->file));
+}
+
+/* Where the directory says that a table stands, in sectors; 0: nowhere. */
+static int table_of(struct vmdk_sparse *s, uint64_t gt, uint64_t *out, struct tranship_error *err)
+{
+	unsigned char raw[4] = { 0 };
+	int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw,
+				  sizeof(raw), err);
+
+	*out = get_le32(raw);
+	return rc;
 }
 
 static int check_table(struct sparse_check *c, uint64_t gt, struct tranship_error *err)
@@ -155,13 +178,10 @@ static int check_table(struct sparse_check *c, uint64_t gt, struct tranship_erro
 	struct vmdk_sparse *s = c->s;
 	uint64_t first = gt * s->header.gtes_per_gt;
 	uint64_t count = min_u64(s->header.gtes_per_gt, s->grains - first), at;
-	unsigned char raw[4];
 	uint32_t entries[512];
 	uint64_t table;
-	int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw,
-				  sizeof(raw), err);
+	int rc = table_of(s, gt, &table, err);
 
-	table = get_le32(raw);
 	if (rc || table == 0)
 		return rc;
 	if (!range_ok(table * VMDK_SECTOR, (uint64_t)s->header.gtes_per_gt * 4,
@@ -172,7 +192,9 @@ static int check_table(struct sparse_check *c, uint64_t gt, struct tranship_erro
 			    gt, table);
 		return 0;
 	}
-	mark_metadata(c, "grain table", table, vmdk_gt_sectors(&s->header));
+	/* What stands in a table that another entry named is counted there. */
+	if (!mark_metadata(c, "grain table", table, vmdk_gt_sectors(&s->header)))
+		return 0;
 	for (at = 0; at < count && rc == 0; at += 512) {
 		size_t n = (size_t)min_u64(count - at, 512), i;
 
@@ -196,57 +218,74 @@ static uint64_t grain_phase(const struct vmdk_sparse *s)
 										 : VMDK_SECTOR;
 }
 
-/* Whether every grain is aligned to `unit`, so that one bit a unit tells the truth. */
-static int aligned(struct vmdk_sparse *s, uint64_t unit, bool *out, struct tranship_error *err)
+/* Whether the grains of a table are aligned to grains. */
+static bool table_aligned(struct vmdk_sparse *s, uint64_t gt)
 {
+	uint64_t grain = gt * s->header.gtes_per_gt;
+	uint64_t end = min_u64(grain + s->header.gtes_per_gt, s->grains);
 	uint32_t entries[512];
-	uint64_t grain = 0, gt;
 
-	*out = true;
-	for (gt = 0; gt < vmdk_gd_entries(&s->header); gt++) {
-		unsigned char raw[4];
-		int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw,
-					  sizeof(raw), err);
+	while (grain < end) {
+		size_t n = (size_t)min_u64(end - grain, 512), i;
 
-		if (rc)
-			return rc;
-		if (get_le32(raw) >=
-		    s->header.overhead) /* a table among the grains has its own size */
-			*out = false;
-	}
-	while (grain < s->grains && *out) {
-		size_t n = (size_t)min_u64(s->grains - grain, 512), i;
-		int rc = vmdk_sparse_entries(s, grain, n, entries, err);
-
-		if (rc)
-			return rc;
+		if (vmdk_sparse_entries(s, grain, n, entries, NULL))
+			return false;
 		for (i = 0; i < n; i++)
-			if (entries[i] > VMDK_GTE_ZERO && (uint64_t)entries[i] * VMDK_SECTOR % unit)
-				*out = false;
+			if (entries[i] > VMDK_GTE_ZERO && entries[i] % s->header.grain_sectors)
+				return false;
 		grain += n;
 	}
-	return 0;
+	return true;
+}
+
+/*
+ * Whether every grain is aligned to grains, and every table stands before them, so that one bit a
+ * grain tells the truth. A table that several entries name is looked at once; what cannot be read
+ * is no obstacle to the check, which finds it again.
+ */
+static int all_aligned(struct vmdk_sparse *s, bool *out, struct tranship_error *err)
+{
+	uint64_t before = s->header.overhead * VMDK_SECTOR, gt, table = 0;
+	struct usage seen;
+	int rc = usage_init(&seen, min_u64(tranship_file_size(s->file), before), VMDK_SECTOR, 0,
+			    err);
+
+	*out = true;
+	for (gt = 0; rc == 0 && *out && gt < vmdk_gd_entries(&s->header); gt++) {
+		if (table_of(s, gt, &table, NULL) || table >= s->header.overhead)
+			*out = false;
+		else if (table && usage_mark(&seen, table * VMDK_SECTOR,
+					     (uint64_t)s->header.gtes_per_gt * 4))
+			*out = table_aligned(s, gt);
+	}
+	usage_free(&seen);
+	return rc;
 }
 
 static int check_sparse(struct vmdk_sparse *s, struct check *check, struct tranship_error *err)
 {
 	struct sparse_check c = { .s = s, .check = check };
-	uint64_t size = tranship_file_size(s->file), unit = VMDK_SECTOR, gt;
-	bool is_aligned = false;
+	uint64_t size = tranship_file_size(s->file), unit = VMDK_SECTOR, before = 0, gt;
+	bool by_grains = false;
 	int rc = 0;
 
 	check->result.total += s->grains;
-	if (!is_packed(s) && grain_phase(s) == s->grain_size) {
-		/* A directory that points nowhere is a finding, not the end of the check. */
-		if (aligned(s, s->grain_size, &is_aligned, NULL) == 0 && is_aligned)
-			unit = s->grain_size;
+	if (!is_packed(s) && grain_phase(s) == s->grain_size)
+		rc = all_aligned(s, &by_grains, err);
+	if (by_grains) {
+		unit = s->grain_size;
+		before = s->header.overhead * VMDK_SECTOR;
 	}
-	/* With one bit a grain, what stands before the first grain is not tracked: tables are
-	 * smaller. */
-	rc = usage_init(&c.usage, size, unit,
-			unit == VMDK_SECTOR ? 0 : s->header.overhead * VMDK_SECTOR, err);
-	if (rc)
+	if (rc == 0)
+		rc = usage_init(&c.usage, size, unit, before, err);
+	if (rc == 0)
+		rc = usage_init(&c.tables, min_u64(size, before), VMDK_SECTOR, 0, err);
+	if (rc) {
+		usage_free(&c.usage);
 		return rc;
+	}
+	if (s->by_redundant)
+		check_error(check, "vmdk: the grain directory is lost, its redundant copy is used");
 	mark_metadata(&c, "header", 0, 1);
 	mark_metadata(&c, "grain directory", s->header.gd_offset, vmdk_gd_sectors(&s->header));
 	if (has_redundant(s))
@@ -258,6 +297,7 @@ static int check_sparse(struct vmdk_sparse *s, struct check *check, struct trans
 		usage_report_leaks(&c.usage, s->header.overhead * VMDK_SECTOR, s->grain_size,
 				   "vmdk", check);
 	check->result.image_end = max_u64(check->result.image_end, c.end);
+	usage_free(&c.tables);
 	usage_free(&c.usage);
 	return rc;
 }

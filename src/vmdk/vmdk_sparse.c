@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/zero.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -50,10 +51,33 @@ static int read_footer(struct vmdk_sparse *s, struct tranship_error *err)
 	return 0;
 }
 
-static int check_directory(const struct vmdk_sparse *s, struct tranship_error *err)
+/* Whether a directory at that sector is inside the file and names any table. */
+static bool names_tables(const struct vmdk_sparse *s, uint64_t sector)
+{
+	uint64_t len = vmdk_gd_entries(&s->header) * 4, off, at;
+	unsigned char raw[4096];
+
+	if (!mul_ok(sector, VMDK_SECTOR, &off) || !range_ok(off, len, tranship_file_size(s->file)))
+		return false;
+	for (at = 0; at < len; at += sizeof(raw)) {
+		size_t n = (size_t)min_u64(len - at, sizeof(raw));
+
+		if (tranship_file_read(s->file, off + at, raw, n, NULL) || !bytes_are_zero(raw, n))
+			return true;
+	}
+	return false;
+}
+
+/* A directory that is gone, or was wiped, has a copy. */
+static int check_directory(struct vmdk_sparse *s, struct tranship_error *err)
 {
 	uint64_t entries = vmdk_gd_entries(&s->header), size = tranship_file_size(s->file), off;
 
+	if (s->header.flags & VMDK_FLAG_REDUNDANT_GD && !names_tables(s, s->header.gd_offset) &&
+	    names_tables(s, s->header.rgd_offset)) {
+		s->header.gd_offset = s->header.rgd_offset;
+		s->by_redundant = true;
+	}
 	if (!mul_ok(s->header.gd_offset, VMDK_SECTOR, &off) || !range_ok(off, entries * 4, size))
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vmdk: the grain directory, %" PRIu64 " entries at sector %" PRIu64
@@ -188,7 +212,7 @@ static int check_grain(const struct vmdk_sparse *s, uint64_t index, uint32_t ent
 
 /* How many of the grains behind the first of `entries` continue it. */
 static size_t same_extent(const struct vmdk_sparse *s, const uint32_t *entries, size_t count,
-			  uint32_t *expect)
+			  uint64_t *expect)
 {
 	enum tranship_extent_kind kind = entry_kind(entries[0]);
 	size_t n;
@@ -199,7 +223,7 @@ static size_t same_extent(const struct vmdk_sparse *s, const uint32_t *entries, 
 		if (kind == TRANSHIP_DATA) {
 			if (entries[n] != *expect)
 				break;
-			*expect = (uint32_t)(entries[n] + s->header.grain_sectors);
+			*expect = entries[n] + s->header.grain_sectors;
 		}
 	}
 	return n;
@@ -224,11 +248,22 @@ static int skip_absent_tables(struct vmdk_sparse *s, uint64_t *grain, struct tra
 	return rc;
 }
 
+/* A stretch of data ends before the first grain that the file does not have; its first grain is
+ * whole. */
+static void cut_to_file(const struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out)
+{
+	uint64_t inside = off % s->grain_size;
+	uint64_t there = tranship_file_size(s->file) - (out->file_off - inside);
+
+	if (out->len + inside > there)
+		out->len = round_down(there, s->grain_size) - inside;
+}
+
 int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out,
 		    struct tranship_error *err)
 {
-	uint32_t entries[ENTRIES_AT_ONCE], expect = 0;
-	uint64_t first = off / s->grain_size, grain = first;
+	uint32_t entries[ENTRIES_AT_ONCE];
+	uint64_t first = off / s->grain_size, grain = first, expect = 0;
 	bool packed = s->header.flags & VMDK_FLAG_COMPRESSED;
 
 	while (grain < s->grains && grain - first < MAP_GRAINS_MAX) {
@@ -268,6 +303,8 @@ int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent 
 		}
 	}
 	out->len = min_u64(grain * s->grain_size, s->size) - off;
+	if (out->kind == TRANSHIP_DATA && !packed)
+		cut_to_file(s, off, out);
 	return 0;
 }
 
@@ -283,18 +320,10 @@ static int read_plain(struct vmdk_sparse *s, uint64_t off, unsigned char *buf, s
 		if (rc)
 			return rc;
 		n = (size_t)min_u64(len, extent.len);
-		if (extent.kind == TRANSHIP_DATA) {
-			uint64_t size = tranship_file_size(s->file);
-
-			if (!range_ok(extent.file_off, n, size))
-				return error_set(err, TRANSHIP_ECORRUPT,
-						 "vmdk: the grains of [%" PRIu64 ", %" PRIu64
-						 ") pass the end of the file (%" PRIu64 " bytes)",
-						 off, off + n, size);
+		if (extent.kind == TRANSHIP_DATA)
 			rc = tranship_file_read(s->file, extent.file_off, buf, n, err);
-		} else {
+		else
 			memset(buf, 0, n);
-		}
 		if (rc)
 			return rc;
 		off += n;

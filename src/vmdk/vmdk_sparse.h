@@ -16,6 +16,7 @@ struct vmdk_sparse {
 	uint64_t size;             /* bytes of the disk that it holds */
 	uint32_t grain_size;       /* bytes */
 	uint64_t grains;
+	bool by_redundant; /* the directory is lost, the header names its copy */
 };
 
 /* What a reading thread keeps. */

@@ -16,6 +16,7 @@
 #include "core/forward.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ struct vmdk_stream {
 	struct stream *stream;
 	struct forward forward;
 	uint64_t next_lba; /* no grain may come before it */
-	bool ended;
+	atomic_bool ended; /* readers look, the map sets */
 	bool footer_seen;
 	uint64_t grains_seen;
 	bool grains_known;
@@ -147,6 +148,10 @@ static int take_next(struct vmdk_stream *vs, struct tranship_error *err)
 	vmdk_marker_decode(sector, &marker);
 	if (marker.size > 0)
 		return take_grain(vs, &marker, sector, got, err);
+	if (got < sizeof(sector))
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: the stream ends at %" PRIu64 ", inside a marker",
+				 stream_pos(vs->stream));
 	switch (marker.type) {
 	case VMDK_MARKER_EOS: return take_end(vs, true, err);
 	case VMDK_MARKER_GT:
@@ -246,8 +251,13 @@ static int stream_read_disk(struct tranship_disk *disk, void *scratch, uint64_t 
 			return forward_gone("vmdk", off, err);
 		if (place.kind == FORWARD_CHUNK)
 			rc = read_chunk(vs, scratch, place.chunk, off, to, n, err);
-		else
+		else if (place.end != UINT64_MAX || vs->ended)
 			memset(to, 0, n);
+		else
+			rc = error_set(err, TRANSHIP_EINVAL,
+				       "vmdk: a pipe is mapped before it is read, its map did not "
+				       "reach offset %" PRIu64,
+				       off);
 		if (rc)
 			return rc;
 		if (place.kind == FORWARD_CHUNK)
@@ -267,11 +277,12 @@ static int count_grains(struct vmdk_stream *vs, const struct vmdk_header *h,
 		 count = 0, i;
 	size_t gd_bytes = (size_t)vmdk_gd_sectors(h) * VMDK_SECTOR,
 	       gt_bytes = (size_t)vmdk_gt_sectors(h) * VMDK_SECTOR;
-	unsigned char *gd = malloc(gd_bytes + gt_bytes + 1), *gt = gd + gd_bytes;
+	unsigned char *gd = malloc(gd_bytes + gt_bytes + 1), *gt;
 	int rc;
 
 	if (!gd)
 		return error_nomem(err, gd_bytes + gt_bytes);
+	gt = gd + gd_bytes;
 	rc = stream_read(vs->stream, gd, gd_bytes, err);
 	for (i = 0; i < entries && rc == 0; i++) {
 		uint64_t at = get_le32(gd + 4 * i);
@@ -328,11 +339,14 @@ static int skip_to_grains(struct vmdk_stream *vs, const struct vmdk_header *h,
 	return rc ? rc : stream_skip(vs->stream, end > pos ? end - pos : 0, err);
 }
 
+static bool is_stream(const struct vmdk_header *h)
+{
+	return h->flags & VMDK_FLAG_COMPRESSED && h->flags & VMDK_FLAG_MARKERS;
+}
+
 static int check_streamable(const struct vmdk_header *h, struct tranship_error *err)
 {
-	const uint32_t need = VMDK_FLAG_COMPRESSED | VMDK_FLAG_MARKERS;
-
-	if ((h->flags & need) != need)
+	if (!is_stream(h))
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "vmdk: only a stream-optimized disk can be read from a pipe; this "
 				 "one needs a file");
@@ -386,6 +400,15 @@ static const struct disk_ops stream_disk_ops = {
 	.cancel = stream_disk_cancel,
 	.close = stream_disk_close,
 };
+
+bool vmdk_streams(const struct probe_input *in, const struct options *options)
+{
+	struct vmdk_header h;
+
+	(void)options;
+	return in->head_len >= VMDK_HEADER_SIZE && vmdk_header_decode(in->head, &h, NULL) == 0 &&
+	       is_stream(&h);
+}
 
 static int open_header(struct vmdk_stream *vs, struct stream *stream, struct tranship_error *err)
 {

@@ -20,29 +20,31 @@ static struct flat_writer *flat_of(struct tranship_writer *w)
 	return (struct flat_writer *)w;
 }
 
+/* Ends the extent at hand, if there is one, and begins the next. */
+static int next_extent(struct flat_writer *flat, struct tranship_error *err)
+{
+	uint64_t sectors;
+	int rc = flat->file ? output_extra_done(flat->split.new.output, err) : 0;
+
+	flat->file = NULL;
+	if (rc)
+		return rc;
+	flat->start += flat->len;
+	rc = vmdk_split_next(&flat->split, &flat->file, &sectors, err);
+	if (rc)
+		return rc;
+	flat->len = sectors * VMDK_SECTOR;
+	return file_resize(flat->file, flat->len, err);
+}
+
 /* Makes the extent that holds off the one at hand; ascending only. */
 static int reach(struct flat_writer *flat, uint64_t off, struct tranship_error *err)
 {
-	uint64_t sectors;
-	int rc;
+	int rc = 0;
 
-	while (!flat->file || off >= flat->start + flat->len) {
-		if (flat->file) {
-			rc = output_extra_done(flat->split.new.output, err);
-			flat->file = NULL;
-			if (rc)
-				return rc;
-		}
-		flat->start += flat->len;
-		rc = vmdk_split_next(&flat->split, &flat->file, &sectors, err);
-		if (rc)
-			return rc;
-		flat->len = sectors * VMDK_SECTOR;
-		rc = file_resize(flat->file, flat->len, err);
-		if (rc)
-			return rc;
-	}
-	return 0;
+	while (rc == 0 && (!flat->file || off >= flat->start + flat->len))
+		rc = next_extent(flat, err);
+	return rc;
 }
 
 static int flat_put(struct tranship_writer *w, uint64_t off, uint64_t len, const void *stored,
@@ -78,9 +80,8 @@ static int flat_zero(struct tranship_writer *w, uint64_t off, uint64_t len,
 static int flat_finish(struct tranship_writer *w, struct tranship_error *err)
 {
 	struct flat_writer *flat = flat_of(w);
-	int rc = flat->file || w->size > 0
-			 ? 0
-			 : reach(flat, 0, err); /* a disk of no bytes has a file, too */
+	/* A disk of no bytes has a file, too. */
+	int rc = flat->file ? 0 : next_extent(flat, err);
 
 	if (rc == 0)
 		rc = output_extra_done(flat->split.new.output, err);

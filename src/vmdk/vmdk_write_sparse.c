@@ -168,32 +168,43 @@ static int file_finish(struct sparse_file *f, const struct buffer *descriptor,
 	return rc ? rc : file_write(f->file, 0, raw, sizeof(raw), err);
 }
 
-/* Makes the file that holds off the one at hand; ascending only. */
-static int reach(struct sparse_writer *w, uint64_t off, struct tranship_error *err)
+/* Ends the extent at hand of a split disk. */
+static int end_extent(struct sparse_writer *w, struct tranship_error *err)
+{
+	int rc = file_finish(&w->at, NULL, err);
+
+	w->open = false;
+	return rc ? rc : output_extra_done(w->split.new.output, err);
+}
+
+/* Ends the extent at hand, if there is one, and begins the next. */
+static int next_extent(struct sparse_writer *w, struct tranship_error *err)
 {
 	struct tranship_file *file;
 	uint64_t sectors;
-	int rc;
+	int rc = w->open ? end_extent(w, err) : 0;
 
-	while (!w->open || off >= w->start + w->len) {
-		if (w->open) {
-			w->open = false;
-			rc = file_finish(&w->at, NULL, err);
-			if (rc == 0)
-				rc = output_extra_done(w->split.new.output, err);
-			if (rc)
-				return rc;
-		}
-		w->start += w->len;
-		rc = vmdk_split_next(&w->split, &file, &sectors, err);
-		if (rc == 0)
-			rc = file_begin(&w->at, file, sectors, 0, err);
-		if (rc)
-			return rc;
-		w->open = true;
-		w->len = sectors * VMDK_SECTOR;
-	}
+	if (rc)
+		return rc;
+	w->start += w->len;
+	rc = vmdk_split_next(&w->split, &file, &sectors, err);
+	if (rc == 0)
+		rc = file_begin(&w->at, file, sectors, 0, err);
+	if (rc)
+		return rc;
+	w->open = true;
+	w->len = sectors * VMDK_SECTOR;
 	return 0;
+}
+
+/* Makes the file that holds off the one at hand; ascending only. */
+static int reach(struct sparse_writer *w, uint64_t off, struct tranship_error *err)
+{
+	int rc = 0;
+
+	while (rc == 0 && (!w->open || off >= w->start + w->len))
+		rc = next_extent(w, err);
+	return rc;
 }
 
 static int sparse_put(struct tranship_writer *writer, uint64_t off, uint64_t len,
@@ -239,12 +250,10 @@ static int sparse_finish(struct tranship_writer *writer, struct tranship_error *
 		buffer_free(&text);
 		return rc;
 	}
-	if (!w->open)
-		rc = reach(w, 0, err);
+	if (!w->open) /* a disk of no bytes has a file, too */
+		rc = next_extent(w, err);
 	if (rc == 0)
-		rc = file_finish(&w->at, NULL, err);
-	if (rc == 0)
-		rc = output_extra_done(w->split.new.output, err);
+		rc = end_extent(w, err);
 	return rc ? rc : vmdk_split_finish(&w->split, err);
 }
 

@@ -18,8 +18,10 @@
 void assert_ok_at(int rc, const struct tranship_error *err, const char *file, int line);
 
 /* Fails unless rc is `code` and the message contains `piece`. */
-#define assert_fails(rc, code, err, piece) assert_fails_at((rc), (code), (err), (piece), __FILE__, __LINE__)
-void assert_fails_at(int rc, int code, const struct tranship_error *err, const char *piece, const char *file, int line);
+#define assert_fails(rc, code, err, piece) \
+	assert_fails_at((rc), (code), (err), (piece), __FILE__, __LINE__)
+void assert_fails_at(int rc, int code, const struct tranship_error *err, const char *piece,
+		     const char *file, int line);
 
 /* A repeatable random source. */
 struct rng {
@@ -31,22 +33,66 @@ uint64_t rng_below(struct rng *rng, uint64_t bound);
 void rng_fill(struct rng *rng, void *buf, size_t len);
 
 /*
- * Content of a disk: stretches of random bytes, of text that compresses, and of zeros, of odd lengths.
- * malloc'ed; the caller frees.
+ * Content of a disk: stretches of random bytes, of text that compresses, and of zeros, of odd
+ * lengths. malloc'ed; the caller frees.
  */
 unsigned char *random_disk(struct rng *rng, size_t size);
 
 /* Writes `content` as an image into a fresh file in memory. `options` may be NULL. */
-struct tranship_file *image_of(const char *format, const char *options, const unsigned char *content, size_t size,
-			       unsigned threads);
+struct tranship_file *image_of(const char *format, const char *options,
+			       const unsigned char *content, size_t size, unsigned threads);
 
-/* Opens a copy of an image in memory and reads all of it; fails on any error. malloc'ed, *size is the disk's. */
+/* Opens a copy of an image in memory and reads all of it; fails on any error. malloc'ed, *size is
+ * the disk's. */
 unsigned char *content_of(struct tranship_file *image, const char *format, size_t *size);
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* All bytes of a file. malloc'ed. */
 unsigned char *file_bytes(struct tranship_file *file, size_t *size);
 
 /* A file in memory with a copy of these bytes. */
 struct tranship_file *file_of(const void *bytes, size_t size);
+
+/*
+ * Opens the file as `format` (NULL: find out) and, if that works, maps, reads and checks all of it.
+ * Fails where a property of walk.h does not hold. Closes the file. Returns what the first call that
+ * failed returned, with its error in *err; 0 if none did. `twin` is a second file of the same
+ * bytes, or NULL.
+ */
+int exercise(struct tranship_file *file, struct tranship_file *twin, const char *format,
+	     unsigned flags, struct tranship_error *err);
+
+/*
+ * Exercises images that differ from a good one: in one byte of [from, to), by three values each; in
+ * their length, which is each multiple of `step` and one byte more. All must read or fail cleanly.
+ */
+void exercise_flips(const void *image, size_t size, const char *format, size_t from, size_t to);
+void exercise_cuts(const void *image, size_t size, const char *format, size_t step);
+
+/* What was warned of: pass warnings_take and a zeroed struct warnings to the library. */
+struct warnings {
+	unsigned count;
+	char last[500];
+};
+void warnings_take(void *ctx, const char *message);
+
+/* A fresh folder, for state of a cmocka test: cmocka_unit_test_setup_teardown(test, folder_make,
+ * folder_remove). */
+int folder_make(void **state);
+int folder_remove(void **state);
+
+/* FOLDER/NAME; lives until the next eight calls. */
+const char *path_in(const char *folder, const char *name);
+void write_path(const char *path, const void *bytes, size_t size);
+/* All of it; malloc'ed. */
+unsigned char *read_path(const char *path, size_t *size);
+
+/* For a test in a folder. */
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
+
+/* How many entries a folder has, how many descriptors this process has open. */
+unsigned count_entries(const char *folder);
+unsigned count_descriptors(void);
 
 #endif

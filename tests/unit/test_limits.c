@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where formats end: the write that would pass the end is refused before it is made, and what fits still fits. */
+/* Where formats end: the write that would pass the end is refused before it is made, and what fits
+ * still fits. */
 #include "support.h"
 
 #include "core/format.h"
@@ -12,7 +13,9 @@
 
 static struct tranship_writer *counted(const char *format, const char *options, uint64_t size)
 {
-	struct tranship_create_options create = { .format = format, .options = options, .size = size, .time = 1 };
+	struct tranship_create_options create = {
+		.format = format, .options = options, .size = size, .time = 1
+	};
 	struct tranship_writer *writer;
 	struct tranship_error err;
 
@@ -21,7 +24,8 @@ static struct tranship_writer *counted(const char *format, const char *options, 
 }
 
 /* Puts the same MiB until the writer refuses; returns how large the file was then. */
-static uint64_t fill(struct tranship_writer *writer, const void *stored, size_t stored_len, struct tranship_error *err)
+static uint64_t fill(struct tranship_writer *writer, const void *stored, size_t stored_len,
+		     struct tranship_error *err)
 {
 	uint64_t off;
 	int rc = 0;
@@ -50,7 +54,8 @@ static void test_put__sparse_vmdk_ends_at_2_tib(void **state)
 /* Grains that do not compress at all: each takes 64 KiB and a bit more. */
 static void test_put__stream_vmdk_ends_at_2_tib(void **state)
 {
-	struct tranship_writer *writer = counted("vmdk", "subformat=streamOptimized,compression_level=0", 3 * TIB);
+	struct tranship_writer *writer =
+		counted("vmdk", "subformat=streamOptimized,compression_level=0", 3 * TIB);
 	unsigned char *data = calloc(1, MIB);
 	struct buffer encoded = { 0 };
 	struct tranship_error err;
@@ -88,7 +93,8 @@ static void test_put__large_disks_with_little_data(void **state)
 	(void)state;
 	memset(data, 7, MIB);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct tranship_writer *w = counted(cases[i].format, cases[i].options, cases[i].size);
+		struct tranship_writer *w =
+			counted(cases[i].format, cases[i].options, cases[i].size);
 
 		assert_ok(tranship_writer_put(w, 0, data, MIB, &err), &err);
 		assert_ok(tranship_writer_zero(w, MIB, cases[i].size - 2 * MIB, &err), &err);
@@ -123,7 +129,8 @@ static void test_create__too_large_names_the_format_to_use(void **state)
 		struct tranship_writer *writer;
 		struct tranship_error err;
 
-		assert_fails(create_counted(&create, &writer, &err), TRANSHIP_ELIMIT, &err, cases[i].piece);
+		assert_fails(create_counted(&create, &writer, &err), TRANSHIP_ELIMIT, &err,
+			     cases[i].piece);
 		assert_null(writer);
 	}
 }

@@ -26,12 +26,15 @@ static const struct {
 	{ "vhdx", "subformat=fixed", NULL, 512 },
 };
 
-static const size_t sizes[] = { 0, 1, 512, 1000, (1 << 20) - 512, 1 << 20, (3 << 20) + 512, (5 << 20) + 77 };
+static const size_t sizes[] = {
+	0, 1, 512, 1000, (1 << 20) - 512, 1 << 20, (3 << 20) + 512, (5 << 20) + 77
+};
 
 static void check_kind(size_t k, const unsigned char *content, size_t size)
 {
 	struct tranship_file *image = image_of(kinds[k].format, kinds[k].options, content, size, 2);
-	size_t got, want = (size + kinds[k].rounding - 1) / kinds[k].rounding * kinds[k].rounding, i;
+	size_t got, want = (size + kinds[k].rounding - 1) / kinds[k].rounding * kinds[k].rounding,
+		    i;
 	unsigned char *back = content_of(image, kinds[k].read_as, &got);
 
 	assert_int_equal(got, want);
@@ -73,7 +76,8 @@ static void test_roundtrip__threads_make_the_same_bytes(void **state)
 		snprintf(options, sizeof(options), "seed=5eed%s%s", kinds[k].options ? "," : "",
 			 kinds[k].options ? kinds[k].options : "");
 		for (t = 0; t < sizeof(threads) / sizeof(threads[0]); t++) {
-			struct tranship_file *image = image_of(kinds[k].format, options, content, size, threads[t]);
+			struct tranship_file *image =
+				image_of(kinds[k].format, options, content, size, threads[t]);
 			size_t image_size;
 			unsigned char *bytes = file_bytes(image, &image_size);
 

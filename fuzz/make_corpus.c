@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * make-corpus FOLDER: writes the seeds of all fuzz targets to FOLDER/TARGET/NAME. They are built in
+ * code, like the images of the unit tests, and differ in what a fuzzer would be slow to find.
+ */
+#include "base/bytes.h"
+#include "image_vhd.h"
+#include "image_vmdk.h"
+#include "vhdx_input.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define DISK (7 * 4096U + 512)
+#define PACKED (VMDK_FLAG_NEWLINE_TEST | VMDK_FLAG_COMPRESSED)
+#define STREAM (PACKED | VMDK_FLAG_MARKERS)
+#define HEAD "# Disk DescriptorFile\nversion=1\nCID=1234abcd\nparentCID=ffffffff\n"
+
+static const char *root;
+static unsigned char content[DISK];
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void save(const char *target, const char *name, const void *bytes, size_t size)
+{
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", root, target);
+	if (mkdir(path, 0777) && errno != EEXIST)
+		die(path);
+	snprintf(path, sizeof(path), "%s/%s/%s", root, target, name);
+	f = fopen(path, "wb");
+	if (!f || fwrite(bytes, 1, size, f) != size || fclose(f))
+		die(path);
+}
+
+static void save_text(const char *target, const char *name, const char *text)
+{
+	save(target, name, text, strlen(text));
+}
+
+/* Holes, text that packs, and two grains that do not. */
+static void make_content(void)
+{
+	uint32_t x = 1;
+	size_t i;
+
+	for (i = 0; i < DISK; i++) {
+		x = x * 1103515245 + 12345;
+		switch (i / 4096 % 7) {
+		case 1:
+		case 4: content[i] = 0; break;
+		case 2: content[i] = (unsigned char)(x >> 16); break;
+		default: content[i] = (unsigned char)"tranship "[i % 9]; break;
+		}
+	}
+}
+
+static void save_vmdk(const char *target, const char *name, struct image_vmdk image, uint32_t flags)
+{
+	struct buffer out = { 0 };
+
+	image.flags |= flags;
+	if (image_vmdk(&image, content, DISK, &out))
+		die("image_vmdk");
+	save(target, name, out.bytes, out.len);
+	buffer_free(&out);
+}
+
+static void make_vmdk(void)
+{
+	struct image_vmdk base = image_vmdk_defaults(), image = base;
+
+	save_vmdk("open_vmdk", "plain", base, 0);
+	save_vmdk("open_vmdk", "redundant", base, VMDK_FLAG_REDUNDANT_GD);
+	image.version = 2;
+	save_vmdk("open_vmdk", "zero-grains", image, VMDK_FLAG_ZERO_GRAIN);
+	image = base;
+	image.stored = true;
+	save_vmdk("open_vmdk", "no-markers", image, PACKED);
+	image.short_last = image.unpadded = true;
+	save_vmdk("open_vmdk", "tables-in-front", image, STREAM);
+	save_vmdk("stream", "tables-in-front", image, STREAM);
+	image = base;
+	image.footer = true;
+	image.version = 3;
+	save_vmdk("open_vmdk", "footer", image, STREAM);
+	save_vmdk("open_any", "vmdk-footer", image, STREAM);
+	save_vmdk("stream", "footer", image, STREAM);
+	image.descriptor = NULL;
+	image.grain_sectors = 1;
+	image.gtes_per_gt = 32;
+	save_vmdk("stream", "small-grains", image, STREAM);
+	image.footer = false;
+	save_vmdk("stream", "padded", image, STREAM);
+	save_text("open_vmdk", "cowd", "COWD");
+	save_text("open_vmdk", "sesparse", "\xbe\xba\xfe\xca");
+}
+
+static void make_descriptors(void)
+{
+	static const char *const texts[][2] = {
+		{ "flat", HEAD "createType=\"monolithicFlat\"\nRW 64 FLAT \"flat\" 0\n" },
+		{ "sparse", HEAD "createType=\"twoGbMaxExtentSparse\"\nRW 64 SPARSE \"sparse\"\n" },
+		{ "mixed", HEAD "RW 32 FLAT \"flat\" 32\nRDONLY 8 ZERO\nNOACCESS 8 FLAT \"x\" 0\n"
+				"RW 60 SPARSE \"sparse\" 0 more\nRW 0 ZERO\n" },
+		{ "crlf", "\r\n# Disk DescriptorFile\r\nversion = 1\r\nRW 1 ZERO\r\n" },
+		{ "parent", HEAD "parentCID=1\nparentFileNameHint=\"base.vmdk\"\nRW 1 ZERO\n" },
+		{ "encrypted", HEAD "encryption.keySafe = \"vmware:key/list\"\nRW 1 ZERO\n" },
+		{ "device", HEAD "createType=\"fullDevice\"\nRW 1 FLAT \"/dev/sda\" 0\n" },
+		{ "huge", HEAD "RW 137438953472 ZERO\n" },
+		{ "types",
+		  HEAD "RW 1 VMFS \"flat\" 0\nRW 1 VMFSSPARSE \"x\"\nRW 1 SESPARSE \"x\"\n" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char name[40];
+
+		save_text("descriptor", texts[i][0], texts[i][1]);
+		snprintf(name, sizeof(name), "descriptor-%s", texts[i][0]);
+		save_text("open_vmdk", name, texts[i][1]);
+	}
+}
+
+static void save_vhd(const char *target, const char *name, const struct image_vhd *image)
+{
+	struct buffer out = { 0 };
+
+	if (image_vhd(image, content, DISK, &out))
+		die("image_vhd");
+	save(target, name, out.bytes, out.len);
+	buffer_free(&out);
+}
+
+static void make_vhd(void)
+{
+	struct image_vhd image = image_vhd_defaults();
+
+	save_vhd("open_vhd", "dynamic", &image);
+	save_vhd("open_any", "vhd-dynamic", &image);
+	image.dirty = true;
+	image.creator = "vpc ";
+	image.cylinders = 1;
+	save_vhd("open_vhd", "geometry", &image);
+	image.block_size = 16384;
+	image.whole_blocks = true;
+	save_vhd("open_vhd", "large-blocks", &image);
+	image.type = VHD_DIFFERENCING;
+	save_vhd("open_vhd", "differencing", &image);
+	image.type = VHD_FIXED;
+	save_vhd("open_vhd", "fixed", &image);
+	save_vhd("open_any", "vhd-fixed", &image);
+}
+
+static void save_vhdx(const char *name, unsigned flags, uint16_t units, enum vhdx_place place,
+		      uint16_t off, uint64_t value, uint8_t width)
+{
+	unsigned char raw[8];
+	struct buffer out = { 0 };
+
+	put_le64(raw, value);
+	if (vhdx_input_begin(&out, flags, units) ||
+	    (width > 0 && vhdx_input_record(&out, place, off, raw, width)))
+		die("vhdx_input");
+	save("open_vhdx", name, out.bytes, out.len);
+	buffer_free(&out);
+}
+
+/* One record at each place, so that a fuzzer learns that there may be several. */
+static void save_vhdx_of_many(void)
+{
+	static const unsigned char bytes[8] = { 6, 0, 0x40 };
+	struct buffer out = { 0 };
+	enum vhdx_place place;
+
+	if (vhdx_input_begin(&out, 0, 0))
+		die("vhdx_input");
+	for (place = VHDX_AT_HEADERS; place < VHDX_PLACES; place++)
+		if (vhdx_input_record(&out, place, 24, bytes, sizeof(bytes)) ||
+		    vhdx_input_record(&out, place, 2000, bytes, sizeof(bytes)))
+			die("vhdx_input");
+	save("open_vhdx", "many", out.bytes, out.len);
+	buffer_free(&out);
+}
+
+static void make_vhdx(void)
+{
+	const uint64_t mb = VHDX_MB;
+
+	save_vhdx_of_many();
+	save_vhdx("unchanged", 0, 0, 0, 0, 0, 0);
+	save_vhdx("large-sectors", 4, 0, 0, 0, 0, 0);
+	save_vhdx("cut", 0, 1200, 0, 0, 0, 0);
+	save_vhdx("bad-sum", 1, 0, VHDX_AT_HEADER_2, 100, 1, 1);
+	save_vhdx("bad-sum-forced", 2 | 1, 0, VHDX_AT_REGIONS_1, 100, 1, 1);
+	save_vhdx("identifier", 0, 0, VHDX_AT_START, 0, 0, 8);
+	save_vhdx("sequence", 0, 0, VHDX_AT_HEADER_1, VHDX_HEAD_SEQUENCE, 9, 8);
+	save_vhdx("log-guid", 0, 0, VHDX_AT_HEADERS, VHDX_HEAD_LOG_GUID, 0x65676F6C, 8);
+	save_vhdx("log-length", 0, 0, VHDX_AT_HEADERS, VHDX_HEAD_LOG_LENGTH, 0, 4);
+	save_vhdx("log-offset", 0, 0, VHDX_AT_HEADERS, VHDX_HEAD_LOG_OFFSET, 3 * mb, 8);
+	save_vhdx("log-entry", 0, 0, VHDX_AT_LOG, 0, 0x65676F6C, 4);
+	save_vhdx("regions", 0, 0, VHDX_AT_REGIONS, VHDX_REGION_COUNT, 1, 4);
+	save_vhdx("bat-offset", 0, 0, VHDX_AT_REGIONS, VHDX_REGION_BAT + 16, 5 * mb, 8);
+	save_vhdx("items", 0, 0, VHDX_AT_METADATA, VHDX_METADATA_COUNT, 4, 2);
+	save_vhdx("item-offset", 0, 0, VHDX_AT_METADATA, VHDX_METADATA_FIRST + 48, 65540, 4);
+	save_vhdx("block-size", 0, 0, VHDX_AT_ITEMS, 0, 2 * mb, 4);
+	save_vhdx("parent", 0, 0, VHDX_AT_ITEMS, 4, 2, 4);
+	save_vhdx("disk-size", 0, 0, VHDX_AT_ITEMS, 8, 1000 * mb, 8);
+	save_vhdx("bat-zero", 0, 0, VHDX_AT_BAT, 0, VHDX_BLOCK_ZERO, 8);
+	save_vhdx("bat-twice", 0, 0, VHDX_AT_BAT, 8, 4 * mb | VHDX_BLOCK_FULLY_PRESENT, 8);
+	save_vhdx("bat-partial", 0, 0, VHDX_AT_BAT, 8, VHDX_BLOCK_PARTIALLY_PRESENT, 8);
+	save_vhdx("bat-far", 0, 0, VHDX_AT_BAT, 0, UINT64_MAX - 1, 8);
+	save_vhdx("data", 0, 0, VHDX_AT_BLOCKS, 3, 0x1122334455667788, 8);
+}
+
+/* A tar header and its content; the harness makes the checksum right. */
+static void add_member(struct buffer *tar, const char *name, char type, const void *bytes,
+		       size_t size)
+{
+	static const unsigned char zeros[512];
+	unsigned char h[512] = { 0 };
+
+	memcpy(h, name, strnlen(name, 100));
+	snprintf((char *)h + 124, 12, "%011zo", size);
+	h[156] = (unsigned char)type;
+	memcpy(h + 257, "ustar\00000", 8);
+	if (buffer_append(tar, h, 512, NULL) || buffer_append(tar, bytes, size, NULL) ||
+	    buffer_append(tar, zeros, (512 - size % 512) % 512, NULL))
+		die("buffer_append");
+}
+
+static void make_any(void)
+{
+	struct image_vmdk image = image_vmdk_defaults();
+	struct buffer tar = { 0 }, disk = { 0 };
+
+	image.flags = STREAM;
+	image.footer = true;
+	if (image_vmdk(&image, content, DISK, &disk))
+		die("image_vmdk");
+	add_member(&tar, "././@LongLink", 'L', "a-longer-name.vmdk", 19);
+	add_member(&tar, "a.vmdk", '0', disk.bytes, disk.len);
+	add_member(&tar, "pax", 'x', "15 path=b.vhdx\n10 size=3\n", 25);
+	add_member(&tar, "b", '0', "abc", 3);
+	save("open_any", "tar", tar.bytes, tar.len);
+	buffer_free(&tar);
+	buffer_free(&disk);
+	save("open_any", "raw", content, 1000);
+	save_text("open_any", "qcow2", "QFI\xfb");
+	save_text("open_any", "vhdx", "vhdxfile");
+	save_text("open_any", "descriptor", HEAD "RW 1 ZERO\n");
+}
+
+static void make_options(void)
+{
+	static const char *const texts[][2] = {
+		{ "none", "\1\100\0" },
+		{ "size", "\0\100\1"
+			  "1.5G" },
+		{ "stream", "\1\100\1"
+			    "subformat=streamOptimized,compression_level=12" },
+		{ "adapter", "\1\100\1"
+			     "adapter_type=ide,hwversion=21,toolsversion=0,seed=5eed" },
+		{ "flat", "\1\100\1"
+			  "subformat=monolithicFlat" },
+		{ "vhd", "\2\100\1"
+			 "subformat=dynamic,block_size=512k,force_size" },
+		{ "vhd-fixed", "\2\100\1"
+			       "subformat=fixed,force_size=off" },
+		{ "vhdx", "\3\100\1"
+			  "block_size=1M,log_size=2M,subformat=fixed" },
+		{ "azure", "\4\100\1"
+			   "seed=0123456789abcdefABCDEF" },
+		{ "commas", "\3\100\1"
+			    ",,block_size=8M,,,seed=1," },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		save("options", texts[i][0], texts[i][1], 3 + strlen(texts[i][1] + 3));
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: make-corpus FOLDER\n");
+		return 2;
+	}
+	root = argv[1];
+	if (mkdir(root, 0777) && errno != EEXIST)
+		die(root);
+	make_content();
+	make_vmdk();
+	make_descriptors();
+	make_vhd();
+	make_vhdx();
+	make_any();
+	make_options();
+	return 0;
+}
