@@ -31,6 +31,7 @@ int open_other_file(const struct open_params *params, struct tranship_disk *disk
 		    struct tranship_file **out, uint32_t *index, struct tranship_error *err)
 {
 	struct tranship_file *file;
+	char *path;
 	int rc;
 
 	*out = NULL;
@@ -42,10 +43,11 @@ int open_other_file(const struct open_params *params, struct tranship_disk *disk
 				 "the image refers to the file '%s': strict probing refuses that",
 				 shown);
 	}
-	rc = resolver_open(params->resolver, hint, file_flags(params->flags), &file, err);
+	rc = resolver_open(params->resolver, hint, file_flags(params->flags), &file, &path, err);
 	if (rc)
 		return rc;
-	rc = disk_add_file(disk, file, hint, index, err);
+	rc = disk_add_file(disk, file, path, index, err);
+	free(path);
 	if (rc) {
 		tranship_file_close(file);
 		return rc;

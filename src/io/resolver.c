@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -23,7 +24,14 @@
 
 struct resolver {
 	const struct tranship_policy *policy;
-	int folder; /* of the first image, -1: none */
+	int folder;        /* of the first image, -1: none */
+	char *folder_name; /* with its slash; "" where the image was opened by a plain name */
+};
+
+/* Where a hint led to: name in folder, which is empty or a folder. Borrowed text. */
+struct found {
+	const char *folder;
+	const char *name;
 };
 
 int resolver_new(const char *path, const struct tranship_policy *policy, struct resolver **out,
@@ -39,15 +47,14 @@ int resolver_new(const char *path, const struct tranship_policy *policy, struct 
 	r->folder = -1;
 	if (path && r->policy->kind != TRANSHIP_POLICY_NONE) {
 		const char *slash = strrchr(path, '/');
-		char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
 
-		if (!folder) {
+		r->folder_name = strndup(path, slash ? (size_t)(slash - path) + 1 : 0);
+		if (!r->folder_name) {
 			free(r);
 			return error_nomem(err, strlen(path) + 1);
 		}
 		/* A folder that may be searched but not read is no obstacle. */
-		r->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		free(folder);
+		r->folder = open(slash ? r->folder_name : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
 	*out = r;
 	return 0;
@@ -59,6 +66,7 @@ void resolver_free(struct resolver *r)
 		return;
 	if (r->folder >= 0)
 		close(r->folder);
+	free(r->folder_name);
 	free(r);
 }
 
@@ -108,47 +116,37 @@ static int open_beneath(int folder, const char *name)
 	return (int)fd;
 }
 
-static int open_in_listed(const struct tranship_policy *policy, const char *name)
+static int open_in(const char *path, const char *name, struct found *found)
 {
-	size_t i;
+	int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
 
-	for (i = 0; i < policy->folder_count; i++) {
-		int folder = open(policy->folders[i], O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
-
-		if (folder < 0)
-			continue;
-		fd = open_beneath(folder, name);
-		close(folder);
-		if (fd >= 0)
-			return fd;
-	}
-	return -1;
+	if (folder < 0)
+		return -1;
+	fd = open_beneath(folder, name);
+	close(folder);
+	*found = (struct found){ path, name };
+	return fd;
 }
 
 /* An absolute hint beneath a listed folder keeps its path there; any other is tried by its last
  * component. */
-static int open_listed(const struct tranship_policy *policy, const char *hint, const char *name)
+static int open_listed(const struct tranship_policy *policy, const char *hint, const char *name,
+		       struct found *found)
 {
 	size_t i;
-	int fd;
+	int fd = -1;
 
-	for (i = 0; hint[0] == '/' && i < policy->folder_count; i++) {
+	for (i = 0; hint[0] == '/' && fd < 0 && i < policy->folder_count; i++) {
 		size_t len = strlen(policy->folders[i]);
-		int folder;
 
 		while (len > 0 && policy->folders[i][len - 1] == '/')
 			len--;
-		if (strncmp(hint, policy->folders[i], len) != 0 || hint[len] != '/')
-			continue;
-		folder = open(policy->folders[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (folder < 0)
-			continue;
-		fd = open_beneath(folder, hint + len + 1);
-		close(folder);
-		if (fd >= 0)
-			return fd;
+		if (strncmp(hint, policy->folders[i], len) == 0 && hint[len] == '/')
+			fd = open_in(policy->folders[i], hint + len + 1, found);
 	}
-	return open_in_listed(policy, name);
+	for (i = 0; fd < 0 && i < policy->folder_count; i++)
+		fd = open_in(policy->folders[i], name, found);
+	return fd;
 }
 
 static int looks_absolute(const char *hint)
@@ -171,32 +169,36 @@ static const char *last_component(const char *hint)
  * Beside the image: a relative name as it stands, else with its backslashes turned (it was written
  * on Windows); anything else by its last component.
  */
-static int open_beside(int folder, const char *hint)
+static int open_beside(const struct resolver *r, const char *hint, struct found *found)
 {
 	char turned[HINT_MAX];
 	size_t i, len = strlen(hint);
 	int fd;
 
-	if (looks_absolute(hint))
-		return open_beneath(folder, last_component(hint));
-	fd = open_beneath(folder, hint);
-	if (fd >= 0 || errno != ENOENT || !strchr(hint, '\\'))
+	*found = (struct found){ r->folder_name,
+				 looks_absolute(hint) ? last_component(hint) : hint };
+	fd = open_beneath(r->folder, found->name);
+	if (fd >= 0 || errno != ENOENT || !strchr(found->name, '\\'))
 		return fd;
 	for (i = 0; i <= len; i++)
 		turned[i] = hint[i] == '\\' ? '/' : hint[i];
-	return open_beneath(folder, turned);
+	return open_beneath(r->folder, turned);
 }
 
-static int open_anywhere(int folder, const char *hint)
+static int open_anywhere(const struct resolver *r, const char *hint, struct found *found)
 {
-	int fd = -1;
+	int fd;
 
+	*found = (struct found){ "", hint };
 	if (hint[0] == '/')
 		return open(hint, OPEN_FLAGS);
-	errno = ENOENT;
-	if (folder >= 0)
-		fd = openat(folder, hint, OPEN_FLAGS);
-	return fd >= 0 || folder < 0 ? fd : open_beside(folder, hint);
+	if (r->folder < 0) {
+		errno = ENOENT;
+		return -1;
+	}
+	found->folder = r->folder_name;
+	fd = openat(r->folder, hint, OPEN_FLAGS);
+	return fd >= 0 ? fd : open_beside(r, hint, found);
 }
 
 static int denied(const char *hint, const char *why, struct tranship_error *err)
@@ -222,32 +224,50 @@ static int open_failed(const char *hint, int sys, struct tranship_error *err)
 			 shown);
 }
 
+/* Opens the hint as the policy, which is not "none", allows. -1 with errno. */
+static int open_hint(const struct resolver *r, const char *hint, struct found *found)
+{
+	int fd = -1;
+
+	if (r->policy->kind == TRANSHIP_POLICY_ANYWHERE)
+		return open_anywhere(r, hint, found);
+	errno = ENOENT;
+	if (r->folder >= 0)
+		fd = open_beside(r, hint, found);
+	if (fd < 0 && r->policy->kind == TRANSHIP_POLICY_LISTED)
+		fd = open_listed(r->policy, hint, last_component(hint), found);
+	return fd;
+}
+
+static int found_path(const struct found *found, char **path, struct tranship_error *err)
+{
+	size_t len = strlen(found->folder);
+	const char *slash = len > 0 && found->folder[len - 1] != '/' ? "/" : "";
+
+	if (asprintf(path, "%s%s%s", found->folder, slash, found->name) >= 0)
+		return 0;
+	*path = NULL;
+	return error_nomem(err, len + strlen(found->name) + 2);
+}
+
 int resolver_open(struct resolver *r, const char *hint, unsigned file_flags,
-		  struct tranship_file **out, struct tranship_error *err)
+		  struct tranship_file **out, char **path, struct tranship_error *err)
 {
 	enum tranship_policy_kind kind = r->policy->kind;
+	struct found found = { "", hint };
 	struct stat st;
-	int fd = -1, sys, rc;
+	int fd, rc;
 
 	*out = NULL;
+	if (path)
+		*path = NULL;
 	if (kind == TRANSHIP_POLICY_NONE)
 		return denied(hint, "the policy allows no other files", err);
 	if (r->folder < 0 && kind == TRANSHIP_POLICY_BESIDE)
 		return denied(hint, "it has no folder that this could be beside", err);
 	if (strlen(hint) >= HINT_MAX || *last_component(hint) == '\0')
 		return denied(hint, "that is no name of a file", err);
-	if (kind == TRANSHIP_POLICY_ANYWHERE) {
-		fd = open_anywhere(r->folder, hint);
-	} else {
-		errno = ENOENT;
-		if (r->folder >= 0)
-			fd = open_beside(r->folder, hint);
-		sys = errno;
-		if (fd < 0 && kind == TRANSHIP_POLICY_LISTED)
-			fd = open_listed(r->policy, hint, last_component(hint));
-		else
-			errno = sys;
-	}
+	fd = open_hint(r, hint, &found);
 	if (fd < 0)
 		return open_failed(hint, errno, err);
 	if (fstat(fd, &st) < 0 ||
@@ -260,5 +280,10 @@ int resolver_open(struct resolver *r, const char *hint, unsigned file_flags,
 		close(fd);
 		return error_in_file(err, rc, hint);
 	}
-	return 0;
+	rc = path ? found_path(&found, path, err) : 0;
+	if (rc) {
+		tranship_file_close(*out);
+		*out = NULL;
+	}
+	return rc;
 }

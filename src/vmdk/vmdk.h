@@ -36,14 +36,16 @@ static inline struct vmdk_disk *vmdk_of(struct tranship_disk *disk)
 	return (struct vmdk_disk *)disk;
 }
 
-/* For open and for a stream: what the descriptor says about the image as a whole; refuses what is
- * not read. */
-int vmdk_take_descriptor(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
-			 struct tranship_error *err);
-
 /* A descriptor inside a sparse file (its text, len bytes) must describe that file alone. */
 int vmdk_take_embedded(struct vmdk_disk *vmdk, const void *text, size_t len,
 		       struct tranship_error *err);
+
+/*
+ * Opens what the file leads to, as the policy allows: fills vmdk->extents and the disk's size and
+ * files. What was opened is in vmdk->extents, also on failure.
+ */
+int vmdk_open_extents(struct vmdk_disk *vmdk, struct tranship_file *file,
+		      const struct open_params *params, struct tranship_error *err);
 
 /* The largest embedded descriptor that is read, in bytes. */
 #define VMDK_EMBEDDED_MAX (1U << 20)
