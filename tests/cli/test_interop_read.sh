@@ -73,7 +73,7 @@ for options in subformat=twoGbMaxExtentSparse subformat=twoGbMaxExtentFlat subfo
 	same seams.raw q/q.vmdk
 	expect 0 "$TRANSHIP" check q/q.vmdk
 	expect 0 "$TRANSHIP" info --output=json q/q.vmdk
-	[ "$(grep -c '"filename": "q-' out)" = "$(find q -name 'q-*.vmdk' | wc -l)" ] || fail "$options: info does not list the extents"
+	[ "$(grep -c '"filename": "q/q-' out)" = "$(find q -name 'q-*.vmdk' | wc -l)" ] || fail "$options: info does not list the extents"
 done
 
 # Zeroed grains (grain table entry 1) are zeros that the image says, not data.
