@@ -83,11 +83,20 @@ static void print_json(const struct check_args *args, const struct tranship_disk
 		json_object_set_new(root, "leaks", json_integer((json_int_t)result->leaks));
 	json_object_set_new(root, "allocated-clusters",
 			    json_integer((json_int_t)result->allocated));
+	json_object_set_new(root, "fragmented-clusters",
+			    json_integer((json_int_t)result->fragmented));
+	json_object_set_new(root, "compressed-clusters",
+			    json_integer((json_int_t)result->compressed));
 	json_object_set_new(root, "filename", name ? name : json_string(""));
 	json_object_set_new(root, "format", json_string(tranship_disk_format(disk)));
 	json_dumpf(root, stdout, JSON_INDENT(4) | JSON_PRESERVE_ORDER);
 	putchar('\n');
 	json_decref(root);
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+	return 100.0 * (double)part / (double)whole;
 }
 
 static void print_human(const struct tranship_check_result *result)
@@ -102,9 +111,12 @@ static void print_human(const struct tranship_check_result *result)
 		printf("\n%" PRIu64 " leaked clusters were found on the image.\n"
 		       "This means waste of disk space, but no harm to data.\n",
 		       result->leaks);
-	if (result->total)
-		printf("%" PRIu64 "/%" PRIu64 " = %0.2f%% allocated\n", result->allocated,
-		       result->total, 100.0 * (double)result->allocated / (double)result->total);
+	if (result->total && result->allocated)
+		printf("%" PRIu64 "/%" PRIu64 " = %0.2f%% allocated, %0.2f%% fragmented, %0.2f%% "
+		       "compressed clusters\n",
+		       result->allocated, result->total, percent(result->allocated, result->total),
+		       percent(result->fragmented, result->allocated),
+		       percent(result->compressed, result->allocated));
 	printf("Image end offset: %" PRIu64 "\n", result->image_end);
 }
 

@@ -137,10 +137,12 @@ enum tranship_finding_kind {
 /* What tranship_check found. */
 struct tranship_check_result {
 	uint64_t errors;
-	uint64_t leaks;     /* allocation units that are leaked */
-	uint64_t allocated; /* units in use */
-	uint64_t total;     /* units of the disk */
-	uint64_t image_end; /* offset behind the last thing that the image uses */
+	uint64_t leaks;      /* allocation units that are leaked */
+	uint64_t allocated;  /* units in use */
+	uint64_t compressed; /* of these, how many are compressed, */
+	uint64_t fragmented; /* and how many do not follow the one before them */
+	uint64_t total;      /* units of the disk */
+	uint64_t image_end;  /* offset behind the last thing that the image uses */
 };
 
 /* Receives each finding as one sentence that says place and value. */

@@ -8,6 +8,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Less than this between two units is for alignment, or a table: they still follow each other. */
+#define PADDING 4096U
+
 static void report(struct check *check, enum tranship_finding_kind kind, const char *fmt,
 		   va_list ap)
 {
@@ -17,6 +20,15 @@ static void report(struct check *check, enum tranship_finding_kind kind, const c
 		return;
 	vsnprintf(message, sizeof(message), fmt, ap);
 	check->finding(check->ctx, kind, message);
+}
+
+void check_unit(struct check *check, uint64_t off, uint64_t len, bool compressed)
+{
+	check->result.allocated++;
+	check->result.compressed += compressed;
+	check->result.fragmented +=
+		check->next > 0 && (off < check->next || off - check->next >= PADDING);
+	check->next = off + len;
 }
 
 void check_error(struct check *check, const char *fmt, ...)

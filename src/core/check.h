@@ -10,7 +10,11 @@ struct check {
 	tranship_finding_fn *finding;
 	void *ctx;
 	struct tranship_check_result result;
+	uint64_t next; /* where the unit behind the last one would follow; 0: none yet */
 };
+
+/* Counts an allocated unit, in the order of the disk: len bytes at off of the file. */
+void check_unit(struct check *check, uint64_t off, uint64_t len, bool compressed);
 
 void check_error(struct check *check, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

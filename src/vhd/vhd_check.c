@@ -61,7 +61,7 @@ static int collect(struct vhd_disk *vhd, struct check *check, struct blocks *blo
 		for (n = 0; n < count && rc == 0; n++) {
 			if (entries[n] == VHD_BAT_UNUSED)
 				continue;
-			check->result.allocated++;
+			check_unit(check, (uint64_t)entries[n] * VHD_SECTOR, len, false);
 			if (range_ok((uint64_t)entries[n] * VHD_SECTOR, len, size))
 				rc = add_block(blocks, &cap, entries[n], err);
 			else

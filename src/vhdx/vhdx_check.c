@@ -46,7 +46,7 @@ static void check_payload(struct vhdx_checking *c, uint64_t index, uint64_t entr
 			    index, state);
 	if (state != VHDX_BLOCK_FULLY_PRESENT)
 		return;
-	c->check->result.allocated++;
+	check_unit(c->check, off, m->block_size, false);
 	if (entry & ENTRY_RESERVED)
 		check_error(c->check,
 			    "vhdx: BAT entry of block %" PRIu64 " is 0x%016" PRIx64

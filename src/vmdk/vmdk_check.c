@@ -106,9 +106,10 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
 			len = size - off;
 		}
 	}
-	c->check->result.allocated++;
-	if (!mark(c, off, is_packed(s) ? round_up(len, VMDK_SECTOR) : len) &&
-	    round_up(off + len, VMDK_SECTOR) <= round_up(size, VMDK_SECTOR))
+	if (is_packed(s))
+		len = round_up(len, VMDK_SECTOR);
+	check_unit(c->check, off, len, is_packed(s));
+	if (!mark(c, off, len) && round_up(off + len, VMDK_SECTOR) <= round_up(size, VMDK_SECTOR))
 		check_error(c->check,
 			    "vmdk: grain table %" PRIu64 " entry %" PRIu64
 			    " points at sector %" PRIu32 ", which something else uses, too",

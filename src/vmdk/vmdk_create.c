@@ -26,6 +26,7 @@ const struct tranship_option_info vmdk_create_options[] = {
 	  "0 (stored) to 12 (smallest), for streamOptimized (default: 6; 1 is fastest)" },
 	{ "hwversion", "int", "virtual hardware version (default: 4)" },
 	{ "toolsversion", "int", "VMware tools version (default: 2147483647, unmanaged)" },
+	{ "zeroed_grain", "bool", "allow others to mark grains as zeros later (default: off)" },
 	{ 0 },
 };
 
@@ -185,6 +186,11 @@ int vmdk_create(const struct create_params *params, struct tranship_writer **out
 	rc = check_output(params->output, subformat, err);
 	if (rc)
 		return rc;
+	new.zeroed_grain = options_bool(params->options, "zeroed_grain", false);
+	if (new.zeroed_grain && strstr(subformat, "Flat"))
+		return error_set(err, TRANSHIP_EINVAL,
+				 "vmdk: zeroed_grain is for sparse subformats, %s has no grains",
+				 subformat);
 	describe(params->options, subformat, new.sectors, &new.descriptor);
 	rc = vmdk_descriptor_identify(&new.descriptor, params->ids, err);
 	if (rc)

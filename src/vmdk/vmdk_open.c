@@ -17,7 +17,7 @@
 
 /* What the descriptor says about the image as a whole; refuses what is not read. */
 static int take_descriptor(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
-			 struct tranship_error *err)
+			   struct tranship_error *err)
 {
 	char shown[100];
 

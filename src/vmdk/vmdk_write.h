@@ -23,7 +23,8 @@ struct vmdk_new {
 	struct output *output;
 	uint64_t sectors;
 	struct vmdk_descriptor_new descriptor;
-	int level; /* of compression */
+	int level;         /* of compression */
+	bool zeroed_grain; /* the header allows grain table entry 1: a grain of zeros */
 };
 
 int vmdk_create_sparse(const struct vmdk_new *new, bool split, struct tranship_writer **out,

@@ -144,12 +144,13 @@ static int file_put(struct sparse_file *f, uint64_t off, const unsigned char *da
 	return rc;
 }
 
-static int file_finish(struct sparse_file *f, const struct buffer *descriptor,
-		       struct tranship_error *err)
+static int file_finish(struct sparse_file *f, const struct vmdk_new *new,
+		       const struct buffer *descriptor, struct tranship_error *err)
 {
 	unsigned char raw[VMDK_HEADER_SIZE];
-	struct vmdk_header h = { .version = 1,
-				 .flags = VMDK_FLAG_NEWLINE_TEST | VMDK_FLAG_REDUNDANT_GD,
+	struct vmdk_header h = { .version = new->zeroed_grain ? 2 : 1,
+				 .flags = VMDK_FLAG_NEWLINE_TEST | VMDK_FLAG_REDUNDANT_GD |
+					  (new->zeroed_grain ? VMDK_FLAG_ZERO_GRAIN : 0),
 				 .capacity = f->layout.capacity,
 				 .grain_sectors = VMDK_GRAIN_SECTORS,
 				 .descriptor_offset = descriptor ? 1 : 0,
@@ -171,7 +172,7 @@ static int file_finish(struct sparse_file *f, const struct buffer *descriptor,
 /* Ends the extent at hand of a split disk. */
 static int end_extent(struct sparse_writer *w, struct tranship_error *err)
 {
-	int rc = file_finish(&w->at, NULL, err);
+	int rc = file_finish(&w->at, &w->split.new, NULL, err);
 
 	w->open = false;
 	return rc ? rc : output_extra_done(w->split.new.output, err);
@@ -246,7 +247,7 @@ static int sparse_finish(struct tranship_writer *writer, struct tranship_error *
 	if (!w->is_split) {
 		rc = vmdk_embedded_descriptor(&w->split.new, &text, err);
 		if (rc == 0)
-			rc = file_finish(&w->at, &text, err);
+			rc = file_finish(&w->at, &w->split.new, &text, err);
 		buffer_free(&text);
 		return rc;
 	}

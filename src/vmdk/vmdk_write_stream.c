@@ -324,7 +324,8 @@ int vmdk_create_stream(const struct vmdk_new *new, struct tranship_writer **out,
 	w->next_sector = OVERHEAD_SECTORS;
 	w->header = (struct vmdk_header){ .version = 3,
 					  .flags = VMDK_FLAG_NEWLINE_TEST | VMDK_FLAG_COMPRESSED |
-						   VMDK_FLAG_MARKERS,
+						   VMDK_FLAG_MARKERS |
+						   (new->zeroed_grain ? VMDK_FLAG_ZERO_GRAIN : 0),
 					  .capacity = new->sectors,
 					  .grain_sectors = VMDK_GRAIN_SECTORS,
 					  .descriptor_offset = 1,

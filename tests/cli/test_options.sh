@@ -33,6 +33,11 @@ for adapter in ide lsilogic buslogic legacyESX; do
 	grep -q '^ddb.toolsVersion = "77"' a.vmdk || fail "toolsversion is not in the descriptor"
 done
 
+# zeroed_grain sets the header's version and flag, which qemu-img needs to write such grains.
+expect 0 "$TRANSHIP" create -f vmdk -o zeroed_grain=on z.vmdk 1M
+[ "$(od -An -t x1 -j 4 -N 5 z.vmdk | tr -d ' ')" = 0200000007 ] || fail "zeroed_grain is not in the header"
+expect 1 "$TRANSHIP" create -f vmdk -o zeroed_grain=on,subformat=monolithicFlat f.vmdk 1M
+
 # Block sizes are what another reader sees, too.
 for size in 1M 8M 256M; do
 	expect 0 "$TRANSHIP" convert -O vhdx -o block_size=$size,log_size=2M disk.raw b.vhdx
