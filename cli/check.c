@@ -35,7 +35,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (args->output == OUTPUT_UNKNOWN)
 			argp_error(state, "--output takes human or json");
 		break;
-	case 'T': args->source.cache = arg; break;
+	case 'T': cli_source_cache(&args->source, state, arg); break;
 	case ARGP_KEY_ARG:
 		if (args->path)
 			argp_error(state, "one image at a time");
@@ -148,6 +148,7 @@ int cmd_check(int argc, char **argv)
 	int code = EXIT_ERROR;
 
 	cli_source_init(&args.source);
+	argp_err_exit_status = EXIT_ERROR; /* 2 is a finding here */
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	disk = cli_open(&args.source, args.path, NULL);
 	if (disk)

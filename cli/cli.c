@@ -127,17 +127,13 @@ void cli_source_free(struct cli_source *source)
 	free(source->folders);
 }
 
-static int cache_flags(const char *cache, unsigned *flags)
+void cli_source_cache(struct cli_source *source, struct argp_state *state, const char *mode)
 {
-	if (!cache || strcmp(cache, "writeback") == 0)
-		return 0;
-	if (strcmp(cache, "unsafe") == 0 || strcmp(cache, "writethrough") == 0)
-		return 0;
-	if (strcmp(cache, "none") == 0 || strcmp(cache, "directsync") == 0) {
-		*flags |= TRANSHIP_OPEN_DIRECT;
-		return 0;
-	}
-	return -1;
+	if (strcmp(mode, "none") == 0 || strcmp(mode, "directsync") == 0)
+		source->flags |= TRANSHIP_OPEN_DIRECT;
+	else if (strcmp(mode, "writeback") != 0 && strcmp(mode, "unsafe") != 0 &&
+		 strcmp(mode, "writethrough") != 0)
+		argp_error(state, "cache mode '%s' is unknown", mode);
 }
 
 struct tranship_disk *cli_open(const struct cli_source *source, const char *path,
@@ -154,14 +150,22 @@ struct tranship_disk *cli_open(const struct cli_source *source, const char *path
 	struct tranship_disk *disk;
 	struct tranship_error err;
 
-	if (cache_flags(source->cache, &options.flags)) {
-		cli_error("cache mode '%s' is unknown", source->cache);
-		return NULL;
-	}
 	if (tranship_open(path, &options, &disk, &err) == 0)
 		return disk;
 	cli_error("Could not open '%s': %s", path, err.message);
 	return NULL;
+}
+
+/* Control characters: of ASCII, and U+0080 to U+009F, which are C2 80 to C2 9F. */
+void cli_print_text(const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text, next = (unsigned char)text[1];
+		bool c1 = c == 0xC2 && next >= 0x80 && next < 0xA0;
+
+		putchar(c < 0x20 || c == 0x7F || c1 ? '?' : c);
+		text += c1;
+	}
 }
 
 enum cli_output cli_parse_output(const char *text)

@@ -26,8 +26,7 @@ struct cli_source {
 	const char *format; /* -f */
 	char *options;      /* --image-option, joined */
 	const char *member; /* --member */
-	const char *cache;  /* -T */
-	const char *spool;  /* where a pipe of unknown size is kept */
+	const char *spool;  /* where what comes through a pipe is kept */
 	unsigned flags;     /* TRANSHIP_OPEN_* */
 	bool quiet;         /* -q */
 	struct tranship_policy policy;
@@ -38,9 +37,15 @@ extern const struct argp cli_source_argp;
 void cli_source_init(struct cli_source *source);
 void cli_source_free(struct cli_source *source);
 
+/* Takes -T; an unknown mode is a usage error. */
+void cli_source_cache(struct cli_source *source, struct argp_state *state, const char *mode);
+
 /* Opens an image; prints what is wrong. NULL on failure. `format` overrides the source's. */
 struct tranship_disk *cli_open(const struct cli_source *source, const char *path,
 			       const char *format);
+
+/* Prints text that an image may have made up, without what would drive a terminal. */
+void cli_print_text(const char *text);
 
 /* --output=human|json */
 enum cli_output { OUTPUT_HUMAN, OUTPUT_JSON, OUTPUT_UNKNOWN };

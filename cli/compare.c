@@ -36,7 +36,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'F': args->second_format = arg; break;
 	case 'p': args->progress = true; break;
 	case 's': args->strict = true; break;
-	case 'T': args->source.cache = arg; break;
+	case 'T': cli_source_cache(&args->source, state, arg); break;
 	case ARGP_KEY_ARG:
 		if (!args->a)
 			args->a = arg;

@@ -14,8 +14,8 @@ struct convert_args {
 	struct tranship_copy_options copy;
 	const char *from;
 	const char *to;
-	const char *cache; /* -t */
-	unsigned flags;    /* TRANSHIP_CREATE_* */
+	enum tranship_cache cache; /* -t */
+	unsigned flags;            /* TRANSHIP_CREATE_* */
 	bool progress;
 };
 
@@ -49,8 +49,31 @@ static void take_sparse_size(struct convert_args *args, struct argp_state *state
 	args->copy.sparse_size = cli_parse_size(state, "sparse size", arg);
 	if (args->copy.sparse_size % 512)
 		argp_error(state, "sparse size '%s' is no multiple of 512", arg);
+	if (args->copy.sparse_size > TRANSHIP_SPARSE_MAX)
+		argp_error(state, "sparse size '%s' is larger than %uk", arg,
+			   TRANSHIP_SPARSE_MAX / 1024);
 	if (args->copy.sparse_size == 0)
 		args->copy.sparse_size = TRANSHIP_SPARSE_OFF;
+}
+
+static void take_cache(struct convert_args *args, struct argp_state *state, const char *mode)
+{
+	static const struct {
+		const char *name;
+		enum tranship_cache cache;
+	} modes[] = { { "writeback", TRANSHIP_CACHE_WRITEBACK },
+		      { "none", TRANSHIP_CACHE_NONE },
+		      { "writethrough", TRANSHIP_CACHE_WRITETHROUGH },
+		      { "directsync", TRANSHIP_CACHE_WRITETHROUGH },
+		      { "unsafe", TRANSHIP_CACHE_UNSAFE } };
+	size_t i;
+
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(mode, modes[i].name) == 0) {
+			args->cache = modes[i].cache;
+			return;
+		}
+	argp_error(state, "cache mode '%s' is unknown", mode);
 }
 
 static unsigned take_threads(struct argp_state *state, const char *arg)
@@ -79,8 +102,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'n': args->flags |= TRANSHIP_CREATE_IN_PLACE; break;
 	case OPT_TARGET_IS_ZERO: args->flags |= TRANSHIP_CREATE_TARGET_IS_ZERO; break;
 	case OPT_NO_CLOBBER: args->flags |= TRANSHIP_CREATE_NO_CLOBBER; break;
-	case 't': args->cache = arg; break;
-	case 'T': args->source.cache = arg; break;
+	case 't': take_cache(args, state, arg); break;
+	case 'T': cli_source_cache(&args->source, state, arg); break;
 	case ARGP_KEY_ARG:
 		if (!args->from)
 			args->from = arg;
@@ -97,6 +120,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (args->flags & TRANSHIP_CREATE_TARGET_IS_ZERO &&
 		    !(args->flags & TRANSHIP_CREATE_IN_PLACE))
 			argp_error(state, "--target-is-zero goes with -n");
+		if (args->flags & TRANSHIP_CREATE_NO_CLOBBER &&
+		    args->flags & TRANSHIP_CREATE_IN_PLACE)
+			argp_error(state, "-n writes into what --no-clobber keeps");
 		break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
@@ -116,27 +142,6 @@ static const struct argp argp = {
 	NULL
 };
 
-static int parse_cache(const char *text, enum tranship_cache *out)
-{
-	static const struct {
-		const char *name;
-		enum tranship_cache cache;
-	} modes[] = { { "writeback", TRANSHIP_CACHE_WRITEBACK },
-		      { "none", TRANSHIP_CACHE_NONE },
-		      { "writethrough", TRANSHIP_CACHE_WRITETHROUGH },
-		      { "directsync", TRANSHIP_CACHE_WRITETHROUGH },
-		      { "unsafe", TRANSHIP_CACHE_UNSAFE } };
-	size_t i;
-
-	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
-		if (strcmp(text, modes[i].name) == 0) {
-			*out = modes[i].cache;
-			return 0;
-		}
-	cli_error("cache mode '%s' is unknown", text);
-	return -1;
-}
-
 /* A disk of unknown size from a pipe waits beside the output, where there is room for a disk. */
 static char *spool_folder(const char *output)
 {
@@ -150,18 +155,6 @@ static char *spool_folder(const char *output)
 	folder = copy ? strdup(dirname(copy)) : NULL;
 	free(copy);
 	return folder;
-}
-
-static void say_in_place(const struct convert_args *args)
-{
-	struct stat st;
-
-	if (args->source.quiet || !args->to || strcmp(args->to, "-") == 0 || stat(args->to, &st))
-		return;
-	if (S_ISBLK(st.st_mode) || (S_ISREG(st.st_mode) && args->flags & TRANSHIP_CREATE_IN_PLACE))
-		cli_error("note: '%s' is written in place; if this is interrupted it is neither "
-			  "old nor new",
-			  args->to);
 }
 
 static int copy(const struct convert_args *args, struct tranship_disk *disk,
@@ -192,9 +185,9 @@ static int convert(struct convert_args *args)
 	struct tranship_error err;
 	int rc;
 
-	cli_create_options(&args->target, args->source.quiet, &create);
-	if (args->cache && parse_cache(args->cache, &create.cache))
-		return EXIT_USAGE;
+	if (cli_create_options(&args->target, args->source.quiet, &create))
+		return EXIT_ERROR;
+	create.cache = args->cache;
 	args->source.flags |= TRANSHIP_OPEN_DROP_BEHIND;
 	disk = cli_open(&args->source, args->from, NULL);
 	if (!disk)
@@ -207,7 +200,8 @@ static int convert(struct convert_args *args)
 	if (rc) {
 		cli_report(args->to, &err);
 	} else {
-		say_in_place(args);
+		if (!args->source.quiet && args->to)
+			cli_say_in_place(args->to, args->flags);
 		rc = copy(args, disk, writer, &err);
 		if (rc)
 			cli_error("converting '%s' to '%s' failed: %s", args->from,

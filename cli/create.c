@@ -69,11 +69,14 @@ static int create(const struct create_args *args)
 	struct tranship_error err;
 	int rc;
 
-	cli_create_options(&args->target, args->quiet, &options_);
+	if (cli_create_options(&args->target, args->quiet, &options_))
+		return EXIT_ERROR;
 	options_.size = args->size;
 	options_.flags |= args->no_clobber ? TRANSHIP_CREATE_NO_CLOBBER : 0;
 	cli_catch_signals();
 	rc = tranship_create(args->path, &options_, &writer, &err);
+	if (rc == 0 && !args->quiet)
+		cli_say_in_place(args->path, options_.flags);
 	if (rc == 0)
 		rc = tranship_writer_zero(writer, 0, tranship_writer_size(writer), &err);
 	if (rc == 0)

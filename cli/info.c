@@ -133,13 +133,6 @@ static void print_json(struct tranship_disk *disk, const char *path)
 	json_decref(root);
 }
 
-/* Without what would drive a terminal. */
-static void print_text(const char *text)
-{
-	for (; *text; text++)
-		putchar((unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text);
-}
-
 static void print_tree(const json_t *value, int indent);
 
 static void print_member(const char *name, const json_t *value, int indent)
@@ -153,7 +146,7 @@ static void print_member(const char *name, const json_t *value, int indent)
 		print_tree(value, indent + 4);
 	} else if (json_is_string(value)) {
 		putchar(' ');
-		print_text(json_string_value(value));
+		cli_print_text(json_string_value(value));
 		putchar('\n');
 	} else if (json_is_integer(value)) {
 		printf(" %" JSON_INTEGER_FORMAT "\n", json_integer_value(value));

@@ -74,7 +74,8 @@ static void print_human(const struct tranship_disk *disk, const struct tranship_
 		printf("%-16s", "unreadable");
 	else
 		printf("%#-16" PRIx64, e->file_off);
-	printf("%s\n", tranship_disk_file_name(disk, e->file_index));
+	cli_print_text(tranship_disk_file_name(disk, e->file_index));
+	putchar('\n');
 }
 
 static void print_json(const struct tranship_extent *e, bool first)

@@ -75,7 +75,8 @@ static int measure(const struct measure_args *args, struct tranship_disk *disk)
 	struct tranship_measure measured;
 	struct tranship_error err;
 
-	cli_create_options(&args->target, args->source.quiet, &create);
+	if (cli_create_options(&args->target, args->source.quiet, &create))
+		return EXIT_ERROR;
 	create.size = args->size;
 	if (tranship_measure(disk, &create, &measured, &err)) {
 		cli_report(args->path, &err);
@@ -99,6 +100,7 @@ int cmd_measure(int argc, char **argv)
 
 	cli_source_init(&args.source);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	args.source.flags |= TRANSHIP_OPEN_DROP_BEHIND;
 	if (args.target.help) {
 		code = cli_option_help(args.target.format);
 	} else {

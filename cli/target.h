@@ -16,8 +16,12 @@ struct cli_target {
 void cli_target_option(struct cli_target *target, const char *arg);
 void cli_target_free(struct cli_target *target);
 
-/* Fills in what the environment decides: SOURCE_DATE_EPOCH. */
-void cli_create_options(const struct cli_target *target, bool quiet,
-			struct tranship_create_options *out);
+/* Fills in what the environment decides (SOURCE_DATE_EPOCH); -1, with a message, if that is no
+ * number. */
+int cli_create_options(const struct cli_target *target, bool quiet,
+		       struct tranship_create_options *out);
+
+/* Says so if what is being written is a device or, with TRANSHIP_CREATE_IN_PLACE, a file. */
+void cli_say_in_place(const char *path, unsigned flags);
 
 #endif

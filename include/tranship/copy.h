@@ -28,11 +28,13 @@ typedef int tranship_progress_fn(void *ctx, const struct tranship_progress *prog
 
 /* Zeros are not looked for; every byte is written. */
 #define TRANSHIP_SPARSE_OFF UINT64_MAX
+/* The largest sparse_size, in bytes. */
+#define TRANSHIP_SPARSE_MAX (1U << 20)
 
 struct tranship_copy_options {
 	unsigned threads;     /* workers; 0: one for each CPU that this process may use */
-	uint64_t sparse_size; /* runs of zeros of this many bytes are left out; 0: 4096; or
-				 TRANSHIP_SPARSE_OFF */
+	uint64_t sparse_size; /* runs of zeros of this many bytes are left out; 0: 4096; at
+				 most TRANSHIP_SPARSE_MAX, or TRANSHIP_SPARSE_OFF */
 	uint64_t rate;        /* bytes of data a second; 0: no limit */
 	tranship_progress_fn *progress; /* NULL: none */
 	void *progress_ctx;

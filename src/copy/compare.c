@@ -275,6 +275,7 @@ int tranship_compare(struct tranship_disk *a, struct tranship_disk *b, bool stri
 				   .strict = strict,
 				   .end = max_u64(a->size, b->size),
 				   .result = out };
+	unsigned threads;
 	int rc;
 
 	*out = (struct tranship_compare_result){ .difference = TRANSHIP_SAME,
@@ -286,6 +287,9 @@ int tranship_compare(struct tranship_disk *a, struct tranship_disk *b, bool stri
 	}
 	mine.rate = 0;
 	meter_start(&compare.meter, &mine, "comparing", compare.end);
-	rc = pipeline_run(&compare_ops, &compare, mine.threads ? mine.threads : cpus_usable(), err);
+	threads = mine.threads ? mine.threads : cpus_usable();
+	if ((a->forward || b->forward) && threads == 1)
+		threads = 2; /* as in tranship_copy */
+	rc = pipeline_run(&compare_ops, &compare, threads, err);
 	return rc || out->difference != TRANSHIP_SAME ? rc : meter_end(&compare.meter, err);
 }

@@ -15,6 +15,7 @@
 #include "mbr-gpt/gpt.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -261,6 +262,20 @@ static void warn_of_backup_gpt(const struct copy *copy, const struct tranship_co
 		options->warn(options->warn_ctx, message);
 }
 
+/* No output says how large its sectors are, or all say 512. */
+static void warn_of_sectors(const struct copy *copy, const struct tranship_copy_options *options)
+{
+	char message[200];
+
+	if (copy->disk->sector_size == 512 || copy->writer->discards || !options->warn)
+		return;
+	snprintf(message, sizeof(message),
+		 "the disk has sectors of %" PRIu32 " bytes, the output is taken for one of 512: "
+		 "its partition table may not be found there",
+		 copy->disk->sector_size);
+	options->warn(options->warn_ctx, message);
+}
+
 int tranship_copy(struct tranship_disk *disk, struct tranship_writer *writer,
 		  const struct tranship_copy_options *options, struct tranship_error *err)
 {
@@ -285,7 +300,11 @@ int tranship_copy(struct tranship_disk *disk, struct tranship_writer *writer,
 				   .unit = writer->unit,
 				   .all_data = options->sparse_size == TRANSHIP_SPARSE_OFF };
 	warn_of_backup_gpt(&copy, options);
+	warn_of_sectors(&copy, options);
 	threads = options->threads ? options->threads : cpus_usable();
+	if (disk->forward && threads == 1)
+		threads = 2; /* a pipe may keep one waiting: the caller's thread stays free to
+				cancel it */
 	meter_start(&copy.meter, options, "copying", writer->size);
 	rc = pipeline_run(&copy_ops, &copy, threads, err);
 	return rc ? rc : meter_end(&copy.meter, err);

@@ -3,9 +3,10 @@
 #ifndef COPY_PLAN_H
 #define COPY_PLAN_H
 
+#include "tranship/copy.h"
 #include "tranship/disk.h"
 
-#define RUN_SIZE (1U << 20)
+#define RUN_SIZE TRANSHIP_SPARSE_MAX
 
 /* Holes shorter than this are read along with their neighbours. */
 #define HOLE_MIN (64U << 10)

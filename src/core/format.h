@@ -44,7 +44,9 @@ struct create_params {
 struct format {
 	const char *name;
 	const char *alias; /* NULL: none */
-	bool (*probe)(const struct probe_input *in);
+	/* Whether the file is of this format; an error where it may be one and neither a yes nor a
+	 * no is safe. NULL: what no other format claims. */
+	int (*probe)(const struct probe_input *in, bool *mine, struct tranship_error *err);
 	/* Takes over the file on success. NULL: cannot be read. */
 	int (*open)(struct tranship_file *file, const struct open_params *params,
 		    struct tranship_disk **out, struct tranship_error *err);

@@ -39,11 +39,17 @@ int format_probe(const struct probe_input *in, const struct format **out,
 	const char *foreign;
 	size_t i;
 
-	for (i = 0; i < FORMAT_COUNT; i++)
-		if (formats[i]->probe && formats[i]->probe(in)) {
+	for (i = 0; i < FORMAT_COUNT; i++) {
+		bool mine = false;
+		int rc = formats[i]->probe ? formats[i]->probe(in, &mine, err) : 0;
+
+		if (rc)
+			return rc;
+		if (mine) {
 			*out = formats[i];
 			return 0;
 		}
+	}
 	foreign = foreign_format(in);
 	if (foreign)
 		return error_set(err, TRANSHIP_EUNSUPPORTED,

@@ -314,12 +314,17 @@ static int open_stdin(const struct tranship_open_options *options, struct transh
 {
 	struct tranship_file *file;
 	struct stat st;
-	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), rc;
+	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), own, rc;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_sys(err, errno, "standard input could not be used");
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return open_stream(fd, "-", options, out, err);
+	own = open("/proc/self/fd/0", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (own >= 0) { /* its mode and locks are not shared with other programs' standard input */
+		close(fd);
+		fd = own;
+	}
 	rc = file_local_reader(fd, file_flags(options->flags), &file, err);
 	if (rc) {
 		close(fd);

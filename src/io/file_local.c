@@ -369,6 +369,8 @@ int file_local_reader(int fd, unsigned flags, struct tranship_file **out,
 		if (rc)
 			return rc;
 	}
+	if (flags & TRANSHIP_FILE_DIRECT && fcntl(fd, F_SETFL, O_DIRECT) < 0) /* tmpfs and others */
+		flags = (flags & ~(unsigned)TRANSHIP_FILE_DIRECT) | TRANSHIP_FILE_DROP_BEHIND;
 	if (flags & TRANSHIP_FILE_DROP_BEHIND)
 		posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
 	return local_new(fd, flags, TRANSHIP_CACHE_WRITEBACK, &reader_ops, &st, size, out, err);
@@ -404,15 +406,10 @@ int file_local_fd(const struct tranship_file *file)
 int tranship_file_open(const char *path, unsigned flags, struct tranship_file **out,
 		       struct tranship_error *err)
 {
-	int direct = flags & TRANSHIP_FILE_DIRECT ? O_DIRECT : 0;
 	int fd, rc;
 
 	*out = NULL;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | direct);
-	if (fd < 0 && direct && errno == EINVAL) { /* a file system without O_DIRECT */
-		flags = (flags & ~(unsigned)TRANSHIP_FILE_DIRECT) | TRANSHIP_FILE_DROP_BEHIND;
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	}
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return error_sys(err, errno, "could not be opened");
 	rc = file_local_reader(fd, flags, out, err);

@@ -29,7 +29,7 @@ enum output_kind {
 struct pending {
 	char *name;                 /* final, in the folder */
 	char *partial;              /* in the folder; NULL once it is renamed or removed */
-	struct tranship_file *file; /* NULL once it is synced and closed */
+	struct tranship_file *file; /* stays open, and locked, until it has its final name */
 };
 
 struct output {
@@ -75,10 +75,10 @@ static int sync_flag(const struct output *o)
  * lock) is removed first. Between open and lock somebody may have removed ours in turn: then start
  * again.
  */
-static int open_partial(int folder, const char *partial, int flags, int *out,
+static int open_partial(const struct output *o, const char *partial, int *out,
 			struct tranship_error *err)
 {
-	int tries;
+	int folder = o->folder, flags = sync_flag(o), tries;
 
 	for (tries = 0; tries < 10; tries++) {
 		struct stat ours, there;
@@ -92,6 +92,10 @@ static int open_partial(int folder, const char *partial, int flags, int *out,
 			continue;
 		if (fd < 0)
 			return error_sys(err, errno, "'%s' could not be created", partial);
+		if (!fresh && fstat(fd, &ours) == 0 && is_source(o, &ours)) {
+			close(fd);
+			return source_refused(partial, err);
+		}
 		if (lock_exclusive(fd, NULL)) {
 			close(fd);
 			return error_set(err, TRANSHIP_EBUSY, "another run is writing '%s'",
@@ -153,7 +157,7 @@ static int pending_open(struct output *o, struct pending *p, const char *name, b
 		return error_nomem(err, cap);
 	}
 	snprintf(partial, cap, "%s%s", name, PARTIAL_SUFFIX);
-	rc = open_partial(o->folder, partial, sync_flag(o), &fd, err);
+	rc = open_partial(o, partial, &fd, err);
 	if (rc == 0 && *existed) {
 		/* The owner can be kept by root alone; the mode comes after it, because chown
 		 * clears bits. */
@@ -216,6 +220,8 @@ static int open_replace(struct output *o, const char *path, struct tranship_erro
 {
 	char real[PATH_MAX], folder[PATH_MAX], name[PATH_MAX];
 
+	if (*path == '\0' || path[strlen(path) - 1] == '/')
+		return error_sys(err, *path ? EISDIR : ENOENT, "could not be written");
 	if (!realpath(path, real)) {
 		if (errno != ENOENT)
 			return error_sys(err, errno, "could not be resolved");
@@ -420,20 +426,14 @@ int output_extra(struct output *o, const char *name, struct tranship_file **out,
 
 int output_extra_done(struct output *o, struct tranship_error *err)
 {
-	struct pending *p;
-	int rc;
-
 	if (o->kind == OUTPUT_COUNT) {
 		o->counted_total += o->counted->size;
 		tranship_file_close(o->counted);
 		o->counted = NULL;
 		return 0;
 	}
-	p = &o->extras[o->extra_count - 1];
-	rc = file_sync(p->file, err);
-	tranship_file_close(p->file);
-	p->file = NULL;
-	return rc;
+	/* Its lock keeps other runs away from the partial file until that is renamed. */
+	return file_sync(o->extras[o->extra_count - 1].file, err);
 }
 
 /*

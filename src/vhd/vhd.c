@@ -27,22 +27,29 @@
 
 /*
  * A disk image may end in anything that its guest wrote. A fixed VHD is believed only if its
- * footer's checksum is right and the file has exactly the size that it says.
+ * footer's checksum is right and the file has exactly the size that it says. A dynamic one has a
+ * copy of its footer in front; where only the end says that it is one, it may be a damaged VHD or a
+ * guest that wants its disk to be taken for another, and the caller must say which.
  */
-static bool vhd_probe(const struct probe_input *in)
+static int vhd_probe(const struct probe_input *in, bool *mine, struct tranship_error *err)
 {
 	struct vhd_footer footer;
-	struct tranship_error err;
+	struct tranship_error why;
 
-	if (in->head_len >= VHD_FOOTER_SIZE && vhd_footer_recognise(in->head))
-		return true;
-	if (!in->tail || !vhd_footer_recognise(in->tail))
-		return false;
-	if (vhd_footer_decode(in->tail, false, &footer, &err) == 0) {
-		if (footer.type != VHD_FIXED ||
-		    footer.current_size + VHD_FOOTER_SIZE == in->file_size)
-			return true;
-		error_set(&err, TRANSHIP_ECORRUPT,
+	*mine = in->head_len >= VHD_FOOTER_SIZE && vhd_footer_recognise(in->head);
+	if (*mine || !in->tail || !vhd_footer_recognise(in->tail))
+		return 0;
+	if (vhd_footer_decode(in->tail, false, &footer, &why) == 0) {
+		if (footer.type != VHD_FIXED)
+			return error_set(err, TRANSHIP_ECORRUPT,
+					 "vhd: the file ends as a dynamic disk of %" PRIu64
+					 " bytes and does not begin as one: a damaged vpc, or raw; "
+					 "give the format",
+					 footer.current_size);
+		*mine = footer.current_size + VHD_FOOTER_SIZE == in->file_size;
+		if (*mine)
+			return 0;
+		error_set(&why, TRANSHIP_ECORRUPT,
 			  "vhd: the footer is of a disk of %" PRIu64
 			  " bytes, the file has %" PRIu64,
 			  footer.current_size, in->file_size);
@@ -50,8 +57,8 @@ static bool vhd_probe(const struct probe_input *in)
 	warn_send(in->warn, in->warn_ctx,
 		  "the last sector looks like a VHD footer but is none (%s); read as raw, unless "
 		  "the format is given",
-		  err.message);
-	return false;
+		  why.message);
+	return 0;
 }
 
 int vhd_bat_entries(struct vhd_disk *vhd, uint64_t first, size_t count, uint32_t *entries,
@@ -104,11 +111,11 @@ static int map_block(struct vhd_disk *vhd, uint64_t index, uint32_t sector, uint
 	bool present;
 	int rc;
 
-	if (!range_ok(at, vhd->bitmap_size + len, size))
+	if (sector == 0 || !range_ok(at, vhd->bitmap_size + len, size))
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vhd: BAT[%" PRIu64 "] points at sector %" PRIu32
-				 ", where no block fits before the end of the file (sector %" PRIu64
-				 ")",
+				 ", where no block fits between the footer's copy and the end of "
+				 "the file (sector %" PRIu64 ")",
 				 index, sector, size / VHD_SECTOR);
 	rc = table_cache_read(vhd->cache, at + base / 8, bitmap, sizeof(bitmap), err);
 	if (rc)

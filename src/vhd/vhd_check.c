@@ -44,13 +44,16 @@ static int add_block(struct blocks *blocks, size_t *cap, uint32_t sector,
 	return 0;
 }
 
-/* Every entry that is used must point at a whole block in the file. */
+/*
+ * Every entry that is used must point at a whole block in the file. More blocks than the file has
+ * room for overlap each other, and need not be collected to say so.
+ */
 static int collect(struct vhd_disk *vhd, struct check *check, struct blocks *blocks,
 		   struct tranship_error *err)
 {
 	uint64_t total = div_up(vhd->disk.size, vhd->dynamic.block_size), i = 0;
 	uint64_t len = (uint64_t)vhd->bitmap_size + vhd->dynamic.block_size,
-		 size = tranship_file_size(vhd->file);
+		 size = tranship_file_size(vhd->file), room = size / len + 1;
 	uint32_t entries[ENTRIES_AT_ONCE];
 	size_t cap = 0, n, count;
 	int rc = 0;
@@ -62,13 +65,22 @@ static int collect(struct vhd_disk *vhd, struct check *check, struct blocks *blo
 			if (entries[n] == VHD_BAT_UNUSED)
 				continue;
 			check_unit(check, (uint64_t)entries[n] * VHD_SECTOR, len, false);
-			if (range_ok((uint64_t)entries[n] * VHD_SECTOR, len, size))
+			if (blocks->count == room) {
+				check_error(check,
+					    "vhd: at BAT[%" PRIu64 "] there are more blocks than "
+					    "the file has room for: the rest is not checked",
+					    i + n);
+				check->result.total = total;
+				return 0;
+			}
+			if (entries[n] > 0 &&
+			    range_ok((uint64_t)entries[n] * VHD_SECTOR, len, size))
 				rc = add_block(blocks, &cap, entries[n], err);
 			else
 				check_error(check,
 					    "vhd: BAT[%" PRIu64 "] points at sector %" PRIu32
-					    ", where no block fits before the end of the file "
-					    "(sector %" PRIu64 ")",
+					    ", where no block fits between the footer's copy and "
+					    "the end of the file (sector %" PRIu64 ")",
 					    i + n, entries[n], size / VHD_SECTOR);
 		}
 	}

@@ -18,9 +18,11 @@
 /* A map looks no further than this many blocks, so that it always returns soon. */
 #define MAP_BLOCKS_MAX (1U << 20)
 
-static bool vhdx_probe(const struct probe_input *in)
+static int vhdx_probe(const struct probe_input *in, bool *mine, struct tranship_error *err)
 {
-	return in->head_len >= 8 && memcmp(in->head, VHDX_SIGNATURE, 8) == 0;
+	(void)err;
+	*mine = in->head_len >= 8 && memcmp(in->head, VHDX_SIGNATURE, 8) == 0;
+	return 0;
 }
 
 int vhdx_bat_read(struct vhdx_disk *vhdx, uint64_t first, size_t count, uint64_t *entries,

@@ -19,20 +19,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool vmdk_probe(const struct probe_input *in)
+static bool is_sparse_file(const struct probe_input *in)
 {
-	if (in->head_len >= 4) {
-		uint32_t magic = get_le32(in->head);
+	uint32_t magic = in->head_len >= 4 ? get_le32(in->head) : 0;
 
-		if (magic == VMDK_MAGIC_SPARSE || magic == VMDK_MAGIC_COWD)
-			return true;
-		if (in->head_len >= 8 && magic == VMDK_MAGIC_SESPARSE &&
-		    get_le32(in->head + 4) == 0)
-			return true;
-	}
+	return magic == VMDK_MAGIC_SPARSE || magic == VMDK_MAGIC_COWD ||
+	       (in->head_len >= 8 && magic == VMDK_MAGIC_SESPARSE && get_le32(in->head + 4) == 0);
+}
+
+static int vmdk_probe(const struct probe_input *in, bool *mine, struct tranship_error *err)
+{
+	bool text = vmdk_descriptor_recognise(in->head, in->head_len);
+
+	(void)err;
 	/* A text that names files is believed only where no guest's disk would fit. */
-	return in->file_size <= VMDK_DESCRIPTOR_MAX &&
-	       vmdk_descriptor_recognise(in->head, in->head_len);
+	*mine = is_sparse_file(in) || (text && in->file_size <= VMDK_DESCRIPTOR_MAX);
+	if (text && !*mine && in->file_size != UINT64_MAX)
+		warn_send(in->warn, in->warn_ctx,
+			  "it begins as a VMDK descriptor, but is larger than one can be: read as "
+			  "raw");
+	return 0;
 }
 
 static void free_extents(struct vmdk_disk *vmdk)

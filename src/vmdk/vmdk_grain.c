@@ -197,8 +197,8 @@ static int read_group(struct vmdk_sparse *s, struct vmdk_scratch *scratch,
 	if (rc == 0)
 		rc = tranship_file_read(s->file, group->file_off, scratch->packed, group->len, err);
 	for (i = 0; i < group->count && rc == 0; i++) {
-		size_t at = (size_t)((uint64_t)entries[i] * VMDK_SECTOR - group->file_off);
-		uint64_t from, to;
+		uint64_t start = (uint64_t)entries[i] * VMDK_SECTOR - group->file_off, from, to;
+		size_t at = (size_t)min_u64(start, group->len); /* it may begin past the file */
 
 		part_of(s, req, group->index + i, &from, &to);
 		rc = deliver(s, scratch, scratch->packed + at, group->len - at, group->index + i,

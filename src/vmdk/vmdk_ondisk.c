@@ -49,6 +49,10 @@ static int check_fields(const struct vmdk_header *h, struct tranship_error *err)
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vmdk: grain tables of %" PRIu32 " entries; 1 to %u are taken",
 				 h->gtes_per_gt, VMDK_GTES_PER_GT_MAX);
+	if (vmdk_gd_entries(h) > VMDK_GD_ENTRIES_MAX)
+		return error_set(err, TRANSHIP_ELIMIT,
+				 "vmdk: a grain directory of %" PRIu64 " entries, more than %u",
+				 vmdk_gd_entries(h), VMDK_GD_ENTRIES_MAX);
 	if (packed && h->compress != VMDK_COMPRESS_DEFLATE)
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "vmdk: compression algorithm %u; only 1 (deflate) is known",

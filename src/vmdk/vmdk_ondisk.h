@@ -34,6 +34,9 @@ enum vmdk_flag {
 enum { VMDK_COMPRESS_NONE = 0, VMDK_COMPRESS_DEFLATE = 1 };
 
 /* Grain table entries that are no sector. */
+/* Of a grain directory: 62 TiB in the smallest grains that anybody writes have 2^22. */
+#define VMDK_GD_ENTRIES_MAX (1U << 23)
+
 enum { VMDK_GTE_ABSENT = 0, VMDK_GTE_ZERO = 1 };
 
 /* What the header says; offsets and sizes in sectors, as on disk. */

@@ -20,6 +20,18 @@ for source in disk.raw disk.vhdx; do
 		[ "$(resident $source)" -lt $((2 * mib)) ] || fail "$source $options: $(resident $source) bytes stay in the page cache"
 	done
 done
+# Extents are read as the image is; standard input, too.
+"$TRANSHIP" convert -O vmdk -o subformat=monolithicFlat disk.raw flat.vmdk
+sync flat-flat.vmdk
+for options in "" "-T none"; do
+	forget flat-flat.vmdk
+	expect 0 "$TRANSHIP" convert $options -O null flat.vmdk
+	[ "$(resident flat-flat.vmdk)" -lt $((2 * mib)) ] || fail "an extent, $options: $(resident flat-flat.vmdk) bytes stay"
+	expect 0 "$TRANSHIP" convert $options -f raw -O null - <flat-flat.vmdk
+	[ "$(resident flat-flat.vmdk)" -lt $((2 * mib)) ] || fail "standard input, $options: $(resident flat-flat.vmdk) bytes stay"
+	expect 0 "$TRANSHIP" measure -O vmdk flat.vmdk
+	[ "$(resident flat-flat.vmdk)" -lt $((2 * mib)) ] || fail "measure: $(resident flat-flat.vmdk) bytes stay"
+done
 # A part that somebody else uses stays.
 forget disk.raw
 dd if=disk.raw of=/dev/null bs=1M count=4 skip=8 status=none

@@ -90,7 +90,10 @@ refused 2 -r 1X
 refused 2 -S -4k
 refused 2 -t nonsense
 refused 2 --target-is-zero
-expect 1 "$TRANSHIP" convert -T nonsense disk.raw bad.img
+expect 2 "$TRANSHIP" convert -T nonsense disk.raw bad.img
+expect 2 "$TRANSHIP" convert -n --no-clobber disk.raw bad.img
+expect 2 "$TRANSHIP" convert -S 2M disk.raw bad.img
+expect 1 env SOURCE_DATE_EPOCH=junk "$TRANSHIP" convert -O vhdx disk.raw bad.img
 expect 2 "$TRANSHIP" convert disk.raw one.img two.img
 expect 2 "$TRANSHIP" convert
 expect 2 "$TRANSHIP" info

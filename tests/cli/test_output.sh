@@ -89,7 +89,16 @@ ln -s nowhere.raw dangling
 # A new file follows the umask.
 (umask 027 && "$TRANSHIP" convert disk.raw masked.raw)
 [ "$(stat -c %a masked.raw)" = 640 ] || fail "a new file does not follow the umask"
+# The partial file of an earlier run as the source of its rescue.
+cp old.raw rescue.raw.tranship-partial
+expect 1 "$TRANSHIP" convert -U -f raw rescue.raw.tranship-partial rescue.raw
+says "source"
+cmp old.raw rescue.raw.tranship-partial || fail "a source was taken for a leftover"
+rm rescue.raw.tranship-partial
 # Folders are not outputs.
+expect 1 "$TRANSHIP" convert disk.raw absent/
+expect 1 "$TRANSHIP" convert disk.raw ""
+[ ! -e absent ] || fail "a file was made for a name that ends in a slash"
 expect 1 "$TRANSHIP" convert disk.raw folder
 expect 1 "$TRANSHIP" convert disk.raw folder/
 expect 1 "$TRANSHIP" convert disk.raw missing/disk.raw

@@ -65,6 +65,16 @@ ended 143 "SIGTERM while a pipe is spooled"
 [ -z "$(ls -A new)" ] || fail "SIGTERM while a pipe is spooled: left $(ls -A new)"
 exec 9>&-
 
+# One worker, and a pipe that keeps it waiting.
+exec 9<>pipe
+rm -rf new && mkdir new
+head -c 50000 disk.raw >&9
+start -m 1 -f raw --image-option size=$mib -O raw - new/disk.img <pipe
+kill -TERM $job
+ended 143 "SIGTERM with one worker and a pipe that waits"
+[ -z "$(ls -A new)" ] || fail "SIGTERM with one worker: left $(ls -A new)"
+exec 9>&-
+
 # nohup: who was told to ignore a signal ignores it.
 rm -rf new && mkdir new
 mkfifo feed

@@ -137,7 +137,7 @@ static void test_output__what_is_refused(void **state)
 		     "link to nothing");
 	assert_fails(open_output(path_in(folder, "no/disk"), &o, &err), TRANSHIP_EIO, &err,
 		     "No such file");
-	assert_fails(open_output("", &o, &err), TRANSHIP_EINVAL, &err, "no regular file");
+	assert_fails(open_output("", &o, &err), TRANSHIP_EIO, &err, "No such file");
 	assert_int_equal(count_entries(folder), 2);
 }
 
@@ -280,6 +280,24 @@ static void test_output__extra_files_go_with_an_abort(void **state)
 	output_close(o);
 	assert_content(path_in(*state, "b"), "old");
 	assert_int_equal(count_entries(*state), 1);
+}
+
+/* Another run that wants the same name must not take a finished file for a leftover. */
+static void test_output__extra_files_are_ours_until_the_end(void **state)
+{
+	const char *folder = *state;
+	struct tranship_file *file;
+	struct tranship_error err;
+	struct output *o, *other;
+
+	assert_ok(open_output(path_in(folder, "disk"), &o, &err), &err);
+	add_extra(o, "a", "1");
+	assert_ok(open_output(path_in(folder, "second"), &other, &err), &err);
+	assert_fails(output_extra(other, "a", &file, &err), TRANSHIP_EBUSY, &err, "another run");
+	output_close(other);
+	assert_ok(output_finish(o, &err), &err);
+	output_close(o);
+	assert_content(path_in(folder, "a"), "1");
 }
 
 static void test_output__extra_files_without_a_main_one_do_not_stay(void **state)
@@ -489,6 +507,7 @@ int main(void)
 		IN_FOLDER(test_output__a_partial_that_is_a_link_is_not_followed),
 		IN_FOLDER(test_output__a_partial_that_is_a_pipe_does_not_block),
 		IN_FOLDER(test_output__extra_files_come_with_the_main_one),
+		IN_FOLDER(test_output__extra_files_are_ours_until_the_end),
 		IN_FOLDER(test_output__extra_files_go_with_an_abort),
 		IN_FOLDER(test_output__extra_files_without_a_main_one_do_not_stay),
 		IN_FOLDER(test_output_extra__what_is_refused),

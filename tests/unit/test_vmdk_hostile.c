@@ -102,8 +102,10 @@ static const struct row rows[] = {
 	  "capacity of 137438953473 sectors" },
 	{ "capacity of 2^63", PLAIN, HEADER, 12, 8, (uint64_t)1 << 63, TOO_MUCH, "capacity" },
 	{ "largest capacity", PLAIN, HEADER, 12, 8, UINT64_MAX, TOO_MUCH, "capacity" },
-	{ "capacity at the limit", PLAIN, HEADER, 12, 8, VMDK_CAPACITY_MAX, BAD,
-	  "the grain directory, 4294967296 entries" },
+	{ "capacity at the limit", PLAIN, HEADER, 12, 8, VMDK_CAPACITY_MAX, TOO_MUCH,
+	  "a grain directory of 4294967296 entries" },
+	{ "the largest directory", PLAIN, HEADER, 12, 8, (uint64_t)VMDK_GD_ENTRIES_MAX * 32, BAD,
+	  "the grain directory, 8388608 entries" },
 	{ "grains of nothing", PLAIN, HEADER, 20, 8, 0, BAD, "grains of 0 sectors" },
 	{ "grains of 9 sectors", PLAIN, HEADER, 20, 8, 9, BAD, "grains of 9 sectors" },
 	{ "grains past the limit", PLAIN, HEADER, 20, 8, VMDK_GRAIN_SECTORS_MAX * 2, BAD,
@@ -235,6 +237,43 @@ static void test_vmdk__every_byte_of_markers_and_footer(void **state)
 		exercise_flips(image->bytes, image->len, "vmdk", at, at + 1);
 }
 
+/*
+ * Packed grains that are fetched together: the second begins past the end of the file. What an
+ * earlier read left in memory must not pass for it.
+ */
+static void test_vmdk__a_later_grain_past_the_end(void **state)
+{
+	static unsigned char content[DISK], back[2 * 4096];
+	struct image_vmdk image = image_vmdk_defaults();
+	struct rng rng = { 22 };
+	struct buffer out = { 0 };
+	struct tranship_scratch *scratch;
+	struct tranship_disk *disk;
+	struct tranship_error err;
+	size_t last;
+	uint32_t entry;
+
+	(void)state;
+	rng_fill(&rng, content, sizeof(content));
+	memset(content + 15 * 4096, 7, 4096); /* packs into a sector */
+	image.flags = VMDK_FLAG_NEWLINE_TEST | VMDK_FLAG_COMPRESSED;
+	assert_int_equal(image_vmdk(&image, content, sizeof(content), &out), 0);
+	last = (size_t)get_le32(out.bytes + get_le64(out.bytes + 56) * 512 + 4 * 3) * 512 + 4 * 2;
+	entry = get_le32(out.bytes + last + 4);
+	put_le32(out.bytes + last + 4, entry + 8); /* grain 15 is the fourth of the fourth table */
+	put_le32(out.bytes + last, entry);
+	assert_ok(tranship_open_file(file_of(out.bytes, (size_t)(entry + 1) * 512), NULL, &disk,
+				     &err),
+		  &err);
+	assert_ok(tranship_scratch_new(disk, &scratch, &err), &err);
+	assert_ok(tranship_disk_read(disk, scratch, 0, back, sizeof(back), &err), &err);
+	assert_fails(tranship_disk_read(disk, scratch, 14 * 4096, back, sizeof(back), &err),
+		     TRANSHIP_ECORRUPT, &err, "cut off");
+	tranship_scratch_free(scratch);
+	tranship_disk_close(disk);
+	buffer_free(&out);
+}
+
 static unsigned errors_of_check(struct tranship_file *file)
 {
 	struct tranship_check_result result;
@@ -338,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_vmdk__every_length),
 		cmocka_unit_test(test_vmdk__every_byte_of_header_and_tables),
 		cmocka_unit_test(test_vmdk__every_byte_of_markers_and_footer),
+		cmocka_unit_test(test_vmdk__a_later_grain_past_the_end),
 		cmocka_unit_test(test_check__finds_what_is_wrong),
 		cmocka_unit_test(test_check__finds_a_table_that_is_named_twice),
 		cmocka_unit_test(test_check__a_table_that_is_named_again_is_not_walked_again),
