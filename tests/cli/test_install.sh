@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What `cmake --install` puts down is enough to build a program against: by pkg-config, by CMake, in C and in C++.
 . "$(dirname "$0")/lib.sh"
-need cmake cc pkg-config
+need cmake ninja cc pkg-config
 [ -z "$(grep -s 'TRANSHIP_SANITIZE:STRING=.' "$TRANSHIP_BUILD/CMakeCache.txt")" ] || skip "a sanitized library needs its runtime"
 
 cmake --install "$TRANSHIP_BUILD" --prefix "$work/prefix" >log 2>&1 || { cat log; fail "cmake --install"; }
@@ -25,7 +25,7 @@ cat >project/CMakeLists.txt <<-EOF
 	add_executable(by-cmake $TRANSHIP_SOURCE/examples/convert.c)
 	target_link_libraries(by-cmake PRIVATE tranship::tranship)
 EOF
-cmake -S project -B project/build -DCMAKE_PREFIX_PATH="$work/prefix" >log 2>&1 && cmake --build project/build >>log 2>&1 ||
+cmake -G Ninja -S project -B project/build -DCMAKE_PREFIX_PATH="$work/prefix" >log 2>&1 && cmake --build project/build >>log 2>&1 ||
 	{ cat log; fail "find_package build"; }
 ./project/build/by-cmake disk.raw vmdk disk.vmdk || fail "the example by CMake"
 same disk.raw disk.vmdk
