@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # Sourced by the scripts beside it: steps that say what they do, and packages that install themselves.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

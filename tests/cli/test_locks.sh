@@ -14,7 +14,7 @@ cp disk.raw held.raw
 
 # hold OPTION... IMAGE: a qemu that has the image open until release. It answers a command when it is there.
 hold() {
-	rm -f commands && mkfifo commands
+	rm -f commands answers && mkfifo commands
 	qemu-io "$@" <commands >answers 2>&1 9>&- &
 	holder=$!
 	exec 9>commands
