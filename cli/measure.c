@@ -62,7 +62,8 @@ static const struct argp argp = {
 	parse,
 	"[IMAGE]",
 	"Says how large an image would become if a disk were converted."
-	"\vThe required size is exact (but for file names in descriptors): the conversion is made, and counted instead of written."
+	"\vThe required size is exact (but for file names in descriptors): the conversion is made, "
+	"and counted instead of written."
 	"\n\nExample: tranship measure -O vmdk -o subformat=streamOptimized disk.vhdx",
 	children,
 	NULL,

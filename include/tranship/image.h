@@ -28,6 +28,9 @@ enum tranship_open_flag {
 	TRANSHIP_OPEN_FORCE_CHECKSUM = 1 << 3,
 	/* Probing refuses an image that refers to other files, whatever the policy. */
 	TRANSHIP_OPEN_STRICT = 1 << 4,
+	/* Open this image alone, without the parents that it may need: the disk is not complete,
+	   and its map calls absent what a parent holds. */
+	TRANSHIP_OPEN_LAYER = 1 << 5,
 };
 
 /* How to open an image. All zero is a good start. */

@@ -29,6 +29,20 @@ void disk_init(struct tranship_disk *disk, const struct disk_ops *ops, const cha
 	pthread_mutex_init(&disk->pool_lock, NULL);
 }
 
+static void parent_free(struct disk_parent *parent)
+{
+	size_t i;
+
+	if (!parent)
+		return;
+	for (i = 0; i < parent->hint_count; i++)
+		free(parent->hints[i]);
+	free(parent->hints);
+	free(parent->ids[0]);
+	free(parent->ids[1]);
+	free(parent);
+}
+
 void disk_fini(struct tranship_disk *disk)
 {
 	uint32_t i;
@@ -42,6 +56,7 @@ void disk_fini(struct tranship_disk *disk)
 	for (i = 0; i < disk->file_count; i++)
 		free(disk->files[i].name);
 	free(disk->files);
+	parent_free(disk->parent);
 	pthread_mutex_destroy(&disk->pool_lock);
 }
 
@@ -73,6 +88,45 @@ int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, 
 	if (index)
 		*index = disk->file_count;
 	disk->file_count++;
+	return 0;
+}
+
+int disk_need_parent(struct tranship_disk *disk, const char *id, const char *other_id,
+		     struct tranship_error *err)
+{
+	struct disk_parent *parent = calloc(1, sizeof(*parent));
+
+	if (!parent)
+		return error_nomem(err, sizeof(*parent));
+	parent->ids[0] = strdup(id);
+	parent->ids[1] = other_id ? strdup(other_id) : NULL;
+	if (!parent->ids[0] || (other_id && !parent->ids[1])) {
+		parent_free(parent);
+		return error_nomem(err, strlen(id) + 1);
+	}
+	disk->parent = parent;
+	return 0;
+}
+
+int disk_add_hint(struct tranship_disk *disk, const char *hint, struct tranship_error *err)
+{
+	struct disk_parent *parent = disk->parent;
+	size_t bytes = (parent->hint_count + 1) * sizeof(*parent->hints), i;
+	char **hints;
+
+	if (*hint == '\0')
+		return 0;
+	for (i = 0; i < parent->hint_count; i++)
+		if (strcmp(parent->hints[i], hint) == 0)
+			return 0;
+	hints = realloc(parent->hints, bytes);
+	if (!hints)
+		return error_nomem(err, bytes);
+	parent->hints = hints;
+	hints[parent->hint_count] = strdup(hint);
+	if (!hints[parent->hint_count])
+		return error_nomem(err, strlen(hint) + 1);
+	parent->hint_count++;
 	return 0;
 }
 

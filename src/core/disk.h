@@ -41,6 +41,19 @@ struct disk_file {
 	struct file_id id;
 };
 
+/*
+ * What an image says of its parent, the disk that holds what it does not. Formats only report this;
+ * core finds the parent, compares its identity with the ids and lays the one over the other
+ * (chain.c).
+ */
+struct disk_parent {
+	char *ids[2]; /* the identity that the parent has; a second one that will do; NULL: none */
+	size_t hint_count;
+	char **hints; /* paths in UTF-8 as the image spells them, the best one first */
+};
+
+#define DISK_IDENTITY_SIZE 40
+
 /* Embedded as the first member of a format's own struct. */
 struct tranship_disk {
 	const struct disk_ops *ops;
@@ -49,6 +62,10 @@ struct tranship_disk {
 	uint32_t sector_size;
 	uint32_t cluster_size;
 	bool forward;
+	/* What a child records of this disk to know it again (VHD unique id, VHDX data write GUID,
+	 * VMDK CID); "": a disk that cannot be a parent. */
+	char identity[DISK_IDENTITY_SIZE];
+	struct disk_parent *parent; /* NULL: it needs none */
 	uint64_t allocated;
 	struct disk_file *files;
 	uint32_t file_count;
@@ -65,6 +82,15 @@ void disk_fini(struct tranship_disk *disk);
  * (NULL: not wanted). */
 int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name,
 		  uint32_t *index, struct tranship_error *err);
+
+/*
+ * Says that the disk needs a parent with this identity, or with the other one (NULL: none). Its
+ * map then calls ABSENT what the parent has.
+ */
+int disk_need_parent(struct tranship_disk *disk, const char *id, const char *other_id,
+		     struct tranship_error *err);
+/* Another place where the parent may be; "" and what was said before is passed over. */
+int disk_add_hint(struct tranship_disk *disk, const char *hint, struct tranship_error *err);
 
 /* Interrupts a forward disk; nothing for others. From any thread. */
 void disk_cancel(struct tranship_disk *disk);

@@ -200,6 +200,10 @@ static int open_disk(struct tranship_file *file, const char *path, bool has_fold
 	params.options = parsed;
 	if (rc == 0)
 		rc = format->open(file, &params, out, err);
+	if (rc == 0 && (*out)->parent && !(options->flags & TRANSHIP_OPEN_LAYER)) {
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
+			       "%s: it needs its parent; these are not read", format->name);
+	}
 	resolver_free(params.resolver);
 	options_free(parsed);
 	return rc;
