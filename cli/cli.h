@@ -31,6 +31,8 @@ struct cli_source {
 	bool quiet;         /* -q */
 	struct tranship_policy policy;
 	const char **folders;
+	size_t parent_count;
+	const char **parents; /* --parent */
 };
 
 extern const struct argp cli_source_argp;

@@ -31,6 +31,9 @@ enum tranship_open_flag {
 	/* Open this image alone, without the parents that it may need: the disk is not complete,
 	   and its map calls absent what a parent holds. */
 	TRANSHIP_OPEN_LAYER = 1 << 5,
+	/* With TRANSHIP_OPEN_LAYER: take the image for a complete disk, in which what a parent
+	   holds is zeros. The caller's word that this is what is wanted. */
+	TRANSHIP_OPEN_ABSENT_IS_ZERO = 1 << 6,
 };
 
 /* How to open an image. All zero is a good start. */
@@ -40,6 +43,12 @@ struct tranship_open_options {
 	const char *member; /* the file is a tar archive (an OVA): the name of the member to open */
 	unsigned flags;     /* TRANSHIP_OPEN_* */
 	const struct tranship_policy *policy; /* NULL: no other files */
+	/*
+	 * Where the parents are, in place of where the images say: parents[0] is the parent of the
+	 * image itself, parents[1] that one's parent. They must be the right ones all the same.
+	 */
+	const char *const *parents;
+	size_t parent_count;
 	const char *spool_folder; /* where what cannot be read forward from a pipe may be kept;
 				     NULL: nowhere */
 	tranship_warn_fn *warn;   /* NULL: warnings are dropped */
@@ -52,9 +61,13 @@ struct tranship_open_options {
  * a pipe a stream-optimized VMDK and a raw disk of known size (the option size) are read forward;
  * anything else is first put into an unnamed file in `spool_folder`.
  *
- * TRANSHIP_ECORRUPT, TRANSHIP_EUNSUPPORTED: what is wrong with the image; TRANSHIP_EDENIED: it
- * refers to another file that the policy does not allow; TRANSHIP_EBUSY: another program is writing
- * it.
+ * An image that needs a parent is opened with all of its parents, each in the format of its child
+ * (nothing is probed), as the policy allows.
+ *
+ * TRANSHIP_ECORRUPT, TRANSHIP_EUNSUPPORTED: what is wrong with the image, or its parents come back
+ * to itself; TRANSHIP_EDENIED: it refers to another file that the policy does not allow;
+ * TRANSHIP_EMISMATCH: a parent is not the one that its child was made from; TRANSHIP_ELIMIT: there
+ * are more parents than the policy allows; TRANSHIP_EBUSY: another program is writing it.
  */
 TRANSHIP_API int tranship_open(const char *path, const struct tranship_open_options *options,
 			       struct tranship_disk **out, struct tranship_error *err);

@@ -290,7 +290,9 @@ int tranship_copy(struct tranship_disk *disk, struct tranship_writer *writer,
 		return error_set(err, TRANSHIP_EINVAL,
 				 "the writer has %" PRIu64 " bytes, too few for a disk of %" PRIu64,
 				 writer->size, disk->size);
-	rc = choose_chunk(&copy, options->sparse_size, &copy.chunk, err);
+	rc = disk_require_complete(disk, err);
+	if (rc == 0)
+		rc = choose_chunk(&copy, options->sparse_size, &copy.chunk, err);
 	if (rc)
 		return rc;
 	copy.run_size = (size_t)max_u64(RUN_SIZE, writer->unit);

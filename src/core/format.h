@@ -82,6 +82,15 @@ const char *foreign_format(const struct probe_input *in);
 int create_counted(const struct tranship_create_options *options, struct tranship_writer **out,
 		   struct tranship_error *err);
 
+/* Opens a file as a disk of the format; `text` are its options, as in tranship_open_options. Takes
+ * over the file on success. */
+int format_open(const struct format *format, struct tranship_file *file,
+		const struct open_params *params, const char *text, struct tranship_disk **out,
+		struct tranship_error *err);
+
+/* The TRANSHIP_FILE_* that belong to TRANSHIP_OPEN_*. */
+unsigned open_file_flags(unsigned open_flags);
+
 /* Opens another file that the image names, as the policy allows, and notes it as a file of the
  * disk. */
 int open_other_file(const struct open_params *params, struct tranship_disk *disk, const char *hint,

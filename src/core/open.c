@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From a path to a disk: the kind of file, the member of an archive, the format. */
+#include "core/chain.h"
 #include "core/format.h"
 
 #include "base/checked.h"
@@ -20,7 +21,7 @@
 
 static const struct tranship_open_options default_options;
 
-static unsigned file_flags(unsigned open_flags)
+unsigned open_file_flags(unsigned open_flags)
 {
 	return (open_flags & TRANSHIP_OPEN_FORCE_SHARE ? TRANSHIP_FILE_FORCE_SHARE : 0) |
 	       (open_flags & TRANSHIP_OPEN_DIRECT ? TRANSHIP_FILE_DIRECT : 0) |
@@ -43,7 +44,8 @@ int open_other_file(const struct open_params *params, struct tranship_disk *disk
 				 "the image refers to the file '%s': strict probing refuses that",
 				 shown);
 	}
-	rc = resolver_open(params->resolver, hint, file_flags(params->flags), &file, &path, err);
+	rc = resolver_open(params->resolver, params->name, hint, open_file_flags(params->flags),
+			   &file, &path, err);
 	if (rc)
 		return rc;
 	rc = disk_add_file(disk, file, path, index, err);
@@ -178,6 +180,36 @@ static int probe_file(struct tranship_file *file, const struct tranship_open_opt
 	return rc ? rc : format_probe(&in, out, err);
 }
 
+int format_open(const struct format *format, struct tranship_file *file,
+		const struct open_params *params, const char *text, struct tranship_disk **out,
+		struct tranship_error *err)
+{
+	struct open_params with_options = *params;
+	struct options *parsed = NULL;
+	int rc = options_parse(text, format->open_options, NULL, &parsed, err);
+
+	with_options.options = parsed;
+	if (rc == 0)
+		rc = format->open(file, &with_options, out, err);
+	options_free(parsed);
+	return rc;
+}
+
+/* Lays an image over its parents, unless it is wanted alone. */
+static int complete(struct tranship_disk *top, const struct open_params *params,
+		    const struct tranship_open_options *options, struct tranship_disk **out,
+		    struct tranship_error *err)
+{
+	*out = top;
+	if (!top->parent)
+		return 0;
+	if (params->flags & TRANSHIP_OPEN_LAYER) {
+		top->incomplete = !(params->flags & TRANSHIP_OPEN_ABSENT_IS_ZERO);
+		return 0;
+	}
+	return chain_open(top, params, options, out, err);
+}
+
 /* `path` is for people and for the folder of other files; NULL where there is none. */
 static int open_disk(struct tranship_file *file, const char *path, bool has_folder,
 		     const struct tranship_open_options *options, struct tranship_disk **out,
@@ -188,24 +220,30 @@ static int open_disk(struct tranship_file *file, const char *path, bool has_fold
 				      .warn = options->warn,
 				      .warn_ctx = options->warn_ctx };
 	const struct format *format = NULL;
-	struct options *parsed = NULL;
+	struct tranship_disk *top = NULL;
+	struct tranship_file *handle = NULL;
 	int rc;
 
 	rc = options->format ? find_format(options->format, &format, err)
 			     : probe_file(file, options, &format, err);
 	if (rc == 0)
-		rc = options_parse(options->options, format->open_options, NULL, &parsed, err);
-	if (rc == 0)
 		rc = resolver_new(has_folder ? path : NULL, options->policy, &params.resolver, err);
-	params.options = parsed;
+	/* The disk gets a handle of its own: where a parent is not found the file goes back. */
 	if (rc == 0)
-		rc = format->open(file, &params, out, err);
-	if (rc == 0 && (*out)->parent && !(options->flags & TRANSHIP_OPEN_LAYER)) {
-		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
-			       "%s: it needs its parent; these are not read", format->name);
-	}
+		rc = file_second_handle(file, &handle, err);
+	if (rc == 0)
+		rc = format_open(format, handle, &params, options->options, &top, err);
+	if (rc == 0)
+		rc = complete(top, &params, options, out, err);
+	if (rc == 0)
+		file_drop_handle(file);
+	else if (top)
+		file_forget(handle);
+	if (rc && top)
+		tranship_disk_close(top);
+	else if (rc)
+		file_drop_handle(handle);
 	resolver_free(params.resolver);
-	options_free(parsed);
 	return rc;
 }
 
@@ -329,7 +367,7 @@ static int open_stdin(const struct tranship_open_options *options, struct transh
 		close(fd);
 		fd = own;
 	}
-	rc = file_local_reader(fd, file_flags(options->flags), &file, err);
+	rc = file_local_reader(fd, open_file_flags(options->flags), &file, err);
 	if (rc) {
 		close(fd);
 		return rc;
@@ -358,7 +396,7 @@ int tranship_open(const char *path, const struct tranship_open_options *options,
 		return fd < 0 ? error_sys(err, errno, "could not be opened")
 			      : open_stream(fd, path, options, out, err);
 	}
-	rc = tranship_file_open(path, file_flags(options->flags), &file, err);
+	rc = tranship_file_open(path, open_file_flags(options->flags), &file, err);
 	if (rc)
 		return rc;
 	rc = open_any(file, path, true, options, out, err);

@@ -31,6 +31,16 @@ int file_resize(struct tranship_file *file, uint64_t size, struct tranship_error
 int file_zero(struct tranship_file *file, uint64_t off, uint64_t len, struct tranship_error *err);
 int file_sync(struct tranship_file *file, struct tranship_error *err);
 
+/*
+ * A second handle of the same open file. Of the two, one is closed; the other is dropped, before or
+ * (file_forget) instead of that.
+ */
+int file_second_handle(const struct tranship_file *file, struct tranship_file **out,
+		       struct tranship_error *err);
+void file_drop_handle(struct tranship_file *handle);
+/* Closing this handle will release the handle only. */
+void file_forget(struct tranship_file *handle);
+
 static inline bool file_id_equal(const struct file_id *a, const struct file_id *b)
 {
 	return a->dev == b->dev && a->ino == b->ino;
