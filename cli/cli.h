@@ -90,6 +90,7 @@ int cmd_measure(int argc, char **argv);
 int cmd_create(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_dd(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 
 #endif

@@ -148,6 +148,13 @@ TRANSHIP_API int
 tranship_disk_properties(struct tranship_disk *disk,
 			 int (*fn)(void *ctx, const struct tranship_property *property), void *ctx);
 
+/*
+ * The bytes [off, off + len) of a complete disk as a disk of their own. Takes over `disk` on
+ * success. TRANSHIP_EINVAL if the range passes its end; TRANSHIP_EUNSUPPORTED for a forward disk.
+ */
+TRANSHIP_API int tranship_disk_window(struct tranship_disk *disk, uint64_t off, uint64_t len,
+				      struct tranship_disk **out, struct tranship_error *err);
+
 /* Closes the disk and everything beneath it; NULL is accepted. */
 TRANSHIP_API void tranship_disk_close(struct tranship_disk *disk);
 
