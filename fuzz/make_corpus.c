@@ -141,6 +141,35 @@ static void save_vhd(const char *target, const char *name, const struct image_vh
 	buffer_free(&out);
 }
 
+/* A child with a locator of each platform, of which some of its sectors are zeros that it has. */
+static void make_vhd_child(struct image_vhd image)
+{
+	static const char windows[] = ".\0\\\0b\0.\0v\0h\0d";
+	static const unsigned char odd[] = { 0x3D, 0xD8, 0x00, 0xDE, 0x00, 0xDC, 'x' };
+	static const struct image_vhd_locator locators[] = {
+		{ VHD_LOCATOR_W2RU, 512, windows, sizeof(windows) },
+		{ VHD_LOCATOR_W2KU, 1, odd, sizeof(odd) },
+		{ VHD_LOCATOR_MACX, 0, "file://host/a%20b%2", 19 },
+		{ VHD_LOCATOR_MACX, 1, "file://./b.vhd", 14 },
+		{ 0x4D616320, 512, "alias", 5 },
+		{ 0x57693272, 512, "b.vhd", 5 },
+	};
+	unsigned char owned[DISK / 512];
+	size_t i;
+
+	for (i = 0; i < sizeof(owned); i++)
+		owned[i] = i / 8 != 3 && i % 5 != 1;
+	image.owned = owned;
+	image.block_size = VHD_BLOCK_MIN;
+	image.parent_timestamp = 0x27198E1B;
+	image.parent_name = "b.vhd";
+	image.parent_id.bytes[0] = 1;
+	image.locators = locators;
+	image.locator_count = sizeof(locators) / sizeof(locators[0]);
+	save_vhd("open_vhd", "child", &image);
+	save_vhd("open_any", "vhd-child", &image);
+}
+
 static void make_vhd(void)
 {
 	struct image_vhd image = image_vhd_defaults();
@@ -156,6 +185,7 @@ static void make_vhd(void)
 	save_vhd("open_vhd", "large-blocks", &image);
 	image.type = VHD_DIFFERENCING;
 	save_vhd("open_vhd", "differencing", &image);
+	make_vhd_child(image);
 	image.type = VHD_FIXED;
 	save_vhd("open_vhd", "fixed", &image);
 	save_vhd("open_any", "vhd-fixed", &image);

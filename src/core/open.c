@@ -200,14 +200,12 @@ static int complete(struct tranship_disk *top, const struct open_params *params,
 		    const struct tranship_open_options *options, struct tranship_disk **out,
 		    struct tranship_error *err)
 {
-	*out = top;
-	if (!top->parent)
-		return 0;
-	if (params->flags & TRANSHIP_OPEN_LAYER) {
+	if (top->parent && !(params->flags & TRANSHIP_OPEN_LAYER))
+		return chain_open(top, params, options, out, err);
+	if (top->parent)
 		top->incomplete = !(params->flags & TRANSHIP_OPEN_ABSENT_IS_ZERO);
-		return 0;
-	}
-	return chain_open(top, params, options, out, err);
+	*out = top;
+	return 0;
 }
 
 /* `path` is for people and for the folder of other files; NULL where there is none. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Checking a VHD: both footers, every BAT entry, blocks that overlap each other or the metadata,
+ * Checking a VHD: both footers, the header, every BAT entry, a child's parent locators, blocks that
+ * overlap each other or the metadata,
  * space that nothing uses. The places of the blocks are sorted, four bytes a block, so the time is
  * near linear; comparing each with each takes minutes on real disks (xapi-project/sm#82).
  */
@@ -99,15 +100,61 @@ static void check_gap(struct vhd_disk *vhd, struct check *check, uint64_t from, 
 			   from);
 }
 
+/* Whether a block stands on some of [off, off + len). They are sorted. */
+static bool block_on(const struct vhd_disk *vhd, const struct blocks *blocks, uint64_t off,
+		     uint64_t len)
+{
+	uint64_t stride = (uint64_t)vhd->bitmap_size + vhd->dynamic.block_size;
+	size_t low = 0, high = blocks->count;
+
+	while (low < high) { /* the first one that ends behind off */
+		size_t mid = low + (high - low) / 2;
+
+		if ((uint64_t)blocks->at[mid] * VHD_SECTOR + stride <= off)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < blocks->count && (uint64_t)blocks->at[low] * VHD_SECTOR < off + len;
+}
+
+/* A child's parent locators lie in the file and under no block. Returns where the metadata ends,
+ * the locators in front of all blocks included. */
+static uint64_t check_locators(const struct vhd_disk *vhd, struct check *check,
+			       const struct blocks *blocks, uint64_t end)
+{
+	uint64_t size = tranship_file_size(vhd->file);
+	uint64_t first = blocks->count > 0 ? (uint64_t)blocks->at[0] * VHD_SECTOR : size;
+	int i;
+
+	for (i = 0; i < VHD_LOCATORS && vhd->footer.type == VHD_DIFFERENCING; i++) {
+		const struct vhd_locator *l = &vhd->dynamic.locators[i];
+
+		if (l->platform == 0 || l->data_length == 0)
+			continue;
+		if (!range_ok(l->data_offset, l->data_length, size))
+			check_error(check,
+				    "vhd: parent locator %d, %" PRIu32 " bytes at %" PRIu64
+				    ", passes the end of the file (%" PRIu64 " bytes)",
+				    i, l->data_length, l->data_offset, size);
+		else if (block_on(vhd, blocks, l->data_offset, l->data_length))
+			check_error(check, "vhd: a block overlaps parent locator %d at %" PRIu64, i,
+				    l->data_offset);
+		else if (l->data_offset < first)
+			end = max_u64(end, l->data_offset + l->data_length);
+	}
+	return end;
+}
+
 static void check_places(struct vhd_disk *vhd, struct check *check, const struct blocks *blocks)
 {
 	uint64_t len = (uint64_t)vhd->bitmap_size + vhd->dynamic.block_size;
 	uint64_t end = max_u64(vhd->footer.data_offset + VHD_DYNAMIC_SIZE,
 			       vhd->dynamic.table_offset + (uint64_t)vhd->dynamic.max_entries * 4);
-	uint64_t footer = tranship_file_size(vhd->file) - (vhd->tail_ok ? VHD_FOOTER_SIZE : 0);
+	uint64_t footer = tranship_file_size(vhd->file) - (vhd->tail_there ? VHD_FOOTER_SIZE : 0);
 	size_t i;
 
-	end = round_up(end, VHD_SECTOR);
+	end = round_up(check_locators(vhd, check, blocks, end), VHD_SECTOR);
 	for (i = 0; i < blocks->count; i++) {
 		uint64_t at = (uint64_t)blocks->at[i] * VHD_SECTOR;
 
@@ -144,6 +191,8 @@ int vhd_check(struct tranship_disk *disk, struct check *check, struct tranship_e
 	if (!vhd->head_ok)
 		check_error(check,
 			    "vhd: the copy of the footer at the beginning of the file is damaged");
+	if (!vhd->header_ok)
+		check_error(check, "vhd: the checksum of the dynamic disk header is wrong");
 	rc = collect(vhd, check, &blocks, err);
 	if (rc == 0) {
 		if (blocks.count > 0)
