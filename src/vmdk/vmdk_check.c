@@ -22,6 +22,7 @@ struct sparse_check {
 	struct vmdk_sparse *s;
 	struct check *check;
 	bool redundant;      /* there are copies to compare with */
+	struct bitmap sound; /* tables that stand where nothing else does */
 	struct usage tables; /* of what stands before the grains, by sectors */
 	struct usage usage;  /* of the rest, or of all */
 	uint64_t end;        /* behind the last thing that is used */
@@ -150,19 +151,40 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
 	return 0;
 }
 
-/* The redundant copy of table `gt`, which its own directory says is at sector `copy`. Says in
- * *there whether there is one. */
-static void mark_redundant(struct sparse_check *c, uint64_t gt, uint64_t copy, bool *there)
+/* Whether a table, its entries or a copy's, can stand at that sector. */
+static bool table_fits(const struct vmdk_sparse *s, uint64_t sector)
 {
-	*there = copy != 0 &&
-		 range_ok(copy * VMDK_SECTOR, table_size(c->s), tranship_file_size(c->s->file));
-	if (*there)
-		mark_metadata(c, "redundant grain table", copy, vmdk_gt_sectors(&c->s->header));
-	else
+	return range_ok(sector * VMDK_SECTOR, table_size(s), tranship_file_size(s->file));
+}
+
+/* `table` and `copy` are what the directories say of table `gt`. */
+static int mark_table(struct sparse_check *c, uint64_t gt, uint64_t table, uint64_t copy,
+		      struct tranship_error *err)
+{
+	uint64_t sectors = vmdk_gt_sectors(&c->s->header);
+
+	(void)err;
+	if (table == 0)
+		return 0;
+	if (!table_fits(c->s, table)) {
+		check_error(c->check,
+			    "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu64
+			    ", past the end of the file (sector %" PRIu64 ")",
+			    gt, table, tranship_file_size(c->s->file) / VMDK_SECTOR);
+		return 0;
+	}
+	/* What stands in a table that another entry named is counted there. */
+	if (!mark_metadata(c, "grain table", table, sectors))
+		return 0;
+	bitmap_set(&c->sound, gt, 1);
+	if (c->redundant && copy && table_fits(c->s, copy))
+		mark_metadata(c, "redundant grain table", copy, sectors);
+	else if (c->redundant)
 		check_error(c->check,
 			    "vmdk: redundant grain directory[%" PRIu64 "] points at sector %" PRIu64
 			    ", where no table is",
 			    gt, copy);
+	return 0;
 }
 
 /* The copy must say the same. */
@@ -194,7 +216,7 @@ static bool has_redundant(const struct vmdk_sparse *s)
 	       range_ok(off, vmdk_gd_entries(&s->header) * 4, tranship_file_size(s->file));
 }
 
-/* The entries of table `gt`, which stands at a sector of the file, and its copy's (0: none). */
+/* The entries of a table that was marked, and its copy's. */
 static int check_entries(struct sparse_check *c, uint64_t gt, uint64_t table, uint64_t copy,
 			 struct tranship_error *err)
 {
@@ -202,9 +224,11 @@ static int check_entries(struct sparse_check *c, uint64_t gt, uint64_t table, ui
 	uint64_t first = gt * s->header.gtes_per_gt;
 	uint64_t count = min_u64(s->header.gtes_per_gt, s->grains - first), at;
 	uint32_t entries[ENTRIES_AT_ONCE];
+	bool copied = copy && table_fits(s, copy);
 	int rc = 0;
 
-	if (table_is_hole(s, table) && (copy == 0 || table_is_hole(s, copy)))
+	if (!bitmap_get(&c->sound, gt) ||
+	    (table_is_hole(s, table) && (!copied || table_is_hole(s, copy))))
 		return 0;
 	for (at = 0; at < count && rc == 0; at += ENTRIES_AT_ONCE) {
 		size_t n = (size_t)min_u64(count - at, ENTRIES_AT_ONCE), i;
@@ -213,37 +237,17 @@ static int check_entries(struct sparse_check *c, uint64_t gt, uint64_t table, ui
 		for (i = 0; i < n && rc == 0; i++)
 			if (entries[i] > VMDK_GTE_ZERO)
 				rc = check_grain(c, first + at + i, entries[i], err);
-		if (rc == 0 && copy)
+		if (rc == 0 && copied)
 			rc = compare_redundant(c, gt, copy, entries, n, at, err);
 	}
 	return rc;
 }
 
-/* `table` and `copy` are what the directories say of table `gt`. */
-static int check_table(struct sparse_check *c, uint64_t gt, uint64_t table, uint64_t copy,
-		       struct tranship_error *err)
-{
-	struct vmdk_sparse *s = c->s;
-	bool copied = false;
-
-	if (table == 0)
-		return 0;
-	if (!range_ok(table * VMDK_SECTOR, table_size(s), tranship_file_size(s->file))) {
-		check_error(c->check,
-			    "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu64
-			    ", past the end of the file (sector %" PRIu64 ")",
-			    gt, table, tranship_file_size(s->file) / VMDK_SECTOR);
-		return 0;
-	}
-	/* What stands in a table that another entry named is counted there. */
-	if (!mark_metadata(c, "grain table", table, vmdk_gt_sectors(&s->header)))
-		return 0;
-	if (c->redundant)
-		mark_redundant(c, gt, copy, &copied);
-	return check_entries(c, gt, table, copied ? copy : 0, err);
-}
-
-static int check_tables(struct sparse_check *c, struct tranship_error *err)
+/* Calls fn for each table, with what the directories say of it (no redundant one: 0). */
+static int each_table(struct sparse_check *c,
+		      int (*fn)(struct sparse_check *c, uint64_t gt, uint64_t table, uint64_t copy,
+				struct tranship_error *err),
+		      struct tranship_error *err)
 {
 	const struct vmdk_header *h = &c->s->header;
 	uint64_t tables = vmdk_gd_entries(h), at;
@@ -257,7 +261,7 @@ static int check_tables(struct sparse_check *c, struct tranship_error *err)
 		if (rc == 0 && c->redundant)
 			rc = read_entries(c->s, h->rgd_offset, at, n, copies, err);
 		for (i = 0; i < n && rc == 0; i++)
-			rc = check_table(c, at + i, places[i], copies[i], err);
+			rc = fn(c, at + i, places[i], copies[i], err);
 	}
 	return rc;
 }
@@ -330,7 +334,9 @@ static int usage_prepare(struct sparse_check *c, struct tranship_error *err)
 	}
 	if (sectors > 1)
 		before = h->overhead * VMDK_SECTOR;
-	rc = usage_init(&c->usage, size, sectors * VMDK_SECTOR, before, err);
+	rc = bitmap_init(&c->sound, vmdk_gd_entries(h), err);
+	if (rc == 0)
+		rc = usage_init(&c->usage, size, sectors * VMDK_SECTOR, before, err);
 	return rc ? rc : usage_init(&c->tables, min_u64(size, before), VMDK_SECTOR, 0, err);
 }
 
@@ -350,12 +356,16 @@ static int check_sparse(struct vmdk_sparse *s, struct check *check, struct trans
 	if (c.redundant)
 		mark_metadata(&c, "redundant grain directory", s->header.rgd_offset,
 			      vmdk_gd_sectors(&s->header));
-	rc = check_tables(&c, err);
+	/* Tables first, so that a grain in the place of one is the grain's fault. */
+	rc = each_table(&c, mark_table, err);
+	if (rc == 0)
+		rc = each_table(&c, check_entries, err);
 	if (rc == 0 && !is_packed(s) && s->header.overhead <= UINT32_MAX)
 		usage_report_leaks(&c.usage, s->header.overhead * VMDK_SECTOR, s->grain_size,
 				   "vmdk", check);
 	check->result.image_end = max_u64(check->result.image_end, c.end);
 out:
+	bitmap_free(&c.sound);
 	usage_free(&c.tables);
 	usage_free(&c.usage);
 	return rc;
