@@ -32,6 +32,23 @@ static void mark(struct vhdx_checking *c, const char *what, uint64_t off, uint64
 	c->end = max_u64(c->end, off + len);
 }
 
+static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
+{
+	return a < b ? a_len > b - a : b_len > a - b;
+}
+
+/* What else stands where a block does. */
+static const char *other_user(const struct vhdx_disk *vhdx, uint64_t off, uint64_t len)
+{
+	const struct vhdx_region *metadata = &vhdx->regions.metadata, *bat = &vhdx->regions.bat;
+
+	return overlap(off, len, bat->offset, bat->length)             ? "the BAT"
+	       : overlap(off, len, metadata->offset, metadata->length) ? "the metadata region"
+	       : overlap(off, len, vhdx->header.log_offset, vhdx->header.log_length)
+		       ? "the log"
+		       : "another block";
+}
+
 static void check_payload(struct vhdx_checking *c, uint64_t index, uint64_t entry)
 {
 	const struct vhdx_metadata *m = &c->vhdx->metadata;
@@ -61,28 +78,32 @@ static void check_payload(struct vhdx_checking *c, uint64_t index, uint64_t entr
 	}
 	len = min_u64(m->block_size, size - off);
 	if (!usage_mark(&c->usage, off, len))
-		check_error(c->check,
-			    "vhdx: block %" PRIu64 " at %" PRIu64 " overlaps something else", index,
-			    off);
+		check_error(c->check, "vhdx: block %" PRIu64 " at %" PRIu64 " overlaps %s", index,
+			    off, other_user(c->vhdx, off, len));
 	c->end = max_u64(c->end, off + len);
 }
 
 static int check_bat(struct vhdx_checking *c, struct tranship_error *err)
 {
 	const struct vhdx_metadata *m = &c->vhdx->metadata;
-	uint64_t ratio = vhdx_chunk_ratio(m), total = vhdx_bat_entries(m), at = 0, index = 0;
+	uint64_t ratio = vhdx_chunk_ratio(m), total = vhdx_bat_entries(m), at, n;
 	uint64_t entries[ENTRIES_AT_ONCE];
 	size_t i;
 
-	while (at < total) {
-		size_t n = (size_t)min_u64(total - at, ENTRIES_AT_ONCE);
-		int rc = vhdx_bat_read(c->vhdx, at, n, entries, err);
+	for (at = 0; at < total; at += n) {
+		int rc;
 
+		n = min_u64(total - at, ENTRIES_AT_ONCE);
+		/* Zeros are blocks that are not present: the BAT of a huge disk is full of them. */
+		if (table_cache_is_hole(c->vhdx->cache, c->vhdx->regions.bat.offset + 8 * at,
+					8 * n))
+			continue;
+		rc = vhdx_bat_read(c->vhdx, at, (size_t)n, entries, err);
 		if (rc)
 			return rc;
 		for (i = 0; i < n; i++) {
 			if ((at + i) % (ratio + 1) != ratio)
-				check_payload(c, index++, entries[i]);
+				check_payload(c, at + i - (at + i) / (ratio + 1), entries[i]);
 			else if (vhdx_entry_state(entries[i]) != 0)
 				check_error(c->check,
 					    "vhdx: BAT entry %" PRIu64
@@ -90,7 +111,6 @@ static int check_bat(struct vhdx_checking *c, struct tranship_error *err)
 					    "differencing disk has these",
 					    at + i, vhdx_entry_state(entries[i]));
 		}
-		at += n;
 	}
 	return 0;
 }

@@ -229,7 +229,8 @@ static size_t same_extent(const struct vmdk_sparse *s, const uint32_t *entries, 
 	return n;
 }
 
-/* Whole tables that the directory does not have are passed over at once. */
+/* Whole tables that the directory does not have, or that are holes of the file, are passed over at
+ * once. */
 static int skip_absent_tables(struct vmdk_sparse *s, uint64_t *grain, struct tranship_error *err)
 {
 	uint64_t gt = *grain / s->header.gtes_per_gt, gts = vmdk_gd_entries(&s->header);
@@ -240,7 +241,8 @@ static int skip_absent_tables(struct vmdk_sparse *s, uint64_t *grain, struct tra
 		return 0;
 	while (gt < gts && rc == 0) {
 		rc = directory_entry(s, gt, &gde, err);
-		if (rc || gde != 0)
+		if (rc || (gde != 0 && !table_cache_is_hole(s->cache, (uint64_t)gde * VMDK_SECTOR,
+							    (uint64_t)s->header.gtes_per_gt * 4)))
 			break;
 		gt++;
 	}
