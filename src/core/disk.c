@@ -68,6 +68,13 @@ void tranship_disk_close(struct tranship_disk *disk)
 	disk->ops->close(disk);
 }
 
+void disk_close_keeping(struct tranship_disk *disk, struct tranship_file *file)
+{
+	file->kept = true;
+	tranship_disk_close(disk);
+	file->kept = false;
+}
+
 int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name,
 		  uint32_t *index, struct tranship_error *err)
 {
