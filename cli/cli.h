@@ -85,6 +85,7 @@ int cli_exit_code(const struct tranship_error *err);
 int cli_flush(int code, int trouble);
 
 int cmd_info(int argc, char **argv);
+int cmd_probe(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_measure(int argc, char **argv);
 int cmd_create(int argc, char **argv);

@@ -16,6 +16,8 @@ static const struct {
 	int trouble; /* exit code when what was found out cannot be printed */
 } commands[] = {
 	{ "info", cmd_info, "say what an image is", EXIT_ERROR },
+	{ "probe", cmd_probe, "say what a file is and what it refers to; opens nothing else",
+	  EXIT_ERROR },
 	{ "map", cmd_map, "list which parts of the disk are data, and where they stand",
 	  EXIT_ERROR },
 	{ "convert", cmd_convert, "copy a disk into another format", EXIT_ERROR },

@@ -282,12 +282,40 @@ static void make_any(void)
 	add_member(&tar, "pax", 'x', "15 path=b.vhdx\n10 size=3\n", 25);
 	add_member(&tar, "b", '0', "abc", 3);
 	save("open_any", "tar", tar.bytes, tar.len);
+	save("probe", "tar", tar.bytes, tar.len);
 	buffer_free(&tar);
 	buffer_free(&disk);
 	save("open_any", "raw", content, 1000);
 	save_text("open_any", "qcow2", "QFI\xfb");
 	save_text("open_any", "vhdx", "vhdxfile");
 	save_text("open_any", "descriptor", HEAD "RW 1 ZERO\n");
+}
+
+/* What only probing tells apart. */
+static void make_probe(void)
+{
+	struct image_vmdk image = image_vmdk_defaults();
+	struct image_vhd vhd = image_vhd_defaults();
+	static unsigned char head[512];
+
+	save_vmdk("probe", "vmdk", image, 0);
+	image.descriptor = HEAD "createType=\"monolithicFlat\"\nRW 64 FLAT \"/etc/shadow\" 0\n";
+	save_vmdk("probe", "vmdk-embedded-flat", image, 0);
+	image.descriptor = HEAD "encryption.data = \"x\"\nparentCID=1\nRW 64 SPARSE \"x\"\n";
+	save_vmdk("probe", "vmdk-embedded-encrypted", image, 0);
+	save_vhd("probe", "vhd-dynamic", &vhd);
+	vhd.type = VHD_DIFFERENCING;
+	save_vhd("probe", "vhd-differencing", &vhd);
+	save_text("probe", "places",
+		  HEAD "createType=\"twoGbMaxExtentFlat\"\nRW 1 FLAT \"../x\" 0\n"
+		       "RW 1 FLAT \"json:{}\" 0\nRW 1 FLAT \"C:\\x\" 0\nRW 1 FLAT \"[a] b\" 0\n"
+		       "RW 1 FLAT \"/dev/sda\" 0\nRW 1 VMFSRDM \"x\"\nNOACCESS 1 FLAT \"y\" 0\n");
+	save_text("probe", "delta",
+		  HEAD "parentCID=1\nparentFileNameHint=\"base\"\nRW 1 VMFSSPARSE \"x\"\n");
+	save_text("probe", "luks", "LUKS\xba\xbe");
+	save_text("probe", "qcow2", "QFI\xfb");
+	memcpy(head, "koly", 4);
+	save("probe", "dmg", head, sizeof(head));
 }
 
 static void make_options(void)
@@ -334,6 +362,7 @@ int main(int argc, char **argv)
 	make_vhd();
 	make_vhdx();
 	make_any();
+	make_probe();
 	make_options();
 	return 0;
 }

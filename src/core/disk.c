@@ -69,6 +69,13 @@ void tranship_disk_close(struct tranship_disk *disk)
 	disk->ops->close(disk);
 }
 
+void disk_close_keeping(struct tranship_disk *disk, struct tranship_file *file)
+{
+	file->kept = true;
+	tranship_disk_close(disk);
+	file->kept = false;
+}
+
 static int add_file(struct tranship_disk *disk, const struct disk_file *file,
 		    struct tranship_error *err)
 {

@@ -79,6 +79,9 @@ void disk_init(struct tranship_disk *disk, const struct disk_ops *ops, const cha
 /* Releases what core keeps in the disk; for an open that failed before the disk was handed out. */
 void disk_fini(struct tranship_disk *disk);
 
+/* Closes the disk but for this file of it, which goes back to whom it belonged to. */
+void disk_close_keeping(struct tranship_disk *disk, struct tranship_file *file);
+
 /* Notes that this file belongs to the disk; name as it is shown to people. Its index goes to *index
  * (NULL: not wanted). */
 int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name,

@@ -66,33 +66,11 @@ int tranship_file_map(struct tranship_file *file, uint64_t off, struct tranship_
 
 void tranship_file_close(struct tranship_file *file)
 {
-	if (!file)
+	if (!file || file->kept)
 		return;
 	if (file->ops->close)
 		file->ops->close(file->ctx);
 	free(file);
-}
-
-int file_second_handle(const struct tranship_file *file, struct tranship_file **out,
-		       struct tranship_error *err)
-{
-	*out = malloc(sizeof(**out));
-	if (!*out)
-		return error_nomem(err, sizeof(**out));
-	**out = *file;
-	return 0;
-}
-
-void file_drop_handle(struct tranship_file *handle)
-{
-	free(handle);
-}
-
-void file_forget(struct tranship_file *handle)
-{
-	static const struct tranship_file_ops nothing;
-
-	handle->ops = &nothing;
 }
 
 int file_write(struct tranship_file *file, uint64_t off, const void *buf, size_t len,

@@ -19,6 +19,7 @@ struct tranship_file {
 	uint64_t size;
 	bool has_id;
 	bool sequential; /* a pipe or a character device: written front to back, never read */
+	bool kept;       /* closing it does nothing */
 	struct file_id id;
 	uint64_t allocated; /* bytes on disk when it was opened; size where that is unknown */
 };
@@ -30,16 +31,6 @@ int file_write(struct tranship_file *file, uint64_t off, const void *buf, size_t
 int file_resize(struct tranship_file *file, uint64_t size, struct tranship_error *err);
 int file_zero(struct tranship_file *file, uint64_t off, uint64_t len, struct tranship_error *err);
 int file_sync(struct tranship_file *file, struct tranship_error *err);
-
-/*
- * A second handle of the same open file. Of the two, one is closed; the other is dropped, before or
- * (file_forget) instead of that.
- */
-int file_second_handle(const struct tranship_file *file, struct tranship_file **out,
-		       struct tranship_error *err);
-void file_drop_handle(struct tranship_file *handle);
-/* Closing this handle will release the handle only. */
-void file_forget(struct tranship_file *handle);
 
 static inline bool file_id_equal(const struct file_id *a, const struct file_id *b)
 {

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "core/report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -205,6 +206,13 @@ static int fixed_read(struct tranship_disk *disk, void *scratch, uint64_t off, v
 	return tranship_file_read(vhd_of(disk)->file, off, buf, len, err);
 }
 
+static const char *subformat(const struct vhd_disk *vhd)
+{
+	return vhd->footer.type == VHD_FIXED     ? "fixed"
+	       : vhd->footer.type == VHD_DYNAMIC ? "dynamic"
+						 : "differencing";
+}
+
 static void parent_properties(const struct vhd_disk *vhd, struct property_sink *sink)
 {
 	const struct disk_parent *parent = vhd->disk.parent;
@@ -219,13 +227,10 @@ static void parent_properties(const struct vhd_disk *vhd, struct property_sink *
 static void vhd_properties(struct tranship_disk *disk, struct property_sink *sink)
 {
 	const struct vhd_disk *vhd = vhd_of(disk);
-	static const char *const subformats[] = { [VHD_FIXED] = "fixed",
-						  [VHD_DYNAMIC] = "dynamic",
-						  [VHD_DIFFERENCING] = "differencing" };
 	char text[GUID_TEXT_SIZE], creator[5] = { 0 };
 	int i;
 
-	property_text(sink, "subformat", subformats[vhd->footer.type]);
+	property_text(sink, "subformat", subformat(vhd));
 	for (i = 0; i < 4; i++)
 		creator[i] = vhd->footer.creator[i] >= ' ' && vhd->footer.creator[i] <= '~'
 				     ? vhd->footer.creator[i]
@@ -408,6 +413,24 @@ static int open_dynamic(struct vhd_disk *vhd, struct tranship_file *file,
 				    err);
 }
 
+/* For probing: what is known before anything is refused. */
+static int report(const struct vhd_disk *vhd, const struct open_params *params,
+		  struct tranship_error *err)
+{
+	report_kind(params->report, subformat(vhd));
+	report_size(params->report, vhd->disk.size);
+	if (vhd->footer.type == VHD_DIFFERENCING)
+		report_parent(params->report, NULL);
+	if (vhd->footer.saved_state)
+		report_unclean(params->report);
+	return vhd->footer.type == VHD_FIXED
+		       ? report_note(params->report,
+				     "vhd: only its last sector says that it is a VHD, which the "
+				     "guest of a raw disk could have written",
+				     err)
+		       : 0;
+}
+
 static int vhd_open(struct tranship_file *file, const struct open_params *params,
 		    struct tranship_disk **out, struct tranship_error *err)
 {
@@ -428,10 +451,11 @@ static int vhd_open(struct tranship_file *file, const struct open_params *params
 	disk_init(&vhd->disk, fixed ? &fixed_ops : &dynamic_ops, "vpc");
 	vhd->disk.size = chs ? vhd_geometry_size(&vhd->footer) : vhd->footer.current_size;
 	guid_text_be(&vhd->footer.id, vhd->disk.identity);
-	if (fixed)
+	rc = report(vhd, params, err);
+	if (rc == 0 && fixed)
 		rc = check_fixed(vhd, tranship_file_size(file),
 				 params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM, err);
-	else
+	else if (rc == 0)
 		rc = open_dynamic(vhd, file, params, err);
 	if (rc == 0 && fixed && vhd->disk.size > vhd->footer.current_size)
 		rc = error_set(err, TRANSHIP_ECORRUPT,

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "core/report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -181,13 +182,17 @@ static int vhdx_read(struct tranship_disk *disk, void *scratch, uint64_t off, vo
 	return 0;
 }
 
+static const char *subformat(const struct vhdx_metadata *m)
+{
+	return m->has_parent ? "differencing" : m->leave_blocks_allocated ? "fixed" : "dynamic";
+}
+
 static void vhdx_properties(struct tranship_disk *disk, struct property_sink *sink)
 {
 	const struct vhdx_disk *vhdx = vhdx_of(disk);
 	char text[GUID_TEXT_SIZE];
 
-	property_text(sink, "subformat",
-		      vhdx->metadata.leave_blocks_allocated ? "fixed" : "dynamic");
+	property_text(sink, "subformat", subformat(&vhdx->metadata));
 	property_number(sink, "logical-sector-size", vhdx->metadata.logical_sector);
 	property_number(sink, "physical-sector-size", vhdx->metadata.physical_sector);
 	guid_text_le(&vhdx->metadata.disk_id, text);
@@ -312,17 +317,19 @@ static int read_metadata(struct vhdx_disk *vhdx, struct tranship_file *file,
 	return rc;
 }
 
-static int check_log(struct vhdx_disk *vhdx, struct tranship_file *file, struct tranship_error *err)
+static int check_log(struct vhdx_disk *vhdx, struct tranship_file *file,
+		     const struct open_params *params, struct tranship_error *err)
 {
 	bool dirty;
 	int rc = vhdx_log_dirty(vhdx, file, &dirty, err);
 
-	if (rc == 0 && dirty)
-		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "vhdx: the log has entries that were not replayed (the disk was "
-				 "not closed cleanly); "
-				 "without them its content is wrong");
-	return rc;
+	if (rc || !dirty)
+		return rc;
+	report_unclean(params->report);
+	return error_set(err, TRANSHIP_EUNSUPPORTED,
+			 "vhdx: the log has entries that were not replayed (the disk was "
+			 "not closed cleanly); "
+			 "without them its content is wrong");
 }
 
 static int open_all(struct vhdx_disk *vhdx, struct tranship_file *file,
@@ -346,15 +353,19 @@ static int open_all(struct vhdx_disk *vhdx, struct tranship_file *file,
 	if (rc == 0)
 		rc = check_places(vhdx, size, err);
 	if (rc == 0)
-		rc = check_log(vhdx, file, err);
+		rc = check_log(vhdx, file, params, err);
 	if (rc == 0)
 		rc = read_metadata(vhdx, file, err);
 	if (rc)
 		return rc;
-	if (vhdx->metadata.has_parent)
+	report_kind(params->report, subformat(&vhdx->metadata));
+	report_size(params->report, vhdx->metadata.disk_size);
+	if (vhdx->metadata.has_parent) {
+		report_parent(params->report, NULL);
 		return error_set(
 			err, TRANSHIP_EUNSUPPORTED,
 			"vhdx: a differencing disk, which needs its parent; these are not read");
+	}
 	need = vhdx_bat_entries(&vhdx->metadata) * 8;
 	if (need > vhdx->regions.bat.length)
 		return error_set(err, TRANSHIP_ECORRUPT,

@@ -29,6 +29,7 @@ struct vmdk_disk {
 	char create_type[32];
 	size_t extent_count;
 	struct vmdk_extent *extents;
+	struct tranship_probe_result *report; /* as in open_params */
 };
 
 static inline struct vmdk_disk *vmdk_of(struct tranship_disk *disk)

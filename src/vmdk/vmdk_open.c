@@ -9,18 +9,100 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "core/report.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+	for (; *words; words++)
+		if (strcasecmp(word, *words) == 0)
+			return true;
+	return false;
+}
+
+/* Disk types that stand for a device; their extents may name files that map it. */
+static const char *const device_types[] = { "fullDevice",       "partitionedDevice",
+					    "vmfsRaw",          "vmfsRDM",
+					    "vmfsRDMP",         "vmfsPassthroughRawDeviceMap",
+					    "vmfsRawDeviceMap", NULL };
+
+static enum tranship_role extent_role(const struct vmdk_extent_line *line, const char *create_type)
+{
+	static const char *const mapped[] = { "VMFSRDM", "VMFSRAW", NULL };
+	bool device = is_one_of(line->type, mapped) || strcasecmp(create_type, "fullDevice") == 0 ||
+		      strncmp(line->name, "/dev/", 5) == 0 ||
+		      strncmp(line->name, "\\\\.\\", 4) == 0;
+
+	return device ? TRANSHIP_ROLE_DEVICE : TRANSHIP_ROLE_EXTENT;
+}
+
+/* For probing: what the image as a whole is, before any of it is refused. */
+static int report_descriptor(const struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
+			     struct tranship_error *err)
+{
+	char cid[9];
+
+	report_kind(vmdk->report, d->create_type);
+	if (d->encrypted)
+		report_encrypted(vmdk->report);
+	if (d->parent_cid == VMDK_NO_PARENT)
+		return 0;
+	snprintf(cid, sizeof(cid), "%08" PRIx32, d->parent_cid);
+	report_parent(vmdk->report, cid);
+	return d->parent_hint
+		       ? report_reference(vmdk->report, TRANSHIP_ROLE_PARENT, d->parent_hint, err)
+		       : 0;
+}
+
+/*
+ * Whether an embedded descriptor has just its own file for an extent, whose name does not matter.
+ * qemu opens what the descriptor names if the header has no capacity: such names are reported.
+ */
+static bool describes_its_file(const struct vmdk_disk *vmdk, const struct vmdk_descriptor *d)
+{
+	if (d->extent_count == 0)
+		return true;
+	return d->extent_count == 1 && vmdk->disk.size > 0 &&
+	       strcasecmp(d->extents[0].type, "SPARSE") == 0;
+}
+
+/* For probing: the extents of a descriptor, and the size of them all. */
+static int report_extents(const struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
+			  struct tranship_error *err)
+{
+	uint64_t size = 0;
+	size_t i;
+	int rc = 0;
+
+	if (!vmdk->report)
+		return 0;
+	for (i = 0; rc == 0 && i < d->extent_count; i++) {
+		const struct vmdk_extent_line *line = &d->extents[i];
+
+		if (line->name)
+			rc = report_reference(vmdk->report, extent_role(line, d->create_type),
+					      line->name, err);
+		if (!add_ok(size, line->sectors * VMDK_SECTOR, &size))
+			size = UINT64_MAX;
+	}
+	report_size(vmdk->report, size);
+	return rc;
+}
 
 /* What the descriptor says about the image as a whole; refuses what is not read. */
 static int take_descriptor(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
 			   struct tranship_error *err)
 {
+	int rc = report_descriptor(vmdk, d, err);
 	char shown[100];
 
+	if (rc)
+		return rc;
 	vmdk->cid = d->cid;
 	vmdk->parent_cid = d->parent_cid;
 	strcpy(vmdk->create_type, d->create_type);
@@ -46,7 +128,10 @@ int vmdk_take_embedded(struct vmdk_disk *vmdk, const void *text, size_t len,
 
 	if (rc)
 		return rc;
-	rc = take_descriptor(vmdk, &d, err);
+	if (!describes_its_file(vmdk, &d))
+		rc = report_extents(vmdk, &d, err);
+	if (rc == 0)
+		rc = take_descriptor(vmdk, &d, err);
 	if (rc == 0 && d.extent_count > 1)
 		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
 			       "vmdk: the descriptor inside a sparse file lists %zu extents, it "
@@ -97,9 +182,11 @@ static int add_extent(struct vmdk_disk *vmdk, struct vmdk_extent **out, struct t
 
 static void warn_of_sparse(const struct vmdk_sparse *s, const struct open_params *params)
 {
-	if (s->header.unclean)
+	if (s->header.unclean) {
+		report_unclean(params->report);
 		warn_send(params->warn, params->warn_ctx,
 			  "vmdk: the image was not closed cleanly (a running or crashed machine)");
+	}
 	if (s->by_redundant)
 		warn_send(params->warn, params->warn_ctx,
 			  "vmdk: the grain directory is lost, its redundant copy is used");
@@ -118,23 +205,18 @@ static int open_sparse_file(struct vmdk_disk *vmdk, struct tranship_file *file,
 		return rc;
 	extent->kind = VMDK_EXTENT_SPARSE;
 	rc = vmdk_sparse_open(&extent->sparse, file, resolver_table_memory(params->resolver), err);
-	if (rc == 0)
-		rc = read_embedded(vmdk, file, &extent->sparse.header, err);
 	if (rc)
 		return rc;
-	warn_of_sparse(&extent->sparse, params);
 	extent->len = extent->sparse.size;
 	vmdk->disk.size = extent->len;
+	report_kind(params->report, "SPARSE");
+	report_size(params->report, extent->len);
+	warn_of_sparse(&extent->sparse, params);
+	rc = read_embedded(vmdk, file, &extent->sparse.header, err);
+	if (rc)
+		return rc;
 	vmdk->disk.cluster_size = extent->sparse.grain_size;
 	return 0;
-}
-
-static bool is_one_of(const char *word, const char *const *words)
-{
-	for (; *words; words++)
-		if (strcasecmp(word, *words) == 0)
-			return true;
-	return false;
 }
 
 static int extent_kind(const struct vmdk_extent_line *line, size_t number,
@@ -209,7 +291,7 @@ static int open_extent(struct vmdk_disk *vmdk, const struct vmdk_extent_line *li
 		return error_set(err, TRANSHIP_ELIMIT,
 				 "vmdk: extent %zu takes the disk past %" PRIu64 " sectors", number,
 				 VMDK_CAPACITY_MAX);
-	if (extent->kind == VMDK_EXTENT_ZERO || extent->no_access)
+	if (extent->kind == VMDK_EXTENT_ZERO || extent->no_access || params->report)
 		return 0;
 	rc = open_other_file(params, &vmdk->disk, line->name, &extent->file, &extent->file_index,
 			     err);
@@ -235,10 +317,6 @@ static int not_vmdk(struct tranship_error *err)
 static int open_descriptor_file(struct vmdk_disk *vmdk, struct tranship_file *file,
 				const struct open_params *params, struct tranship_error *err)
 {
-	static const char *const devices[] = { "fullDevice",       "partitionedDevice",
-					       "vmfsRaw",          "vmfsRDM",
-					       "vmfsRDMP",         "vmfsPassthroughRawDeviceMap",
-					       "vmfsRawDeviceMap", NULL };
 	size_t len = (size_t)tranship_file_size(file),
 	       memory = resolver_table_memory(params->resolver), i;
 	struct vmdk_descriptor d;
@@ -255,8 +333,10 @@ static int open_descriptor_file(struct vmdk_disk *vmdk, struct tranship_file *fi
 	free(text);
 	if (rc)
 		return rc;
-	rc = take_descriptor(vmdk, &d, err);
-	if (rc == 0 && is_one_of(d.create_type, devices))
+	rc = report_extents(vmdk, &d, err);
+	if (rc == 0)
+		rc = take_descriptor(vmdk, &d, err);
+	if (rc == 0 && is_one_of(d.create_type, device_types))
 		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
 			       "vmdk: a disk of type %s stands for a device, which is not read",
 			       d.create_type);
@@ -286,12 +366,16 @@ int vmdk_open_extents(struct vmdk_disk *vmdk, struct tranship_file *file,
 	magic = len >= 4 ? get_le32(head) : 0;
 	if (magic == VMDK_MAGIC_SPARSE)
 		return open_sparse_file(vmdk, file, params, err);
-	if (magic == VMDK_MAGIC_COWD)
+	if (magic == VMDK_MAGIC_COWD) {
+		report_kind(params->report, "VMFSSPARSE");
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "vmdk: a COWD (vmfsSparse) extent, which is not read");
-	if (magic == VMDK_MAGIC_SESPARSE)
+	}
+	if (magic == VMDK_MAGIC_SESPARSE) {
+		report_kind(params->report, "SESPARSE");
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "vmdk: an seSparse extent, which is not read");
+	}
 	if (tranship_file_size(file) > VMDK_DESCRIPTOR_MAX)
 		return not_vmdk(err);
 	return open_descriptor_file(vmdk, file, params, err);
