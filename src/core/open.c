@@ -2,6 +2,7 @@
 /* From a path to a disk: the kind of file, the member of an archive, the format. */
 #include "core/archive.h"
 #include "core/format.h"
+#include "core/report.h"
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -49,6 +50,10 @@ int open_other_file(const struct open_params *params, struct tranship_disk *disk
 	*out = NULL;
 	if (params->flags & TRANSHIP_OPEN_STRICT)
 		return denied_strict(hint, err);
+	/* While an image is probed the policy is none, and what is denied was noted. */
+	rc = report_reference(params->report, TRANSHIP_ROLE_EXTENT, hint, err);
+	if (rc)
+		return rc;
 	rc = resolver_open(params->resolver, hint, file_flags(params->flags), &file, &path, err);
 	if (rc)
 		return rc;
