@@ -312,6 +312,7 @@ static void make_probe(void)
 		       "RW 1 FLAT \"/dev/sda\" 0\nRW 1 VMFSRDM \"x\"\nNOACCESS 1 FLAT \"y\" 0\n");
 	save_text("probe", "delta",
 		  HEAD "parentCID=1\nparentFileNameHint=\"base\"\nRW 1 VMFSSPARSE \"x\"\n");
+	save_text("probe", "empty-name", HEAD "RW 1 FLAT \"a\" 0\nRW 1 FLAT \"\" 0\n");
 	save_text("probe", "luks", "LUKS\xba\xbe");
 	save_text("probe", "qcow2", "QFI\xfb");
 	memcpy(head, "koly", 4);

@@ -91,9 +91,11 @@ struct tranship_probe_result {
 
 /*
  * Says what the file at path is: a regular file or a block device. Of the options format, options,
- * member and flags count, as for tranship_open; with a format given the file is looked at as that
- * one. A file whose name ends in ".ova" is an archive: its disk images are listed and, where there
- * is one or it is named by `member`, that one is probed. Nothing is unpacked.
+ * member and flags count, as for tranship_open (but TRANSHIP_OPEN_STRICT has no meaning here);
+ * there is no policy, because nothing else is opened, and what is warned of is in the notes. With a
+ * format given the file is looked at as that one. A file whose name ends in ".ova" is an archive:
+ * its disk images are listed and, where there is one or it is named by `member`, that one is
+ * probed. Nothing is unpacked.
  *
  * Returns 0 with *out, to be freed by tranship_probe_free. TRANSHIP_EIO, TRANSHIP_EBUSY,
  * TRANSHIP_ENOMEM: the file could not be read; TRANSHIP_EINVAL: unknown format or options. No

@@ -3,6 +3,7 @@
 #include "core/archive.h"
 #include "core/chain.h"
 #include "core/format.h"
+#include "core/report.h"
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -50,6 +51,10 @@ int open_other_file(const struct open_params *params, struct tranship_disk *disk
 	*out = NULL;
 	if (params->flags & TRANSHIP_OPEN_STRICT)
 		return denied_strict(hint, err);
+	/* While an image is probed the policy is none, and what is denied was noted. */
+	rc = report_reference(params->report, TRANSHIP_ROLE_EXTENT, hint, err);
+	if (rc)
+		return rc;
 	rc = resolver_open(params->resolver, params->name, hint, open_file_flags(params->flags),
 			   &file, &path, err);
 	if (rc)

@@ -238,7 +238,8 @@ static int extent_kind(const struct vmdk_extent_line *line, size_t number,
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "vmdk: extent %zu is of %s type %s, which is not read", number,
 				 is_one_of(line->type, known) ? "the" : "an unknown", shown);
-	if (*out != VMDK_EXTENT_ZERO && !line->name && line->access != VMDK_NOACCESS)
+	if (*out != VMDK_EXTENT_ZERO && (!line->name || !*line->name) &&
+	    line->access != VMDK_NOACCESS)
 		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: extent %zu (%s) has no file name",
 				 number, shown);
 	return 0;

@@ -161,6 +161,9 @@ static void test_probe__of_descriptors_that_are_refused(void **state)
 		       "parentCID=0000abcd\nparentFileNameHint=\"/vms/base.vmdk\"\n"
 		       "RW 8 FLAT \"x\" 0\n",
 		  "monolithicFlat", "encrypted", "x", TRANSHIP_ROLE_EXTENT, true, true },
+		{ HEAD "createType=\"monolithicFlat\"\nRW 8 FLAT \"x\" 0\nRW 8 FLAT \"\" 0\n",
+		  "monolithicFlat", "extent 2 (FLAT) has no file name", "x", TRANSHIP_ROLE_EXTENT,
+		  false, false },
 		{ HEAD "createType=\"monolithicFlat\"\nRW 8 FLAT \"x\" 0\n"
 		       "RW 9007199254740992 FLAT \"y\" 0\n",
 		  "monolithicFlat", "past", "x", TRANSHIP_ROLE_EXTENT, false, false },
