@@ -266,7 +266,8 @@ static int each_table(struct sparse_check *c,
 	return rc;
 }
 
-/* Or-s the places of the grains of a table into *places; they are all aligned as this is. */
+/* Or-s the distances of a table's grains from the first place for one into *places: they are all
+ * aligned as this is. */
 static int or_grains(struct vmdk_sparse *s, uint64_t gt, uint64_t table, uint64_t *places)
 {
 	uint64_t first = gt * s->header.gtes_per_gt, at;
@@ -283,20 +284,21 @@ static int or_grains(struct vmdk_sparse *s, uint64_t gt, uint64_t table, uint64_
 			return rc;
 		for (i = 0; i < n; i++)
 			if (entries[i] > VMDK_GTE_ZERO)
-				*places |= entries[i];
+				*places |= entries[i] - s->header.overhead;
 	}
 	return 0;
 }
 
 /*
- * How many sectors, a power of two and a grain at most, all grains are aligned to; 1 where a table
+ * How many sectors, a power of two and a grain at most, all grains are aligned to from the first
+ * place for one on; 1 where a table
  * does not stand before them or something cannot be read, which the check finds again. `seen` marks
  * what tables were looked at: several entries may name one.
  */
 static uint64_t alignment(struct vmdk_sparse *s, struct usage *seen)
 {
 	uint64_t tables = vmdk_gd_entries(&s->header), at;
-	uint64_t places = s->header.overhead | s->header.grain_sectors;
+	uint64_t places = s->header.grain_sectors;
 	uint32_t gd[ENTRIES_AT_ONCE];
 
 	for (at = 0; at < tables; at += ENTRIES_AT_ONCE) {

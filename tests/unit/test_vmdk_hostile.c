@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "base/bytes.h"
+#include "base/checked.h"
 #include "image_vmdk.h"
 #include "patched.h"
 
@@ -375,6 +376,30 @@ static void test_check__grains_at_any_sector(void **state)
 	}
 }
 
+/* Two that stand one behind the other, at no multiple of a grain, overlap nothing; one of them
+ * moved back by a sector overlaps the other. */
+static void test_check__neighbours_at_any_sector(void **state)
+{
+	const struct buffer *image = &images[SINGLE];
+	uint32_t free_sector = (uint32_t)round_up(image->len / 512 + 1, 8) + 2;
+	size_t gt = find(image, GT);
+	unsigned char raw[8];
+	struct patch patch = { gt, sizeof(raw), raw };
+	struct findings f;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		put_le32(raw, free_sector);
+		put_le32(raw + 4, free_sector + 8 - i);
+		findings_of(
+			patched_file(image->bytes, image->len, (free_sector + 16) * 512, &patch, 1),
+			"vmdk", &f);
+		assert_int_equal(f.result.errors, i);
+		assert_in_range(f.result.leaks, 3, 4); /* where they were, and before them */
+	}
+}
+
 /* Each table has its own place. Here the fourth is where the third is, which has no grains. */
 static void test_check__finds_a_table_that_is_named_twice(void **state)
 {
@@ -425,6 +450,7 @@ int main(void)
 		cmocka_unit_test(test_check__finds_what_is_wrong),
 		cmocka_unit_test(test_check__finds_a_grain_that_nothing_names),
 		cmocka_unit_test(test_check__grains_at_any_sector),
+		cmocka_unit_test(test_check__neighbours_at_any_sector),
 		cmocka_unit_test(test_check__finds_a_table_that_is_named_twice),
 		cmocka_unit_test(test_check__a_table_that_is_named_again_is_not_walked_again),
 	};
