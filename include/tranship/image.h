@@ -31,6 +31,11 @@ enum tranship_open_flag {
 	/* Open this image alone, without the parents that it may need: the disk is not complete,
 	   and its map calls absent what a parent holds. */
 	TRANSHIP_OPEN_LAYER = 1 << 5,
+	/* Open a stream-optimized VMDK that is cut short or damaged: its grains are looked for by
+	   their markers, its tables are not used, and what may be missing is TRANSHIP_LOST in the
+	   map (see tranship_copy_options.lost). A file is read whole for that. Its header must be
+	   sound. No other image opens that would not open without. */
+	TRANSHIP_OPEN_SALVAGE = 1 << 6,
 };
 
 /* How to open an image. All zero is a good start. */
