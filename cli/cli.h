@@ -9,7 +9,13 @@
 #include <jansson.h>
 
 /* Exit codes. compare and check have more of their own, as in qemu-img. */
-enum { EXIT_OK = 0, EXIT_ERROR = 1, EXIT_USAGE = 2, EXIT_TROUBLE = 2 /* of compare */ };
+enum {
+	EXIT_OK = 0,
+	EXIT_ERROR = 1,
+	EXIT_USAGE = 2,
+	EXIT_TROUBLE = 2, /* of compare */
+	EXIT_LOST = 4,    /* convert --salvage: the output is whole but for what was lost */
+};
 
 /* The name under which the program was called; messages begin with it. */
 extern const char *cli_name;

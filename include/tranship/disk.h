@@ -28,6 +28,8 @@ enum tranship_extent_kind {
 	TRANSHIP_ZERO,   /* the image says that these bytes are zeros */
 	TRANSHIP_ABSENT, /* the image does not hold them: a base may; without one they read as zeros
 			  */
+	TRANSHIP_LOST,   /* only with TRANSHIP_OPEN_SALVAGE: the image is damaged or cut short and
+			    may have held them; reading them is TRANSHIP_ECORRUPT */
 };
 
 #define TRANSHIP_NO_OFFSET UINT64_MAX

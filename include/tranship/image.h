@@ -34,6 +34,11 @@ enum tranship_open_flag {
 	/* With TRANSHIP_OPEN_LAYER: take the image for a complete disk, in which what a parent
 	   holds is zeros. The caller's word that this is what is wanted. */
 	TRANSHIP_OPEN_ABSENT_IS_ZERO = 1 << 6,
+	/* Open a stream-optimized VMDK that is cut short or damaged: its grains are looked for by
+	   their markers, its tables are not used, and what may be missing is TRANSHIP_LOST in the
+	   map (see tranship_copy_options.lost). A file is read whole for that. Its header must be
+	   sound. No other image opens that would not open without. */
+	TRANSHIP_OPEN_SALVAGE = 1 << 6,
 };
 
 /* How to open an image. All zero is a good start. */

@@ -10,6 +10,7 @@
 #include "copy/meter.h"
 #include "copy/pipeline.h"
 #include "copy/plan.h"
+#include "copy/salvage.h"
 #include "core/disk.h"
 #include "core/writer.h"
 #include "mbr-gpt/gpt.h"
@@ -38,6 +39,7 @@ struct copy_item {
 	struct buffer encoded; /* what the writer made of them */
 	size_t piece_count;
 	struct piece *pieces;
+	struct lost_list lost;
 };
 
 struct copy_worker {
@@ -53,6 +55,9 @@ struct copy {
 	uint64_t chunk;  /* zeros are looked for in aligned chunks of this size; 0: not at all */
 	size_t run_size; /* the most bytes of a run */
 	size_t max_pieces;
+	bool salvage;
+	struct lost_report report;
+	atomic_bool stop; /* the workers' retries end */
 };
 
 static int copy_item_new(void *ctx, void **out, struct tranship_error *err)
@@ -76,6 +81,7 @@ static void copy_item_free(void *ctx, void *arg)
 	free(item->bytes);
 	free(item->pieces);
 	buffer_free(&item->encoded);
+	lost_list_free(&item->lost);
 	free(item);
 }
 
@@ -157,6 +163,39 @@ static int encode_pieces(struct copy *copy, struct copy_worker *worker, struct c
 	return rc;
 }
 
+/* Fills in the bytes of a run, of which the disk has the first `have`. */
+static int read_run(struct copy *copy, struct copy_worker *worker, struct copy_item *item,
+		    size_t have, struct tranship_error *err)
+{
+	const struct run *run = &item->run;
+
+	if (have == 0)
+		return 0;
+	return copy->salvage ? salvage_read(copy->disk, worker->scratch, &copy->stop, run->off,
+					    item->bytes, have, &item->lost, err)
+			     : tranship_disk_read(copy->disk, worker->scratch, run->off,
+						  item->bytes, have, err);
+}
+
+/* A run that is lost: where the map did not say why, an attempt to read it does. */
+static int lose_run(struct copy *copy, struct copy_worker *worker, struct copy_item *item,
+		    struct tranship_error *err)
+{
+	const struct run *run = &item->run;
+	uint64_t len = min_u64(run->len, copy->disk->size - run->off);
+	struct tranship_error why = run->why;
+	unsigned char sector[512];
+
+	if (run->data)
+		memset(item->bytes, 0, (size_t)run->len);
+	if (why.code == 0) {
+		why.message[0] = '\0';
+		tranship_disk_read(copy->disk, worker->scratch, run->off, sector,
+				   (size_t)min_u64(len, sizeof(sector)), &why);
+	}
+	return lost_list_add(&item->lost, run->off, len, &why, err);
+}
+
 static int copy_work(void *ctx, void *worker_arg, void *arg, struct tranship_error *err)
 {
 	struct copy *copy = ctx;
@@ -164,17 +203,19 @@ static int copy_work(void *ctx, void *worker_arg, void *arg, struct tranship_err
 	struct copy_item *item = arg;
 	const struct run *run = &item->run;
 	size_t have;
-	int rc;
+	int rc = 0;
 
-	if (!run->data)
-		return 0;
+	item->lost.count = 0;
+	if (run->lost)
+		rc = lose_run(copy, worker, item, err);
+	if (rc || !run->data)
+		return rc;
 	/* The last run may pass the end of the disk: up to a whole unit, or all of it with zeros as
 	 * data. */
 	have = run->off < copy->disk->size ? (size_t)min_u64(run->len, copy->disk->size - run->off)
 					   : 0;
-	rc = have ? tranship_disk_read(copy->disk, worker->scratch, run->off, item->bytes, have,
-				       err)
-		  : 0;
+	if (!run->lost)
+		rc = read_run(copy, worker, item, have, err);
 	if (rc)
 		return rc;
 	memset(item->bytes + have, 0, (size_t)run->len - have);
@@ -206,7 +247,10 @@ static int copy_commit(void *ctx, void *arg, struct tranship_error *err)
 						item->bytes + (piece->off - run->off),
 						(size_t)piece->len, err);
 	}
-	return rc ? rc : meter_add(&copy->meter, run->len, run->data ? run->len : 0, err);
+	if (rc)
+		return rc;
+	lost_report_add(&copy->report, &item->lost);
+	return meter_add(&copy->meter, run->len, run->data ? run->len : 0, err);
 }
 
 static int copy_idle(void *ctx, struct tranship_error *err)
@@ -216,7 +260,10 @@ static int copy_idle(void *ctx, struct tranship_error *err)
 
 static void copy_cancel(void *ctx)
 {
-	disk_cancel(((struct copy *)ctx)->disk);
+	struct copy *copy = ctx;
+
+	atomic_store(&copy->stop, true);
+	disk_cancel(copy->disk);
 }
 
 static const struct pipeline_ops copy_ops = {
@@ -297,17 +344,20 @@ int tranship_copy(struct tranship_disk *disk, struct tranship_writer *writer,
 		return rc;
 	copy.run_size = (size_t)max_u64(RUN_SIZE, writer->unit);
 	copy.max_pieces = copy.chunk ? copy.run_size / (size_t)copy.chunk + 1 : 1;
-	copy.plan = (struct plan){ .cursor = { .disk = disk },
+	copy.salvage = options->lost;
+	copy.report = (struct lost_report){ .fn = options->lost, .ctx = options->lost_ctx };
+	copy.plan = (struct plan){ .cursor = { .disk = disk, .salvage = copy.salvage },
 				   .end = writer->size,
 				   .unit = writer->unit,
 				   .all_data = options->sparse_size == TRANSHIP_SPARSE_OFF };
 	warn_of_backup_gpt(&copy, options);
 	warn_of_sectors(&copy, options);
 	threads = options->threads ? options->threads : cpus_usable();
-	if (disk->forward && threads == 1)
-		threads = 2; /* a pipe may keep one waiting: the caller's thread stays free to
-				cancel it */
+	if ((disk->forward || copy.salvage) && threads == 1)
+		threads = 2; /* a pipe, or a failing device, may keep one waiting: the caller's
+				thread stays free to cancel it */
 	meter_start(&copy.meter, options, "copying", writer->size);
 	rc = pipeline_run(&copy_ops, &copy, threads, err);
+	lost_report_end(&copy.report);
 	return rc ? rc : meter_end(&copy.meter, err);
 }

@@ -142,6 +142,12 @@ static int dynamic_map(struct tranship_disk *disk, uint64_t off, struct tranship
 		size_t count = (size_t)min_u64(blocks - at, ENTRIES_AT_ONCE), n;
 		int rc = vhd_bat_entries(vhd, at, count, entries, err);
 
+		if (rc && at > first) /* what is damaged there ends what is sound here */
+			break;
+		if (rc && count > 1) {
+			count = 1;
+			rc = vhd_bat_entries(vhd, at, 1, entries, err);
+		}
 		if (rc)
 			return rc;
 		if (at == first && entries[0] != VHD_BAT_UNUSED)

@@ -138,6 +138,12 @@ static int vhdx_map(struct tranship_disk *disk, uint64_t off, struct tranship_ex
 		size_t count = (size_t)min_u64(blocks - at, ENTRIES_AT_ONCE), n;
 		int rc = payload_entries(vhdx, at, count, entries, err);
 
+		if (rc && at > first) /* what is damaged there ends what is sound here */
+			break;
+		if (rc && count > 1) {
+			count = 1;
+			rc = payload_entries(vhdx, at, 1, entries, err);
+		}
 		if (rc == 0 && at == first) {
 			rc = classify(vhdx, first, entries[0], &out->kind, err);
 			expect = vhdx_entry_offset(entries[0]);

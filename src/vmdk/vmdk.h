@@ -58,6 +58,13 @@ bool vmdk_streams(const struct probe_input *in, const struct options *options);
 int vmdk_stream_open(struct stream *stream, const struct open_params *params,
 		     struct tranship_disk **out, struct tranship_error *err);
 
+void vmdk_stream_properties(struct tranship_disk *disk, struct property_sink *sink);
+
+/* A stream-optimized file that is cut short or damaged (vmdk_salvage.c). *mine: whether it is a
+ * stream; it is taken over on success. */
+int vmdk_salvage_open(struct tranship_file *file, const struct open_params *params, bool *mine,
+		      struct tranship_disk **out, struct tranship_error *err);
+
 int vmdk_create(const struct create_params *params, struct tranship_writer **out,
 		struct tranship_error *err);
 extern const struct tranship_option_info vmdk_create_options[];

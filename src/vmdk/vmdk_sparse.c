@@ -182,6 +182,18 @@ int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uin
 	return 0;
 }
 
+int vmdk_sparse_entries_some(struct vmdk_sparse *s, uint64_t first, size_t *count,
+			     uint32_t *entries, struct tranship_error *err)
+{
+	int rc = vmdk_sparse_entries(s, first, *count, entries, err);
+
+	if (rc && *count > 1) {
+		*count = 1;
+		rc = vmdk_sparse_entries(s, first, 1, entries, err);
+	}
+	return rc;
+}
+
 static enum tranship_extent_kind entry_kind(uint32_t entry)
 {
 	return entry == VMDK_GTE_ABSENT ? TRANSHIP_ABSENT
@@ -277,7 +289,9 @@ int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent 
 					s->header.gtes_per_gt - grain % s->header.gtes_per_gt);
 		if (packed)
 			count = 1;
-		rc = vmdk_sparse_entries(s, grain, count, entries, err);
+		rc = vmdk_sparse_entries_some(s, grain, &count, entries, err);
+		if (rc && grain > first) /* what is damaged there ends what is sound here */
+			break;
 		if (rc)
 			return rc;
 		if (grain == first) {
@@ -301,7 +315,7 @@ int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent 
 		if (out->kind == TRANSHIP_ABSENT) {
 			rc = skip_absent_tables(s, &grain, err);
 			if (rc)
-				return rc;
+				break;
 		}
 	}
 	out->len = min_u64(grain * s->grain_size, s->size) - off;

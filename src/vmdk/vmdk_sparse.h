@@ -40,6 +40,10 @@ void vmdk_sparse_close(struct vmdk_sparse *s);
 int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uint32_t *entries,
 			struct tranship_error *err);
 
+/* The same for as many of *count as can be read, at least the first one. */
+int vmdk_sparse_entries_some(struct vmdk_sparse *s, uint64_t first, size_t *count,
+			     uint32_t *entries, struct tranship_error *err);
+
 /* As in a disk; offsets are the extent's own. */
 int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out,
 		    struct tranship_error *err);
