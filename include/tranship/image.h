@@ -38,7 +38,7 @@ enum tranship_open_flag {
 	   their markers, its tables are not used, and what may be missing is TRANSHIP_LOST in the
 	   map (see tranship_copy_options.lost). A file is read whole for that. Its header must be
 	   sound. No other image opens that would not open without. */
-	TRANSHIP_OPEN_SALVAGE = 1 << 6,
+	TRANSHIP_OPEN_SALVAGE = 1 << 7,
 };
 
 /* How to open an image. All zero is a good start. */
