@@ -46,6 +46,16 @@ struct open_params {
 	struct tranship_probe_result *report;
 };
 
+/* The disk that a new image is laid over. */
+struct base_info {
+	const char *identity; /* of the parent disk, tranship_disk.identity */
+	const char *relative; /* path from the child's folder, with '/'; NULL: unknown */
+	const char *absolute; /* NULL: unknown */
+	uint32_t sector_size;
+	uint32_t cluster_size;
+	uint64_t time; /* when the parent was changed last, seconds since 1970 */
+};
+
 struct create_params {
 	struct output *output; /* NULL for a format without one */
 	uint64_t size;
@@ -53,6 +63,7 @@ struct create_params {
 	unsigned flags; /* TRANSHIP_CREATE_* */
 	uint64_t time;
 	struct idgen *ids;
+	const struct base_info *base; /* NULL: the disk stands alone */
 };
 
 struct format {

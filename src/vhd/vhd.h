@@ -34,6 +34,13 @@ int vhd_bat_entries(struct vhd_disk *vhd, uint64_t first, size_t count, uint32_t
 int vhd_parent_read(struct vhd_disk *vhd, struct tranship_file *file,
 		    const struct open_params *params, struct tranship_error *err);
 
+#define VHD_LOCATORS_AT (VHD_FOOTER_SIZE + VHD_DYNAMIC_SIZE) /* in what is written */
+
+/* Fills in what the header of a new child says of its base; appends the data of its locators, which
+ * is to stand from VHD_LOCATORS_AT on. */
+int vhd_parent_describe(const struct base_info *base, struct vhd_dynamic *dynamic,
+			struct buffer *data, struct tranship_error *err);
+
 int vhd_check(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
 
 int vhd_create(const struct create_params *params, struct tranship_writer **out,

@@ -138,3 +138,95 @@ int vhd_parent_read(struct vhd_disk *vhd, struct tranship_file *file,
 	text_from_utf16be(name, sizeof(name), vhd->dynamic.parent_name, VHD_PARENT_NAME_UNITS);
 	return disk_add_hint(&vhd->disk, name, err);
 }
+
+/* Appends a path in the spelling of a W2?u locator, padded to whole sectors. */
+static int add_locator(struct vhd_dynamic *d, int index, uint32_t platform, const char *path,
+		       struct buffer *data, struct tranship_error *err)
+{
+	static const unsigned char zeros[VHD_SECTOR];
+	uint64_t at = VHD_LOCATORS_AT + data->len;
+	uint16_t *units = malloc(VHD_LOCATOR_MAX);
+	unsigned char raw[2];
+	long count, i;
+	int rc = 0;
+
+	if (!units)
+		return error_nomem(err, VHD_LOCATOR_MAX);
+	count = text_to_utf16(units, VHD_LOCATOR_MAX / 2, path);
+	if (count < 0)
+		rc = error_set(
+			err, TRANSHIP_EINVAL,
+			"vhd: the parent's path is no UTF-8, or longer than %u units of UTF-16",
+			VHD_LOCATOR_MAX / 2);
+	for (i = 0; i < count && rc == 0; i++) {
+		put_le16(raw, units[i]);
+		rc = buffer_append(data, raw, sizeof(raw), err);
+	}
+	if (rc == 0 && count > 0) {
+		uint32_t len = (uint32_t)(2 * count), space = (uint32_t)round_up(len, VHD_SECTOR);
+
+		d->locators[index] = (struct vhd_locator){ platform, space, len, at };
+		rc = buffer_append(data, zeros, space - len, err);
+	}
+	free(units);
+	return rc;
+}
+
+/* ".\folder\name": how Windows spells a path from the child's folder. malloc'ed; NULL: no memory.
+ */
+static char *windows_path(const char *path)
+{
+	bool dotted = strncmp(path, "./", 2) == 0 || strncmp(path, "../", 3) == 0;
+	char *out = malloc(strlen(path) + 3), *p;
+
+	if (!out)
+		return NULL;
+	strcpy(out, dotted ? "" : "./");
+	strcat(out, path);
+	for (p = out; *p; p++)
+		if (*p == '/')
+			*p = '\\';
+	return out;
+}
+
+/* The last component of the path; one too long for the field is left to the locators. */
+static void describe_name(const char *path, struct vhd_dynamic *d)
+{
+	uint16_t units[VHD_PARENT_NAME_UNITS];
+	const char *slash = strrchr(path, '/');
+	long count = text_to_utf16(units, VHD_PARENT_NAME_UNITS - 1, slash ? slash + 1 : path), i;
+
+	for (i = 0; i < count; i++)
+		put_be16(d->parent_name + 2 * i, units[i]);
+}
+
+int vhd_parent_describe(const struct base_info *base, struct vhd_dynamic *dynamic,
+			struct buffer *data, struct tranship_error *err)
+{
+	char *relative = NULL;
+	char shown[100];
+	int rc = 0;
+
+	text_escape(shown, sizeof(shown), base->identity, strlen(base->identity));
+	if (!guid_parse_be(base->identity, &dynamic->parent_id))
+		return error_set(err, TRANSHIP_EMISMATCH,
+				 "vhd: the parent's identity is '%s', which is no unique id",
+				 shown);
+	if (base->sector_size != VHD_SECTOR)
+		return error_set(err, TRANSHIP_EMISMATCH,
+				 "vhd: the parent's sectors have %" PRIu32 " bytes; VHD has 512",
+				 base->sector_size);
+	if (base->time > VHD_EPOCH)
+		dynamic->parent_timestamp = (uint32_t)(base->time - VHD_EPOCH);
+	if (base->relative || base->absolute)
+		describe_name(base->relative ? base->relative : base->absolute, dynamic);
+	if (base->relative && *base->relative) {
+		relative = windows_path(base->relative);
+		rc = relative ? add_locator(dynamic, 0, VHD_LOCATOR_W2RU, relative, data, err)
+			      : error_nomem(err, strlen(base->relative) + 3);
+	}
+	if (rc == 0 && base->absolute)
+		rc = add_locator(dynamic, 1, VHD_LOCATOR_W2KU, base->absolute, data, err);
+	free(relative);
+	return rc;
+}
