@@ -108,10 +108,11 @@ struct tranship_create_options {
 	const struct tranship_disk *source;
 	/*
 	 * The disk that the image is laid over and that holds what is skipped, of the same format.
-	 * It stays the caller's and is only looked at. NULL: the image stands alone.
+	 * It stays the caller's and must outlive the writer: tranship_copy writes only what differs
+	 * from it. NULL: the image stands alone.
 	 * TRANSHIP_EUNSUPPORTED: the format has no images that need another one.
 	 */
-	const struct tranship_disk *base;
+	struct tranship_disk *base;
 	/* Its path from the image's folder, with '/'. NULL: the image does not say where it is. */
 	const char *base_hint;
 	uint64_t time; /* seconds since 1970 for time stamps inside the image; 0: now */

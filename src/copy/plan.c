@@ -78,6 +78,23 @@ int map_cursor_at(struct map_cursor *cursor, uint64_t off, bool *data, uint64_t 
 	return rc;
 }
 
+/* As map_cursor_kind; over a base that has data nothing is zeros by itself. */
+static int plan_kind(struct plan *plan, uint64_t off, enum tranship_extent_kind *kind,
+		     uint64_t *end, struct tranship_error *err)
+{
+	uint64_t base_end;
+	bool data;
+	int rc = map_cursor_kind(&plan->cursor, off, kind, end, err);
+
+	if (rc || !plan->base.disk || *kind != TRANSHIP_ZERO)
+		return rc;
+	rc = map_cursor_at(&plan->base, off, &data, &base_end, err);
+	if (data)
+		*kind = TRANSHIP_DATA;
+	*end = min_u64(*end, base_end);
+	return rc;
+}
+
 /* The end of what begins at off and is zeros, or lost: a whole number of units, or the end of
  * everything. */
 static int kind_end(struct plan *plan, uint64_t off, enum tranship_extent_kind want, uint64_t *end,
@@ -89,7 +106,7 @@ static int kind_end(struct plan *plan, uint64_t off, enum tranship_extent_kind w
 	int rc;
 
 	for (extents = 0; at < plan->end; extents++) {
-		rc = map_cursor_kind(&plan->cursor, at, &kind, end, err);
+		rc = plan_kind(plan, at, &kind, end, err);
 		if (rc)
 			return rc;
 		if (kind != want || (want == TRANSHIP_LOST && extents == LOST_EXTENTS_MAX))
@@ -114,7 +131,7 @@ static int data_end(struct plan *plan, uint64_t off, uint64_t *end, struct trans
 	int rc;
 
 	while (at < limit) {
-		rc = map_cursor_kind(&plan->cursor, at, &kind, &part, err);
+		rc = plan_kind(plan, at, &kind, &part, err);
 		if (rc)
 			return rc;
 		if (kind == TRANSHIP_LOST || (kind == TRANSHIP_ZERO && !plan->all_data)) {
@@ -137,7 +154,7 @@ static int plan_unread(struct plan *plan, struct run *run, struct tranship_error
 {
 	uint64_t size = max_u64(RUN_SIZE, plan->unit), end;
 	enum tranship_extent_kind kind;
-	int rc = map_cursor_kind(&plan->cursor, plan->off, &kind, &end, err);
+	int rc = plan_kind(plan, plan->off, &kind, &end, err);
 
 	if (rc || kind == TRANSHIP_DATA || (kind == TRANSHIP_ZERO && plan->all_data))
 		return rc;

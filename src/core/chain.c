@@ -86,11 +86,11 @@ static int chain_read(struct tranship_disk *disk, void *scratch, uint64_t off, v
 		if (rc)
 			return rc;
 		n = (size_t)min_u64(len, extent.len);
-		if (extent.kind == TRANSHIP_DATA)
+		if (extent.kind == TRANSHIP_ZERO || extent.kind == TRANSHIP_ABSENT)
+			memset(to, 0, n);
+		else
 			rc = tranship_disk_read(chain_of(disk)->layers[extent.depth].disk,
 						scratches[extent.depth], off, to, n, err);
-		else
-			memset(to, 0, n);
 		if (rc)
 			return rc;
 		to += n;

@@ -106,8 +106,10 @@ static int create_writer(const struct format *format, struct output *output,
 		rc = format->create(&params, out, err);
 	if (rc == 0 && params.base && !(*out)->has_base)
 		rc = refuse_base(format, out, err);
-	if (rc == 0)
+	if (rc == 0) {
 		(*out)->output = output;
+		(*out)->base = options->base;
+	}
 	options_free(parsed);
 	free(text);
 	return rc;

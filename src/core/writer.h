@@ -46,7 +46,8 @@ struct tranship_writer {
 	struct output *output; /* NULL for a writer that has none; core closes it */
 	uint64_t size;
 	uint32_t unit;
-	bool has_base; /* it is laid over another disk: skip is legal */
+	bool has_base;              /* it is laid over another disk: skip is legal */
+	struct tranship_disk *base; /* that disk, borrowed; NULL: it is not at hand */
 	bool discards; /* what it is given does not matter: zeros need not be looked for */
 	uint64_t pos;
 	bool failed; /* an earlier call failed: nothing else is accepted */
