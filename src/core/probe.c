@@ -167,8 +167,12 @@ static int probe_archive(struct probe *p, struct tranship_file *archive)
 
 	p->result->archive = true;
 	rc = tar_walk(archive, take_member, p, &p->err);
-	if (rc == 0)
-		rc = archive_open(archive, p->options->member, &member, &p->err);
+	/* Damage behind the member does not keep it from being opened. */
+	if (rc == TRANSHIP_ECORRUPT || rc == TRANSHIP_EUNSUPPORTED || rc == TRANSHIP_ELIMIT)
+		rc = report_note(p->result, p->err.message, &p->err);
+	if (rc)
+		return rc;
+	rc = archive_open(archive, p->options->member, &member, &p->err);
 	if (rc)
 		return take_error(p, rc);
 	rc = probe_image(p, member);
