@@ -63,7 +63,7 @@ while IFS='|' read -r file sum; do
 	images=$((images + 1))
 	case $file in
 	*/fat-differential.vhd.gz) refused "$image" "vhd: a differencing disk" "parent"; continue ;;
-	*/fat-differential.vhdx.gz) refused "$image" "vhdx: a differencing disk" "parent"; continue ;;
+	*/fat-differential.vhdx.gz) refused "$image" "vhdx: it needs its parent"; continue ;;
 	*/image.vhd.gz)
 		refused "$image" "vhd: the checksum of the footer is 0xfffff683, its content has 0xffffef25"
 		reads "$image" "$sum" --force-checksum
