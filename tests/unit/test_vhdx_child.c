@@ -4,6 +4,8 @@
 
 #include "base/bytes.h"
 #include "core/disk.h"
+#include "faulty.h"
+#include "heap.h"
 #include "image_vhdx_log.h"
 #include "patched.h"
 #include "vhdx/vhdx_locator_ondisk.h"
@@ -345,6 +347,68 @@ static void test_child__with_a_log(void **state)
 	buffer_free(&image);
 }
 
+/* Opens a child whose log is dirty and reads it, with the nth allocation or read failing. */
+static int use_dirty(const struct buffer *image, unsigned long allocation, struct faults *faults,
+		     struct heap_seen *seen, struct tranship_error *err)
+{
+	static unsigned char back[1 << 20];
+	struct tranship_open_options open = { .flags = LAYER };
+	struct tranship_file *file = patched_file(image->bytes, image->len, image->len, NULL, 0);
+	struct tranship_disk *disk = NULL;
+	int rc;
+
+	assert_non_null(file);
+	file = faulty_over(file, faults);
+	assert_non_null(file);
+	heap_watch(allocation, false);
+	rc = tranship_open_file(file, &open, &disk, err);
+	if (rc == 0)
+		rc = tranship_disk_read(disk, NULL, 0, back, sizeof(back), err);
+	*seen = heap_unwatch();
+	assert_true(rc == 0 || err->code == rc);
+	if (!disk) {
+		assert_true(!HEAP_WATCHED || seen->held == 0);
+		tranship_file_close(file);
+	}
+	tranship_disk_close(disk);
+	return rc;
+}
+
+static void test_child__everything_fails_once(void **state)
+{
+	struct image_log_write writes[] = { { .off = IMAGE_VHDX_BLOCKS, .fill = 0x0F },
+					    { .off = IMAGE_VHDX_BLOCKS + MB(1), .zeros = 8192 } };
+	struct image_log_entry entry = { 3, 0, 0, 0, writes, 2 };
+	struct heap_seen seen = { .failed = true };
+	struct tranship_error err;
+	struct buffer image;
+	unsigned n;
+
+	(void)state;
+	make_usual(&image);
+	image_log_put(image.bytes, 0, &entry);
+	image_log_name(image.bytes);
+	for (n = 1; HEAP_WATCHED && seen.failed; n++) {
+		struct faults none = { 0 };
+		int rc = use_dirty(&image, n, &none, &seen, &err);
+
+		assert_int_equal(rc, seen.failed ? TRANSHIP_ENOMEM : 0);
+	}
+	assert_true(!HEAP_WATCHED || n > 15);
+	for (n = 1;; n++) {
+		struct faults faults = { .fail_read = n };
+		int rc = use_dirty(&image, 0, &faults, &seen, &err);
+
+		if (!faults.failed) {
+			assert_ok(rc, &err);
+			break;
+		}
+		assert_fails(rc, TRANSHIP_EIO, &err, FAULT_MESSAGE);
+	}
+	assert_true(n > 8);
+	buffer_free(&image);
+}
+
 #define FULL "{" LINKAGE "}"
 #define UPPER "{11223344-5566-7788-99AA-BBCCDDEEFF00}"
 
@@ -485,6 +549,7 @@ int main(void)
 		cmocka_unit_test(test_child__bitmaps_that_are_wrong),
 		cmocka_unit_test(test_child__a_table_too_short),
 		cmocka_unit_test(test_child__with_a_log),
+		cmocka_unit_test(test_child__everything_fails_once),
 		cmocka_unit_test(test_locator__linkage),
 		cmocka_unit_test(test_locator__one_field_wrong),
 		cmocka_unit_test(test_child__bytes_of_what_is_no_data),

@@ -127,6 +127,34 @@ static void test_vhdx__sectors_of_4096_bytes(void **state)
 	buffer_free(&image);
 }
 
+/* Written by us: the disk's size becomes a whole number of its sectors. */
+static void test_vhdx__writes_sectors_of_4096_bytes(void **state)
+{
+	const size_t size = (3 << 20) + 512;
+	struct rng rng = { 4096 };
+	unsigned char *content = random_disk(&rng, size), *got = malloc(size);
+	struct tranship_check_result result;
+	struct tranship_disk *disk;
+	struct tranship_error err;
+
+	(void)state;
+	assert_non_null(got);
+	assert_ok(tranship_open_file(image_of("vhdx", "logical_sector_size=4096,block_size=1M",
+					      content, size, 1),
+				     NULL, &disk, &err),
+		  &err);
+	assert_int_equal(tranship_disk_sector_size(disk), 4096);
+	assert_int_equal(tranship_disk_size(disk), (3 << 20) + 4096);
+	assert_ok(tranship_disk_read(disk, NULL, 0, got, size, &err), &err);
+	assert_memory_equal(got, content, size);
+	assert_filled(disk, size, 4096 - 512, 0);
+	assert_ok(tranship_check(disk, NULL, NULL, &result, &err), &err);
+	assert_int_equal(result.errors + result.leaks, 0);
+	tranship_disk_close(disk);
+	free(content);
+	free(got);
+}
+
 /*
  * Behind each 4096 payload blocks (512-byte sectors, blocks of 1 MiB) stands the entry of a bitmap
  * block. The blocks of both sides of one are there.
@@ -370,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_vhdx__every_state_of_a_block),
 		cmocka_unit_test(test_vhdx__offsets_of_what_is_not_there),
 		cmocka_unit_test(test_vhdx__sectors_of_4096_bytes),
+		cmocka_unit_test(test_vhdx__writes_sectors_of_4096_bytes),
 		cmocka_unit_test(test_vhdx__bitmap_entries_are_passed_over),
 		cmocka_unit_test(test_vhdx__the_current_header),
 		cmocka_unit_test(test_vhdx__a_broken_region_table),
