@@ -127,7 +127,7 @@ static const struct row rows[] = {
 	{ "blocks of 3 MiB", METADATA, BLOCK_SIZE, 4, MB(3), BAD, "block size 3145728" },
 	{ "blocks past the limit", METADATA, BLOCK_SIZE, 4, MB(512), BAD, "block size 536870912" },
 	{ "largest blocks", METADATA, BLOCK_SIZE, 4, 0x80000000, BAD, "block size 2147483648" },
-	{ "a parent", METADATA, PARAMETERS, 4, 2, NOT_OURS, "needs its parent" },
+	{ "a parent", METADATA, PARAMETERS, 4, 2, BAD, "lacks the parent locator" },
 	{ "half a sector", METADATA, DISK_SIZE, 8, MB(4) + 256, BAD, "virtual disk size 4194560" },
 	{ "a disk past the limit", METADATA, DISK_SIZE, 8, VHDX_SIZE_MAX + 512, BAD, "disk size" },
 	{ "the largest disk", METADATA, DISK_SIZE, 8, UINT64_MAX - 511, BAD, "virtual disk size" },
