@@ -68,7 +68,8 @@ static void overwrite(struct inode *inode, uint64_t off, const unsigned char *by
 {
 	if (off + len > inode->size)
 		resize(inode, (size_t)off + len);
-	memcpy(inode->bytes + off, bytes, len);
+	if (len > 0)
+		memcpy(inode->bytes + off, bytes, len);
 }
 
 static void folder_copy(struct folder *to, const struct folder *from)

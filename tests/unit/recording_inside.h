@@ -7,7 +7,7 @@
 #include "recording.h"
 
 #define NAMES 12
-#define INODES 64
+#define INODES 1024
 #define HANDLES 16
 #define FOLDER (-2)
 #define UNUSED (-1)
