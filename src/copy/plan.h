@@ -14,8 +14,9 @@
 /*
  * Walks the map of one disk. Beyond its end everything is zeros.
  *
- * `salvage`: where the map fails one cluster is lost (where there are no clusters, a stretch is data
- * and reading it shows what is lost). A pipe's map knows itself what is lost: it must not fail.
+ * `salvage`: where the map fails one cluster is lost (where there are no clusters, a stretch is
+ * data and reading it shows what is lost). A pipe's map knows itself what is lost: it must not
+ * fail.
  */
 struct map_cursor {
 	struct tranship_disk *disk;
@@ -46,9 +47,9 @@ struct plan {
 
 struct run {
 	uint64_t off;
-	uint64_t len; /* of data: at most RUN_SIZE, or one unit */
-	bool data; /* it is read and put; or zeros are put, if it is lost */
-	bool lost; /* nothing is to be read */
+	uint64_t len;              /* of data: at most RUN_SIZE, or one unit */
+	bool data;                 /* it is read and put; or zeros are put, if it is lost */
+	bool lost;                 /* nothing is to be read */
 	struct tranship_error why; /* lost: why, if the map said so; else code 0 */
 };
 

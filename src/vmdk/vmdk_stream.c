@@ -392,9 +392,8 @@ int vmdk_stream_open(struct stream *stream, const struct open_params *params,
 	vs->vmdk.parent_cid = VMDK_NO_PARENT;
 	vs->vmdk.extents = calloc(1, sizeof(*vs->vmdk.extents));
 	vs->stream = stream;
-	rc = vs->vmdk.extents
-		     ? open_front(vs, stream, params->flags & TRANSHIP_OPEN_SALVAGE, err)
-		     : error_nomem(err, sizeof(*vs->vmdk.extents));
+	rc = vs->vmdk.extents ? open_front(vs, stream, params->flags & TRANSHIP_OPEN_SALVAGE, err)
+			      : error_nomem(err, sizeof(*vs->vmdk.extents));
 	if (rc) {
 		vs->stream = NULL; /* stays the caller's */
 		disk_fini(&vs->vmdk.disk);

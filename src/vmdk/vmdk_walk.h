@@ -27,7 +27,7 @@ struct vmdk_found {
 	enum vmdk_found_kind kind;
 	uint64_t off;
 	uint64_t len;
-	uint64_t pos; /* in the stream: of the grain, or where the damage begins */
+	uint64_t pos;                /* in the stream: of the grain, or where the damage begins */
 	const unsigned char *stored; /* of a grain, until the next call */
 	size_t stored_len;
 };
