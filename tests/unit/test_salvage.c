@@ -451,13 +451,13 @@ static void test_salvage__vhd_blocks_that_point_nowhere(void **state)
 	image = image_of("vpc", "force_size=on", content, size, 1);
 	bytes = file_bytes(image, &len);
 	tranship_file_close(image);
-	memset(bytes + 1536 + 4, 0x7f, 4);
-	memset(bytes + 1536 + 12, 0x7f, 4);
+	memset(bytes + 1536, 0x7f, 4);
+	memset(bytes + 1536 + 8, 0x7f, 4);
 	back = save_bytes("vpc", bytes, len, &l);
 	assert_int_equal(l.count, 2);
-	assert_int_equal(l.ranges[0].off, block);
+	assert_int_equal(l.ranges[0].off, 0);
 	assert_int_equal(l.ranges[0].len, block);
-	assert_int_equal(l.ranges[1].off, 3 * block);
+	assert_int_equal(l.ranges[1].off, 2 * block);
 	assert_int_equal(l.ranges[1].len, block);
 	assert_saved(back, content, size, &l);
 	free(back);
