@@ -25,6 +25,7 @@ struct convert_args {
 struct losses {
 	uint64_t ranges;
 	uint64_t bytes;
+	struct cli_meter *meter; /* makes room for a line */
 };
 
 enum { OPT_TARGET_IS_ZERO = 0x200, OPT_NO_CLOBBER, OPT_SALVAGE };
@@ -180,6 +181,7 @@ static void lose(void *ctx, uint64_t off, uint64_t len, const char *why)
 
 	losses->ranges++;
 	losses->bytes += len;
+	cli_meter_clear(losses->meter);
 	cli_error("lost: offset %" PRIu64 ", length %" PRIu64 ": %s", off, len, why);
 }
 
@@ -194,6 +196,7 @@ static int copy(const struct convert_args *args, struct tranship_disk *disk,
 	copy_options.progress = cli_progress;
 	copy_options.progress_ctx = &meter;
 	copy_options.warn = args->source.quiet ? NULL : cli_warn;
+	losses->meter = &meter;
 	copy_options.lost = args->salvage ? lose : NULL;
 	copy_options.lost_ctx = losses;
 	rc = tranship_copy(disk, writer, &copy_options, err);
@@ -239,8 +242,8 @@ static int convert(struct convert_args *args)
 	tranship_writer_close(writer);
 	tranship_disk_close(disk);
 	if (rc == 0 && losses.ranges > 0)
-		cli_error("'%s': %" PRIu64 " bytes in %" PRIu64
-			  " ranges are lost and are zeros in the output",
+		cli_error("'%s': lost in all: %" PRIu64 " bytes, ranges: %" PRIu64
+			  "; they are zeros in the output",
 			  args->from, losses.bytes, losses.ranges);
 	return rc ? cli_exit_code(&err) : losses.ranges > 0 ? EXIT_LOST : EXIT_OK;
 }

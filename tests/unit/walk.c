@@ -50,6 +50,12 @@ static const char *read_stretch(struct walk *w, const struct tranship_extent *ex
 	size_t first = len / 3;
 
 	w->rc = tranship_disk_read(w->disk, NULL, off, whole, len, w->err);
+	if (extent->kind == TRANSHIP_LOST) {
+		bool said = w->rc == TRANSHIP_ECORRUPT;
+
+		w->rc = 0;
+		return said ? NULL : "what is lost cannot be read";
+	}
 	if (w->rc)
 		return data ? walk_error(w->rc, w->err) : "what is no data can be read";
 	if (!data)
