@@ -148,22 +148,31 @@ void cli_source_cache(struct cli_source *source, struct argp_state *state, const
 		argp_error(state, "cache mode '%s' is unknown", mode);
 }
 
+void cli_open_options(const struct cli_source *source, const char *path,
+		      struct tranship_open_options *out)
+{
+	*out = (struct tranship_open_options){ .format = source->format,
+					       .options = source->options,
+					       .member = source->member,
+					       .flags = source->flags,
+					       .policy = &source->policy,
+					       .parents = source->parents,
+					       .parent_count = source->parent_count,
+					       .spool_folder = source->spool,
+					       .warn = source->quiet ? NULL : cli_warn,
+					       .warn_ctx = (char *)path };
+}
+
 struct tranship_disk *cli_open(const struct cli_source *source, const char *path,
 			       const char *format)
 {
-	struct tranship_open_options options = { .format = format ? format : source->format,
-						 .options = source->options,
-						 .member = source->member,
-						 .flags = source->flags,
-						 .policy = &source->policy,
-						 .parents = source->parents,
-						 .parent_count = source->parent_count,
-						 .spool_folder = source->spool,
-						 .warn = source->quiet ? NULL : cli_warn,
-						 .warn_ctx = (char *)path };
+	struct tranship_open_options options;
 	struct tranship_disk *disk;
 	struct tranship_error err;
 
+	cli_open_options(source, path, &options);
+	if (format)
+		options.format = format;
 	if (tranship_open(path, &options, &disk, &err) == 0)
 		return disk;
 	cli_error("Could not open '%s': %s", path, err.message);
