@@ -107,8 +107,8 @@ static int resize(struct resize_args *args)
 			  args->path, size, old);
 		return EXIT_ERROR;
 	}
-	if (tranship_resize(args->path, &open_options, size, args->shrink ? TRANSHIP_RESIZE_SHRINK : 0,
-			    &err)) {
+	if (tranship_resize(args->path, &open_options, size,
+			    args->shrink ? TRANSHIP_RESIZE_SHRINK : 0, &err)) {
 		cli_report(args->path, &err);
 		return EXIT_ERROR;
 	}

@@ -81,12 +81,14 @@ enum tranship_repair_flag {
 
 /*
  * Checks the image as tranship_check does, mends what can be mended without guessing, and checks it
- * again. *before is what was found, *after what is left.
+ * again. *before is what was found, *after what is left; *format is the name of the format (NULL:
+ * not wanted).
  */
 TRANSHIP_API int tranship_repair(const char *path, const struct tranship_open_options *options,
 				 unsigned flags, tranship_finding_fn *finding, void *ctx,
 				 struct tranship_check_result *before,
-				 struct tranship_check_result *after, struct tranship_error *err);
+				 struct tranship_check_result *after, const char **format,
+				 struct tranship_error *err);
 
 #ifdef __cplusplus
 }

@@ -202,7 +202,8 @@ static int check_again(const char *path, const struct tranship_open_options *opt
 
 int tranship_repair(const char *path, const struct tranship_open_options *options, unsigned flags,
 		    tranship_finding_fn *finding, void *ctx, struct tranship_check_result *before,
-		    struct tranship_check_result *after, struct tranship_error *err)
+		    struct tranship_check_result *after, const char **format,
+		    struct tranship_error *err)
 {
 	struct modified m = { 0 };
 	int rc = modify_open(path, options, false, &m, err);
@@ -210,6 +211,8 @@ int tranship_repair(const char *path, const struct tranship_open_options *option
 	*before = *after = (struct tranship_check_result){ 0 };
 	if (rc)
 		return rc;
+	if (format)
+		*format = m.disk->format;
 	rc = tranship_check(m.disk, finding, ctx, before, err);
 	if (rc == 0 && m.disk->ops->modify->repair && (before->errors || before->leaks))
 		rc = m.disk->ops->modify->repair(m.disk, flags, err);
