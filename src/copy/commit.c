@@ -306,9 +306,9 @@ static int run(struct commit *c, struct tranship_error *err)
 	return rc ? rc : meter_end(&c->meter, err);
 }
 
-int tranship_commit(const char *path, const struct tranship_open_options *options, const char *base,
-		    unsigned flags, const struct tranship_copy_options *copy,
-		    struct tranship_error *err)
+int commit_on(const struct medium *medium, const char *path,
+	      const struct tranship_open_options *options, const char *base, unsigned flags,
+	      const struct tranship_copy_options *copy, struct tranship_error *err)
 {
 	static const struct tranship_open_options defaults;
 	static const struct tranship_copy_options copy_defaults;
