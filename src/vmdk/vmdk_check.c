@@ -50,20 +50,20 @@ static bool mark_metadata(struct sparse_check *c, const char *what, uint64_t sec
 }
 
 /* A packed grain must begin with its own marker; its length says how much of the file it uses. */
-static int packed_len(struct sparse_check *c, uint64_t index, uint32_t entry, uint64_t *len,
+static int packed_len(struct sparse_check *c, uint64_t index, uint64_t entry, uint64_t *len,
 		      struct tranship_error *err)
 {
 	unsigned char raw[VMDK_GRAIN_MARKER_SIZE];
 	size_t head = vmdk_grain_head(c->s);
 	uint64_t lba = index * c->s->header.grain_sectors;
-	int rc = tranship_file_read(c->s->file, (uint64_t)entry * VMDK_SECTOR, raw, head, err);
+	int rc = tranship_file_read(c->s->file, entry * VMDK_SECTOR, raw, head, err);
 
 	if (rc)
 		return rc;
 	*len = head + get_le32(raw + head - 4);
 	if (head == VMDK_GRAIN_MARKER_SIZE && get_le64(raw) != lba)
 		check_error(c->check,
-			    "vmdk: the grain at sector %" PRIu32 " has the marker of LBA %" PRIu64
+			    "vmdk: the grain at sector %" PRIu64 " has the marker of LBA %" PRIu64
 			    ", not %" PRIu64,
 			    entry, get_le64(raw), lba);
 	if (*len > vmdk_grain_stored_max(c->s)) {
@@ -76,11 +76,11 @@ static int packed_len(struct sparse_check *c, uint64_t index, uint32_t entry, ui
 	return 0;
 }
 
-static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
+static int check_grain(struct sparse_check *c, uint64_t index, uint64_t entry,
 		       struct tranship_error *err)
 {
 	struct vmdk_sparse *s = c->s;
-	uint64_t off = (uint64_t)entry * VMDK_SECTOR, size = tranship_file_size(s->file);
+	uint64_t off = entry * VMDK_SECTOR, size = tranship_file_size(s->file);
 	uint64_t len = is_packed(s) ? vmdk_grain_head(s)
 				    : min_u64(s->grain_size, s->size - index * s->grain_size);
 	int rc;
@@ -88,7 +88,7 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
 	if (!range_ok(off, len, size)) {
 		check_error(c->check,
 			    "vmdk: grain table %" PRIu64 " entry %" PRIu64
-			    " points at sector %" PRIu32
+			    " points at sector %" PRIu64
 			    ", past the end of the file (sector %" PRIu64 ")",
 			    index / s->header.gtes_per_gt, index % s->header.gtes_per_gt, entry,
 			    size / VMDK_SECTOR);
@@ -100,7 +100,7 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
 			return rc;
 		if (!range_ok(off, len, size)) {
 			check_error(c->check,
-				    "vmdk: the packed grain at sector %" PRIu32
+				    "vmdk: the packed grain at sector %" PRIu64
 				    " passes the end of the file",
 				    entry);
 			len = size - off;
@@ -112,14 +112,14 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
 	if (!mark(c, off, len) && round_up(off + len, VMDK_SECTOR) <= round_up(size, VMDK_SECTOR))
 		check_error(c->check,
 			    "vmdk: grain table %" PRIu64 " entry %" PRIu64
-			    " points at sector %" PRIu32 ", which something else uses, too",
+			    " points at sector %" PRIu64 ", which something else uses, too",
 			    index / s->header.gtes_per_gt, index % s->header.gtes_per_gt, entry);
 	c->end = max_u64(c->end, off + len);
 	return 0;
 }
 
 /* The redundant copy of table `gt` must say the same; it has its own directory entry. */
-static int check_redundant(struct sparse_check *c, uint64_t gt, const uint32_t *entries,
+static int check_redundant(struct sparse_check *c, uint64_t gt, const uint64_t *entries,
 			   size_t count, uint64_t from, struct tranship_error *err)
 {
 	struct vmdk_sparse *s = c->s;
@@ -148,7 +148,7 @@ static int check_redundant(struct sparse_check *c, uint64_t gt, const uint32_t *
 	for (i = 0; i < count && rc == 0; i++)
 		if (get_le32(raw + 4 * i) != entries[i])
 			check_error(c->check,
-				    "vmdk: grain table %" PRIu64 " entry %" PRIu64 " is %" PRIu32
+				    "vmdk: grain table %" PRIu64 " entry %" PRIu64 " is %" PRIu64
 				    ", its redundant copy says %" PRIu32,
 				    gt, from + i, entries[i], get_le32(raw + 4 * i));
 	return rc;
@@ -163,30 +163,18 @@ static bool has_redundant(const struct vmdk_sparse *s)
 	       range_ok(off, vmdk_gd_entries(&s->header) * 4, tranship_file_size(s->file));
 }
 
-/* Where the directory says that a table stands, in sectors; 0: nowhere. */
-static int table_of(struct vmdk_sparse *s, uint64_t gt, uint64_t *out, struct tranship_error *err)
-{
-	unsigned char raw[4] = { 0 };
-	int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw,
-				  sizeof(raw), err);
-
-	*out = get_le32(raw);
-	return rc;
-}
-
 static int check_table(struct sparse_check *c, uint64_t gt, struct tranship_error *err)
 {
 	struct vmdk_sparse *s = c->s;
 	uint64_t first = gt * s->header.gtes_per_gt;
 	uint64_t count = min_u64(s->header.gtes_per_gt, s->grains - first), at;
-	uint32_t entries[512];
+	uint64_t entries[512];
 	uint64_t table;
-	int rc = table_of(s, gt, &table, err);
+	int rc = vmdk_sparse_table(s, gt, &table, err);
 
 	if (rc || table == 0)
 		return rc;
-	if (!range_ok(table * VMDK_SECTOR, (uint64_t)s->header.gtes_per_gt * 4,
-		      tranship_file_size(s->file))) {
+	if (!range_ok(table * VMDK_SECTOR, vmdk_table_size(s), tranship_file_size(s->file))) {
 		check_error(c->check,
 			    "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu64
 			    ", past the end of the file",
@@ -194,7 +182,7 @@ static int check_table(struct sparse_check *c, uint64_t gt, struct tranship_erro
 		return 0;
 	}
 	/* What stands in a table that another entry named is counted there. */
-	if (!mark_metadata(c, "grain table", table, vmdk_gt_sectors(&s->header)))
+	if (!mark_metadata(c, "grain table", table, div_up(vmdk_table_size(s), VMDK_SECTOR)))
 		return 0;
 	for (at = 0; at < count && rc == 0; at += 512) {
 		size_t n = (size_t)min_u64(count - at, 512), i;
@@ -224,7 +212,7 @@ static bool table_aligned(struct vmdk_sparse *s, uint64_t gt)
 {
 	uint64_t grain = gt * s->header.gtes_per_gt;
 	uint64_t end = min_u64(grain + s->header.gtes_per_gt, s->grains);
-	uint32_t entries[512];
+	uint64_t entries[512];
 
 	while (grain < end) {
 		size_t n = (size_t)min_u64(end - grain, 512), i;
@@ -253,14 +241,27 @@ static int all_aligned(struct vmdk_sparse *s, bool *out, struct tranship_error *
 
 	*out = true;
 	for (gt = 0; rc == 0 && *out && gt < vmdk_gd_entries(&s->header); gt++) {
-		if (table_of(s, gt, &table, NULL) || table >= s->header.overhead)
+		if (vmdk_sparse_table(s, gt, &table, NULL) || table >= s->header.overhead)
 			*out = false;
-		else if (table && usage_mark(&seen, table * VMDK_SECTOR,
-					     (uint64_t)s->header.gtes_per_gt * 4))
+		else if (table && usage_mark(&seen, table * VMDK_SECTOR, vmdk_table_size(s)))
 			*out = table_aligned(s, gt);
 	}
 	usage_free(&seen);
 	return rc;
+}
+
+/* A COWD extent grows in large steps; what lies behind its next free sector is not lost. */
+static void mark_free(struct sparse_check *c)
+{
+	uint64_t size = tranship_file_size(c->s->file), from = c->s->free_sector * VMDK_SECTOR;
+
+	if (from < c->end)
+		check_error(c->check,
+			    "vmdk: the next free sector is %" PRIu64
+			    ", but there are grains up to sector %" PRIu64,
+			    c->s->free_sector, div_up(c->end, VMDK_SECTOR));
+	else if (from < size)
+		usage_mark(&c->usage, from, size - from);
 }
 
 static int check_sparse(struct vmdk_sparse *s, struct check *check, struct tranship_error *err)
@@ -287,14 +288,19 @@ static int check_sparse(struct vmdk_sparse *s, struct check *check, struct trans
 	}
 	if (s->by_redundant)
 		check_error(check, "vmdk: the grain directory is lost, its redundant copy is used");
-	mark_metadata(&c, "header", 0, 1);
-	mark_metadata(&c, "grain directory", s->header.gd_offset, vmdk_gd_sectors(&s->header));
+	mark_metadata(&c, "header", 0, vmdk_header_sectors(s));
+	mark_metadata(&c, "grain directory", s->header.gd_offset,
+		      div_up(vmdk_directory_size(s), VMDK_SECTOR));
 	if (has_redundant(s))
 		mark_metadata(&c, "redundant grain directory", s->header.rgd_offset,
 			      vmdk_gd_sectors(&s->header));
 	for (gt = 0; gt < vmdk_gd_entries(&s->header) && rc == 0; gt++)
 		rc = check_table(&c, gt, err);
-	if (rc == 0 && !is_packed(s) && s->header.overhead <= UINT32_MAX)
+	if (s->kind == VMDK_COWD)
+		mark_free(&c);
+	/* Grains that nothing uses are in an seSparse extent's bitmap, for later use. */
+	if (rc == 0 && !is_packed(s) && s->kind != VMDK_SESPARSE &&
+	    s->header.overhead <= UINT32_MAX)
 		usage_report_leaks(&c.usage, s->header.overhead * VMDK_SECTOR, s->grain_size,
 				   "vmdk", check);
 	check->result.image_end = max_u64(check->result.image_end, c.end);

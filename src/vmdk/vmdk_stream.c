@@ -425,7 +425,13 @@ static int open_header(struct vmdk_stream *vs, struct stream *stream, struct tra
 	s->size = s->header.capacity * VMDK_SECTOR;
 	s->grain_size = (uint32_t)(s->header.grain_sectors * VMDK_SECTOR);
 	s->grains = div_up(s->header.capacity, s->header.grain_sectors);
-	return skip_to_grains(vs, &s->header, err);
+	rc = skip_to_grains(vs, &s->header, err);
+	if (rc == 0 && vs->vmdk.disk.parent)
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
+			       "vmdk: a delta link, whose parent has CID %08" PRIx32
+			       ", cannot be read from a pipe",
+			       vs->vmdk.parent_cid);
+	return rc;
 }
 
 int vmdk_stream_open(struct stream *stream, const struct open_params *params,
