@@ -296,7 +296,7 @@ static int check_sparse(struct vmdk_sparse *s, struct check *check, struct trans
 			      vmdk_gd_sectors(&s->header));
 	for (gt = 0; gt < vmdk_gd_entries(&s->header) && rc == 0; gt++)
 		rc = check_table(&c, gt, err);
-	if (s->kind == VMDK_COWD)
+	if (rc == 0 && s->kind == VMDK_COWD)
 		mark_free(&c);
 	/* Grains that nothing uses are in an seSparse extent's bitmap, for later use. */
 	if (rc == 0 && !is_packed(s) && s->kind != VMDK_SESPARSE &&

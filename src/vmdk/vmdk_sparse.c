@@ -196,6 +196,11 @@ static int table_entries(struct vmdk_sparse *s, uint64_t table, uint64_t gt, siz
 		memset(entries, 0, count * sizeof(*entries));
 		return 0;
 	}
+	if (table == VMDK_NOWHERE)
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: grain directory[%" PRIu64
+				 "] is of no known kind, or points past any file",
+				 gt);
 	if (!range_ok(table * VMDK_SECTOR, vmdk_table_size(s), tranship_file_size(s->file)))
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu64

@@ -8,6 +8,7 @@
 
 #include "io/table_cache.h"
 #include "tranship/disk.h"
+#include "vmdk/vmdk_cowd_ondisk.h"
 #include "vmdk/vmdk_ondisk.h"
 
 struct inflater;
@@ -87,7 +88,7 @@ static inline uint64_t vmdk_directory_size(const struct vmdk_sparse *s)
 
 static inline uint64_t vmdk_header_sectors(const struct vmdk_sparse *s)
 {
-	return s->kind == VMDK_COWD ? 4 : 1;
+	return s->kind == VMDK_COWD ? VMDK_COWD_HEADER_SECTORS : 1;
 }
 
 /* As in a disk; offsets are the extent's own. */
