@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 
+#include <errno.h>
 #include <iconv.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,40 +57,46 @@ static const char *iconv_name(const char *encoding)
 	return NULL;
 }
 
-/* Whether all of the text was converted to out, cap bytes with the terminator. */
-static bool convert(const char *name, char *text, char *out, size_t cap)
+/*
+ * Converts all of the text to out, cap bytes with the terminator; *done: whether it is text of that
+ * encoding, and the system knows the encoding.
+ */
+static int convert(const char *name, char *text, char *out, size_t cap, bool *done,
+		   struct tranship_error *err)
 {
 	size_t left = strlen(text), room = cap - 1;
 	iconv_t cd = iconv_open("UTF-8", name);
-	bool done;
 
+	*done = false;
 	if (cd == (iconv_t)-1)
-		return false;
-	done = iconv(cd, &text, &left, &out, &room) != (size_t)-1 &&
-	       iconv(cd, NULL, NULL, &out, &room) != (size_t)-1 && left == 0;
+		return errno == EINVAL
+			       ? 0
+			       : error_sys(err, errno, "vmdk: text in %s could not be read", name);
+	*done = iconv(cd, &text, &left, &out, &room) != (size_t)-1 &&
+		iconv(cd, NULL, NULL, &out, &room) != (size_t)-1 && left == 0;
 	*out = '\0';
 	iconv_close(cd);
-	return done;
+	return 0;
 }
 
 int vmdk_text_utf8(const char *encoding, const char *text, char **out, struct tranship_error *err)
 {
 	const char *name = iconv_name(encoding);
-	size_t len = strlen(text), cap = 4 * len + 1; /* no character of these is longer in UTF-8 */
-	char *copy = strdup(text), *converted = name ? malloc(cap) : NULL;
+	size_t cap = 4 * strlen(text) + 1; /* no character of these is longer in UTF-8 */
+	char *copy = strdup(text), *converted = malloc(cap);
+	bool done = false;
+	int rc = 0;
 
 	*out = NULL;
-	if (!copy || (name && !converted)) {
-		free(copy);
-		free(converted);
-		return error_nomem(err, cap);
+	if (!copy || !converted)
+		rc = error_nomem(err, cap);
+	else if (name)
+		rc = convert(name, copy, converted, cap, &done, err);
+	if (rc == 0) {
+		*out = done ? converted : copy; /* iconv leaves the copy as it is */
+		*(done ? &converted : &copy) = NULL;
 	}
-	if (name && convert(name, copy, converted, cap)) {
-		free(copy);
-		*out = converted;
-		return 0;
-	}
+	free(copy);
 	free(converted);
-	*out = copy; /* iconv moves along it, and leaves it as it is */
-	return 0;
+	return rc;
 }

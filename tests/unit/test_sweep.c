@@ -10,6 +10,7 @@
 #include "faulty.h"
 #include "heap.h"
 #include "image_vmdk.h"
+#include "image_vmfs.h"
 #include "io/file.h"
 #include "patched.h"
 
@@ -267,7 +268,7 @@ static char descriptor_path[4200];
 static int read_descriptor(size_t k, struct tranship_error *err)
 {
 	static const struct tranship_policy beside = { .kind = TRANSHIP_POLICY_BESIDE };
-	struct tranship_open_options open = { .policy = &beside };
+	struct tranship_open_options open = { .policy = &beside, .flags = TRANSHIP_OPEN_LAYER };
 	struct tranship_disk *disk;
 	int rc = tranship_open(descriptor_path, &open, &disk, err);
 
@@ -294,6 +295,34 @@ static void test_sweep__allocations_of_a_descriptor(void **state)
 	write_path(path_in(*state, "flat"), content, 200 * 512);
 	write_path(path_in(*state, "sparse"), sparse.bytes, sparse.len);
 	buffer_free(&sparse);
+	sweep_allocations(read_descriptor, 1, false);
+	sweep_allocations(read_descriptor, 1, true);
+	assert_int_equal(count_descriptors(), descriptors);
+}
+
+/* A delta link of the kinds of extents that nothing writes, its parent's name in another encoding.
+ */
+static void test_sweep__allocations_of_a_delta_link(void **state)
+{
+	static const char text[] = "# Disk DescriptorFile\nversion=1\nencoding=\"windows-1252\"\n"
+				   "CID=1\nparentCID=2\nparentFileNameHint=\"M\xfcller\"\n"
+				   "RW 200 VMFSSPARSE \"cowd\"\nRW 401 SESPARSE \"sesparse\"\n";
+	struct image_cowd cowd = image_cowd_defaults();
+	struct image_sesparse se = image_sesparse_defaults();
+	unsigned descriptors = count_descriptors();
+	struct buffer out = { 0 };
+
+	if (!HEAP_WATCHED)
+		skip();
+	strcpy(descriptor_path, path_in(*state, "disk.vmdk"));
+	write_path(descriptor_path, text, strlen(text));
+	assert_int_equal(image_cowd(&cowd, content, 200 * 512, &out), 0);
+	write_path(path_in(*state, "cowd"), out.bytes, out.len);
+	buffer_free(&out);
+	assert_int_equal(image_sesparse(&se, content + 200 * 512, DISK - 200 * 512, &out), 0);
+	write_path(path_in(*state, "sesparse"), out.bytes, out.len);
+	buffer_free(&out);
+	assert_int_equal(read_descriptor(1, NULL), 0); /* iconv keeps what it loads */
 	sweep_allocations(read_descriptor, 1, false);
 	sweep_allocations(read_descriptor, 1, true);
 	assert_int_equal(count_descriptors(), descriptors);
@@ -432,6 +461,7 @@ int main(void)
 		cmocka_unit_test(test_sweep__allocations_of_writing),
 		cmocka_unit_test(test_sweep__allocations_of_measuring),
 		IN_FOLDER(test_sweep__allocations_of_a_descriptor),
+		IN_FOLDER(test_sweep__allocations_of_a_delta_link),
 		cmocka_unit_test(test_sweep__reads),
 		cmocka_unit_test(test_sweep__reads_of_a_copy),
 		cmocka_unit_test(test_sweep__writes),
