@@ -150,6 +150,7 @@ int cmd_check(int argc, char **argv)
 	cli_source_init(&args.source);
 	argp_err_exit_status = EXIT_ERROR; /* 2 is a finding here */
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	args.source.flags |= TRANSHIP_OPEN_LAYER; /* its parents have checks of their own */
 	disk = cli_open(&args.source, args.path, NULL);
 	if (disk)
 		code = check(&args, disk);

@@ -49,6 +49,7 @@ enum {
 	OPT_OTHER_FILES,
 	OPT_PROBE,
 	OPT_FORCE_CHECKSUM,
+	OPT_PARENT,
 };
 
 static const struct argp_option source_options[] = {
@@ -62,6 +63,10 @@ static const struct argp_option source_options[] = {
 	  "Which other files it may lead to: none, beside (default), anywhere, or a folder "
 	  "(repeatable)",
 	  10 },
+	{ "parent", OPT_PARENT, "FILE", 0,
+	  "Where its parent is now, if that was moved (repeatable: the parent's parent)", 10 },
+	{ "layer", 'u', NULL, 0, "Take this image alone: what its parents hold reads as zeros",
+	  10 },
 	{ "probe", OPT_PROBE, "strict", 0, "Refuse an image that refers to other files", 10 },
 	{ "force-checksum", OPT_FORCE_CHECKSUM, NULL, 0,
 	  "Go on where a checksum of its structure is wrong", 10 },
@@ -69,13 +74,17 @@ static const struct argp_option source_options[] = {
 	{ 0 },
 };
 
+static void add_text(const char ***list, size_t *count, const char *text)
+{
+	*list = realloc(*list, (*count + 1) * sizeof(**list));
+	if (!*list)
+		abort();
+	(*list)[(*count)++] = text;
+}
+
 static void add_folder(struct cli_source *source, const char *folder)
 {
-	source->folders = realloc(source->folders,
-				  (source->policy.folder_count + 1) * sizeof(*source->folders));
-	if (!source->folders)
-		abort();
-	source->folders[source->policy.folder_count++] = folder;
+	add_text(&source->folders, &source->policy.folder_count, folder);
 	source->policy.folders = source->folders;
 	source->policy.kind = TRANSHIP_POLICY_LISTED;
 }
@@ -108,6 +117,8 @@ static error_t parse_source(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--probe takes 'strict'");
 		source->flags |= TRANSHIP_OPEN_STRICT;
 		break;
+	case OPT_PARENT: add_text(&source->parents, &source->parent_count, arg); break;
+	case 'u': source->flags |= TRANSHIP_OPEN_LAYER | TRANSHIP_OPEN_ABSENT_IS_ZERO; break;
 	case OPT_FORCE_CHECKSUM: source->flags |= TRANSHIP_OPEN_FORCE_CHECKSUM; break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
@@ -125,6 +136,7 @@ void cli_source_free(struct cli_source *source)
 {
 	free(source->options);
 	free(source->folders);
+	free(source->parents);
 }
 
 void cli_source_cache(struct cli_source *source, struct argp_state *state, const char *mode)
@@ -144,6 +156,8 @@ struct tranship_disk *cli_open(const struct cli_source *source, const char *path
 						 .member = source->member,
 						 .flags = source->flags,
 						 .policy = &source->policy,
+						 .parents = source->parents,
+						 .parent_count = source->parent_count,
 						 .spool_folder = source->spool,
 						 .warn = source->quiet ? NULL : cli_warn,
 						 .warn_ctx = (char *)path };

@@ -9,7 +9,13 @@
 #include <jansson.h>
 
 /* Exit codes. compare and check have more of their own, as in qemu-img. */
-enum { EXIT_OK = 0, EXIT_ERROR = 1, EXIT_USAGE = 2, EXIT_TROUBLE = 2 /* of compare */ };
+enum {
+	EXIT_OK = 0,
+	EXIT_ERROR = 1,
+	EXIT_USAGE = 2,
+	EXIT_TROUBLE = 2, /* of compare */
+	EXIT_LOST = 4,    /* convert --salvage: the output is whole but for what was lost */
+};
 
 /* The name under which the program was called; messages begin with it. */
 extern const char *cli_name;
@@ -31,6 +37,8 @@ struct cli_source {
 	bool quiet;         /* -q */
 	struct tranship_policy policy;
 	const char **folders;
+	size_t parent_count;
+	const char **parents; /* --parent */
 };
 
 extern const struct argp cli_source_argp;
@@ -83,11 +91,13 @@ int cli_exit_code(const struct tranship_error *err);
 int cli_flush(int code, int trouble);
 
 int cmd_info(int argc, char **argv);
+int cmd_probe(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_measure(int argc, char **argv);
 int cmd_create(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_dd(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 
 #endif

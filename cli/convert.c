@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target.h"
 
+#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,9 +18,16 @@ struct convert_args {
 	enum tranship_cache cache; /* -t */
 	unsigned flags;            /* TRANSHIP_CREATE_* */
 	bool progress;
+	bool salvage;
 };
 
-enum { OPT_TARGET_IS_ZERO = 0x200, OPT_NO_CLOBBER };
+/* What --salvage could not read. */
+struct losses {
+	uint64_t ranges;
+	uint64_t bytes;
+};
+
+enum { OPT_TARGET_IS_ZERO = 0x200, OPT_NO_CLOBBER, OPT_SALVAGE };
 
 static const struct argp_option options[] = {
 	{ "target-format", 'O', "FORMAT", 0,
@@ -35,6 +43,10 @@ static const struct argp_option options[] = {
 	{ "target-is-zero", OPT_TARGET_IS_ZERO, NULL, 0,
 	  "With -n: the output reads as zeros already", 0 },
 	{ "no-clobber", OPT_NO_CLOBBER, NULL, 0, "Refuse to replace an existing output", 0 },
+	{ "salvage", OPT_SALVAGE, NULL, 0,
+	  "Go on where the source cannot be read: zeros instead, named on standard error; exit "
+	  "code 4",
+	  0 },
 	{ "target-cache", 't', "MODE", 0,
 	  "Output: writeback (default), none, writethrough or unsafe", 0 },
 	{ "source-cache", 'T', "MODE", 0,
@@ -102,6 +114,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'n': args->flags |= TRANSHIP_CREATE_IN_PLACE; break;
 	case OPT_TARGET_IS_ZERO: args->flags |= TRANSHIP_CREATE_TARGET_IS_ZERO; break;
 	case OPT_NO_CLOBBER: args->flags |= TRANSHIP_CREATE_NO_CLOBBER; break;
+	case OPT_SALVAGE:
+		args->salvage = true;
+		args->source.flags |= TRANSHIP_OPEN_SALVAGE;
+		break;
 	case 't': take_cache(args, state, arg); break;
 	case 'T': cli_source_cache(&args->source, state, arg); break;
 	case ARGP_KEY_ARG:
@@ -157,8 +173,18 @@ static char *spool_folder(const char *output)
 	return folder;
 }
 
+/* One line a range, whatever -q says. */
+static void lose(void *ctx, uint64_t off, uint64_t len, const char *why)
+{
+	struct losses *losses = ctx;
+
+	losses->ranges++;
+	losses->bytes += len;
+	cli_error("lost: offset %" PRIu64 ", length %" PRIu64 ": %s", off, len, why);
+}
+
 static int copy(const struct convert_args *args, struct tranship_disk *disk,
-		struct tranship_writer *writer, struct tranship_error *err)
+		struct tranship_writer *writer, struct losses *losses, struct tranship_error *err)
 {
 	struct tranship_copy_options copy_options = args->copy;
 	struct cli_meter meter;
@@ -168,6 +194,8 @@ static int copy(const struct convert_args *args, struct tranship_disk *disk,
 	copy_options.progress = cli_progress;
 	copy_options.progress_ctx = &meter;
 	copy_options.warn = args->source.quiet ? NULL : cli_warn;
+	copy_options.lost = args->salvage ? lose : NULL;
+	copy_options.lost_ctx = losses;
 	rc = tranship_copy(disk, writer, &copy_options, err);
 	if (rc == 0) {
 		cli_progress(&meter, &(struct tranship_progress){ "finishing", 1, 1, 0 });
@@ -183,6 +211,7 @@ static int convert(struct convert_args *args)
 	struct tranship_writer *writer = NULL;
 	struct tranship_disk *disk;
 	struct tranship_error err;
+	struct losses losses = { 0 };
 	int rc;
 
 	if (cli_create_options(&args->target, args->source.quiet, &create))
@@ -202,14 +231,18 @@ static int convert(struct convert_args *args)
 	} else {
 		if (!args->source.quiet && args->to)
 			cli_say_in_place(args->to, args->flags);
-		rc = copy(args, disk, writer, &err);
+		rc = copy(args, disk, writer, &losses, &err);
 		if (rc)
 			cli_error("converting '%s' to '%s' failed: %s", args->from,
 				  args->to ? args->to : "null", err.message);
 	}
 	tranship_writer_close(writer);
 	tranship_disk_close(disk);
-	return rc ? cli_exit_code(&err) : EXIT_OK;
+	if (rc == 0 && losses.ranges > 0)
+		cli_error("'%s': %" PRIu64 " bytes in %" PRIu64
+			  " ranges are lost and are zeros in the output",
+			  args->from, losses.bytes, losses.ranges);
+	return rc ? cli_exit_code(&err) : losses.ranges > 0 ? EXIT_LOST : EXIT_OK;
 }
 
 int cmd_convert(int argc, char **argv)

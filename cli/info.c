@@ -9,12 +9,14 @@ struct info_args {
 	struct cli_source source;
 	enum cli_output output;
 	const char *path;
+	bool chain;
 };
 
-enum { OPT_OUTPUT = 0x200 };
+enum { OPT_OUTPUT = 0x200, OPT_BACKING_CHAIN };
 
 static const struct argp_option options[] = {
 	{ "output", OPT_OUTPUT, "human|json", 0, "How to print it", 0 },
+	{ "backing-chain", OPT_BACKING_CHAIN, NULL, 0, "Of its parents, too", 0 },
 	{ 0 },
 };
 
@@ -31,6 +33,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (args->output == OUTPUT_UNKNOWN)
 			argp_error(state, "--output takes human or json");
 		break;
+	case OPT_BACKING_CHAIN: args->chain = true; break;
 	case ARGP_KEY_ARG:
 		if (args->path)
 			argp_error(state, "one image at a time");
@@ -109,7 +112,7 @@ static json_t *properties(struct tranship_disk *disk)
 	return data;
 }
 
-static void print_json(struct tranship_disk *disk, const char *path)
+static json_t *describe(struct tranship_disk *disk, const char *path)
 {
 	json_t *root = json_object(), *data = properties(disk);
 
@@ -126,11 +129,38 @@ static void print_json(struct tranship_disk *disk, const char *path)
 		json_object_set_new(
 			root, "format-specific",
 			json_pack("{s:s, s:O}", "type", tranship_disk_format(disk), "data", data));
+	if (tranship_disk_parent_hint(disk, 0))
+		json_object_set_new(root, "backing-filename",
+				    json_string_or_empty(tranship_disk_parent_hint(disk, 0)));
+	if (tranship_disk_parent_identity(disk))
+		json_object_set_new(root, "backing-filename-format",
+				    json_string(tranship_disk_format(disk)));
 	json_object_set_new(root, "dirty-flag", json_false());
-	json_dumpf(root, stdout, JSON_INDENT(4) | JSON_PRESERVE_ORDER);
-	putchar('\n');
 	json_decref(data);
-	json_decref(root);
+	return root;
+}
+
+/* The path of a layer: the image's as it was given, a parent's as it was found. */
+static const char *layer_path(struct tranship_disk *layer, uint32_t index, const char *path)
+{
+	return index == 0 ? path : tranship_disk_file_name(layer, 0);
+}
+
+/* One object, or a list of them with --backing-chain. */
+static void print_json(struct tranship_disk *disk, const struct info_args *args)
+{
+	uint32_t count = args->chain ? tranship_disk_layer_count(disk) : 1, i;
+	json_t *list = json_array();
+
+	for (i = 0; i < count; i++) {
+		struct tranship_disk *layer = tranship_disk_layer(disk, i);
+
+		json_array_append_new(list, describe(layer, layer_path(layer, i, args->path)));
+	}
+	json_dumpf(args->chain ? list : json_array_get(list, 0), stdout,
+		   JSON_INDENT(4) | JSON_PRESERVE_ORDER);
+	putchar('\n');
+	json_decref(list);
 }
 
 static void print_tree(const json_t *value, int indent);
@@ -173,7 +203,7 @@ static void print_tree(const json_t *value, int indent)
 	json_object_foreach((json_t *)value, key, member) print_member(key, member, indent);
 }
 
-static void print_human(struct tranship_disk *disk, const char *path)
+static void print_layer(struct tranship_disk *disk, const char *path)
 {
 	json_t *data = properties(disk);
 	char size[32], used[32];
@@ -184,11 +214,31 @@ static void print_human(struct tranship_disk *disk, const char *path)
 	       cli_size_text(tranship_disk_allocated(disk), used));
 	if (tranship_disk_cluster_size(disk))
 		printf("cluster_size: %u\n", (unsigned)tranship_disk_cluster_size(disk));
+	if (tranship_disk_parent_identity(disk)) {
+		const char *hint = tranship_disk_parent_hint(disk, 0);
+
+		printf("backing file: ");
+		cli_print_text(hint ? hint : "");
+		printf("\nbacking file format: %s\n", tranship_disk_format(disk));
+	}
 	if (json_object_size(data) > 0) {
 		puts("Format specific information:");
 		print_tree(data, 4);
 	}
 	json_decref(data);
+}
+
+static void print_human(struct tranship_disk *disk, const struct info_args *args)
+{
+	uint32_t count = args->chain ? tranship_disk_layer_count(disk) : 1, i;
+
+	for (i = 0; i < count; i++) {
+		struct tranship_disk *layer = tranship_disk_layer(disk, i);
+
+		if (i > 0)
+			putchar('\n');
+		print_layer(layer, layer_path(layer, i, args->path));
+	}
 }
 
 int cmd_info(int argc, char **argv)
@@ -198,11 +248,13 @@ int cmd_info(int argc, char **argv)
 
 	cli_source_init(&args.source);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	if (!args.chain) /* what an image is does not depend on its parents */
+		args.source.flags |= TRANSHIP_OPEN_LAYER;
 	disk = cli_open(&args.source, args.path, NULL);
 	if (disk && args.output == OUTPUT_JSON)
-		print_json(disk, args.path);
+		print_json(disk, &args);
 	else if (disk)
-		print_human(disk, args.path);
+		print_human(disk, &args);
 	tranship_disk_close(disk);
 	cli_source_free(&args.source);
 	return disk ? EXIT_OK : EXIT_ERROR;

@@ -16,12 +16,15 @@ static const struct {
 	int trouble; /* exit code when what was found out cannot be printed */
 } commands[] = {
 	{ "info", cmd_info, "say what an image is", EXIT_ERROR },
+	{ "probe", cmd_probe, "say what a file is and what it refers to; opens nothing else",
+	  EXIT_ERROR },
 	{ "map", cmd_map, "list which parts of the disk are data, and where they stand",
 	  EXIT_ERROR },
 	{ "convert", cmd_convert, "copy a disk into another format", EXIT_ERROR },
 	{ "create", cmd_create, "make an empty image", EXIT_ERROR },
 	{ "compare", cmd_compare, "compare the content of two disks", EXIT_TROUBLE },
 	{ "check", cmd_check, "check the structure of an image", EXIT_ERROR },
+	{ "dd", cmd_dd, "copy a part of a disk", EXIT_ERROR },
 	{ "measure", cmd_measure, "say how large a converted image would be", EXIT_ERROR },
 };
 

@@ -84,9 +84,10 @@ static void print_json(const struct tranship_extent *e, bool first)
 		putchar('[');
 	if (e->len == 0)
 		return;
-	printf("%s{ \"start\": %" PRIu64 ", \"length\": %" PRIu64
-	       ", \"depth\": 0, \"present\": %s, \"zero\": %s, \"data\": %s",
-	       first ? "" : ",\n", e->off, e->len, e->kind == TRANSHIP_ABSENT ? "false" : "true",
+	printf("%s{ \"start\": %" PRIu64 ", \"length\": %" PRIu64 ", \"depth\": %" PRIu32
+	       ", \"present\": %s, \"zero\": %s, \"data\": %s",
+	       first ? "" : ",\n", e->off, e->len, e->depth,
+	       e->kind == TRANSHIP_ABSENT ? "false" : "true",
 	       e->kind == TRANSHIP_DATA ? "false" : "true",
 	       e->kind == TRANSHIP_DATA ? "true" : "false");
 	if (e->compressed)
@@ -101,7 +102,8 @@ static bool merge(struct tranship_extent *into, const struct tranship_extent *ne
 {
 	bool placed = into->file_off != TRANSHIP_NO_OFFSET && !into->compressed;
 
-	if (into->kind != next->kind || into->compressed != next->compressed ||
+	if (into->kind != next->kind || into->depth != next->depth ||
+	    into->compressed != next->compressed ||
 	    (placed != (next->file_off != TRANSHIP_NO_OFFSET && !next->compressed)))
 		return false;
 	if (placed &&

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The input is a VHD. It is opened twice: with its checksums made right, so that what they guard is
- * reached; and as it is, with wrong checksums passed over and the size taken from the geometry.
+ * The input is a VHD, a child without its parent. It is opened twice: with its checksums made
+ * right, so that what they guard is reached; and as it is, with wrong checksums passed over and the
+ * size taken from the geometry.
  */
 #include "harness.h"
 
@@ -42,10 +43,11 @@ static void decode_what_is_encoded(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct tranship_open_options repaired = { .format = "vpc" };
+	struct tranship_open_options repaired = { .format = "vpc", .flags = TRANSHIP_OPEN_LAYER };
 	struct tranship_open_options forced = { .format = "vpc",
 						.options = "force_size_calc=chs",
-						.flags = TRANSHIP_OPEN_FORCE_CHECKSUM };
+						.flags = TRANSHIP_OPEN_FORCE_CHECKSUM |
+							 TRANSHIP_OPEN_LAYER };
 	unsigned char *copy = malloc(size ? size : 1);
 
 	if (!copy)

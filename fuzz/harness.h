@@ -19,9 +19,15 @@ void fuzz_require(int holds, const char *what);
 /* Some thousand extents, some MiB: an input is done in a moment whatever it claims. */
 extern const struct walk_limits fuzz_limits;
 
+/* What a probe of the file says must hold together. The result is the caller's; NULL: no memory. */
+struct tranship_probe_result *fuzz_probe_result(struct tranship_file *file,
+						const struct tranship_open_options *options);
+/* The same, and that is all. */
+void fuzz_probe(struct tranship_file *file, const struct tranship_open_options *options);
+
 /*
- * Opens the file, which it takes over in any case, and asks walk.h's questions. `twin` as there; it
- * is closed. Errors are fine.
+ * Probes the file and opens it, which it takes over in any case, and asks walk.h's questions.
+ * `twin` as there; it is closed. Errors are fine, but probing and opening must agree on them.
  */
 void fuzz_file(struct tranship_file *file, struct tranship_file *twin,
 	       const struct tranship_open_options *options);

@@ -182,6 +182,35 @@ static void save_vhd(const char *target, const char *name, const struct image_vh
 	buffer_free(&out);
 }
 
+/* A child with a locator of each platform, of which some of its sectors are zeros that it has. */
+static void make_vhd_child(struct image_vhd image)
+{
+	static const char windows[] = ".\0\\\0b\0.\0v\0h\0d";
+	static const unsigned char odd[] = { 0x3D, 0xD8, 0x00, 0xDE, 0x00, 0xDC, 'x' };
+	static const struct image_vhd_locator locators[] = {
+		{ VHD_LOCATOR_W2RU, 512, windows, sizeof(windows) },
+		{ VHD_LOCATOR_W2KU, 1, odd, sizeof(odd) },
+		{ VHD_LOCATOR_MACX, 0, "file://host/a%20b%2", 19 },
+		{ VHD_LOCATOR_MACX, 1, "file://./b.vhd", 14 },
+		{ 0x4D616320, 512, "alias", 5 },
+		{ 0x57693272, 512, "b.vhd", 5 },
+	};
+	unsigned char owned[DISK / 512];
+	size_t i;
+
+	for (i = 0; i < sizeof(owned); i++)
+		owned[i] = i / 8 != 3 && i % 5 != 1;
+	image.owned = owned;
+	image.block_size = VHD_BLOCK_MIN;
+	image.parent_timestamp = 0x27198E1B;
+	image.parent_name = "b.vhd";
+	image.parent_id.bytes[0] = 1;
+	image.locators = locators;
+	image.locator_count = sizeof(locators) / sizeof(locators[0]);
+	save_vhd("open_vhd", "child", &image);
+	save_vhd("open_any", "vhd-child", &image);
+}
+
 static void make_vhd(void)
 {
 	struct image_vhd image = image_vhd_defaults();
@@ -197,6 +226,7 @@ static void make_vhd(void)
 	save_vhd("open_vhd", "large-blocks", &image);
 	image.type = VHD_DIFFERENCING;
 	save_vhd("open_vhd", "differencing", &image);
+	make_vhd_child(image);
 	image.type = VHD_FIXED;
 	save_vhd("open_vhd", "fixed", &image);
 	save_vhd("open_any", "vhd-fixed", &image);
@@ -293,12 +323,41 @@ static void make_any(void)
 	add_member(&tar, "pax", 'x', "15 path=b.vhdx\n10 size=3\n", 25);
 	add_member(&tar, "b", '0', "abc", 3);
 	save("open_any", "tar", tar.bytes, tar.len);
+	save("probe", "tar", tar.bytes, tar.len);
 	buffer_free(&tar);
 	buffer_free(&disk);
 	save("open_any", "raw", content, 1000);
 	save_text("open_any", "qcow2", "QFI\xfb");
 	save_text("open_any", "vhdx", "vhdxfile");
 	save_text("open_any", "descriptor", HEAD "RW 1 ZERO\n");
+}
+
+/* What only probing tells apart. */
+static void make_probe(void)
+{
+	struct image_vmdk image = image_vmdk_defaults();
+	struct image_vhd vhd = image_vhd_defaults();
+	static unsigned char head[512];
+
+	save_vmdk("probe", "vmdk", image, 0);
+	image.descriptor = HEAD "createType=\"monolithicFlat\"\nRW 64 FLAT \"/etc/shadow\" 0\n";
+	save_vmdk("probe", "vmdk-embedded-flat", image, 0);
+	image.descriptor = HEAD "encryption.data = \"x\"\nparentCID=1\nRW 64 SPARSE \"x\"\n";
+	save_vmdk("probe", "vmdk-embedded-encrypted", image, 0);
+	save_vhd("probe", "vhd-dynamic", &vhd);
+	vhd.type = VHD_DIFFERENCING;
+	save_vhd("probe", "vhd-differencing", &vhd);
+	save_text("probe", "places",
+		  HEAD "createType=\"twoGbMaxExtentFlat\"\nRW 1 FLAT \"../x\" 0\n"
+		       "RW 1 FLAT \"json:{}\" 0\nRW 1 FLAT \"C:\\x\" 0\nRW 1 FLAT \"[a] b\" 0\n"
+		       "RW 1 FLAT \"/dev/sda\" 0\nRW 1 VMFSRDM \"x\"\nNOACCESS 1 FLAT \"y\" 0\n");
+	save_text("probe", "delta",
+		  HEAD "parentCID=1\nparentFileNameHint=\"base\"\nRW 1 VMFSSPARSE \"x\"\n");
+	save_text("probe", "empty-name", HEAD "RW 1 FLAT \"a\" 0\nRW 1 FLAT \"\" 0\n");
+	save_text("probe", "luks", "LUKS\xba\xbe");
+	save_text("probe", "qcow2", "QFI\xfb");
+	memcpy(head, "koly", 4);
+	save("probe", "dmg", head, sizeof(head));
 }
 
 static void make_options(void)
@@ -346,6 +405,7 @@ int main(int argc, char **argv)
 	make_vhd();
 	make_vhdx();
 	make_any();
+	make_probe();
 	make_options();
 	return 0;
 }

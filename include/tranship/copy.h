@@ -26,6 +26,14 @@ struct tranship_progress {
  * TRANSHIP_ECANCELED. */
 typedef int tranship_progress_fn(void *ctx, const struct tranship_progress *progress);
 
+/*
+ * Receives a range of the disk, in bytes, that could not be read and is zeros in what was written;
+ * `why` is the first error in it and lives for the duration of the call. Called on the calling
+ * thread, in ascending order; ranges that touch come as one. The sum of the lengths is what is
+ * lost.
+ */
+typedef void tranship_lost_fn(void *ctx, uint64_t off, uint64_t len, const char *why);
+
 /* Zeros are not looked for; every byte is written. */
 #define TRANSHIP_SPARSE_OFF UINT64_MAX
 /* The largest sparse_size, in bytes. */
@@ -40,6 +48,15 @@ struct tranship_copy_options {
 	void *progress_ctx;
 	tranship_warn_fn *warn;
 	void *warn_ctx;
+	/*
+	 * Salvage; NULL: the first error ends the copy. Where reading fails with TRANSHIP_EIO or
+	 * TRANSHIP_ECORRUPT it is tried again in halves, down to sectors of 512 bytes; where the
+	 * map fails so, one cluster is lost. Of a pipe only what its map calls TRANSHIP_LOST is
+	 * passed over. At least two threads are used, so that the copy can be canceled while a
+	 * device takes its time over an error.
+	 */
+	tranship_lost_fn *lost;
+	void *lost_ctx;
 };
 
 /*
@@ -71,7 +88,7 @@ struct tranship_compare_result {
 /*
  * Compares the content of two disks; the longer one's tail must be zeros to count as the same.
  * `strict`: sizes and what is allocated must agree too. `options` may be NULL; sparse_size and rate
- * are ignored.
+ * are ignored, as is `lost`.
  */
 TRANSHIP_API int tranship_compare(struct tranship_disk *a, struct tranship_disk *b, bool strict,
 				  const struct tranship_copy_options *options,

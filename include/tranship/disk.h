@@ -28,6 +28,8 @@ enum tranship_extent_kind {
 	TRANSHIP_ZERO,   /* the image says that these bytes are zeros */
 	TRANSHIP_ABSENT, /* the image does not hold them: a base may; without one they read as zeros
 			  */
+	TRANSHIP_LOST,   /* only with TRANSHIP_OPEN_SALVAGE: the image is damaged or cut short and
+			    may have held them; reading them is TRANSHIP_ECORRUPT */
 };
 
 #define TRANSHIP_NO_OFFSET UINT64_MAX
@@ -44,6 +46,7 @@ struct tranship_extent {
 	bool compressed;
 	uint32_t file_index;
 	uint64_t file_off;
+	uint32_t depth; /* which image of a chain says so: 0 is the one that was opened */
 };
 
 /* The size in bytes. Not always a multiple of the sector size: a raw file may end anywhere. */
@@ -64,6 +67,34 @@ TRANSHIP_API uint64_t tranship_disk_allocated(const struct tranship_disk *disk);
 /* The name of file number index as it was given or as the image spells it; NULL past the last one.
  */
 TRANSHIP_API const char *tranship_disk_file_name(const struct tranship_disk *disk, uint32_t index);
+
+/*
+ * Chains. An image may hold only what differs from its parent (a differencing disk, a checkpoint, a
+ * delta link). Opened as usual it is a disk over all of its parents, and complete; opened as a
+ * layer (TRANSHIP_OPEN_LAYER) it is not: tranship_copy, tranship_compare and tranship_measure
+ * refuse it.
+ */
+TRANSHIP_API bool tranship_disk_is_complete(const struct tranship_disk *disk);
+
+/*
+ * How many images the disk consists of (1 where there is no chain), and image number index alone: 0
+ * is the one that was opened, the last one has no parent. NULL past the last one. It belongs to the
+ * disk. Its files are its own: tranship_disk_file_name(layer, 0) is where it was found.
+ */
+TRANSHIP_API uint32_t tranship_disk_layer_count(const struct tranship_disk *disk);
+TRANSHIP_API struct tranship_disk *tranship_disk_layer(struct tranship_disk *disk, uint32_t index);
+
+/*
+ * What a child records to know the disk again as its parent, as text: the unique id of a VHD, the
+ * data write GUID of a VHDX, the CID of a VMDK. "" for a disk that cannot be a parent.
+ */
+TRANSHIP_API const char *tranship_disk_identity(const struct tranship_disk *disk);
+
+/* The identity of the parent that the image needs, NULL if it needs none; and the paths that it
+ * gives for it, the best one first, as it spells them: NULL past the last one. */
+TRANSHIP_API const char *tranship_disk_parent_identity(const struct tranship_disk *disk);
+TRANSHIP_API const char *tranship_disk_parent_hint(const struct tranship_disk *disk,
+						   uint32_t index);
 
 /*
  * Whether this disk comes from a pipe: it is read once, front to back. Its extents are asked for in
@@ -118,6 +149,13 @@ struct tranship_property {
 TRANSHIP_API int
 tranship_disk_properties(struct tranship_disk *disk,
 			 int (*fn)(void *ctx, const struct tranship_property *property), void *ctx);
+
+/*
+ * The bytes [off, off + len) of a complete disk as a disk of their own. Takes over `disk` on
+ * success. TRANSHIP_EINVAL if the range passes its end; TRANSHIP_EUNSUPPORTED for a forward disk.
+ */
+TRANSHIP_API int tranship_disk_window(struct tranship_disk *disk, uint64_t off, uint64_t len,
+				      struct tranship_disk **out, struct tranship_error *err);
 
 /* Closes the disk and everything beneath it; NULL is accepted. */
 TRANSHIP_API void tranship_disk_close(struct tranship_disk *disk);

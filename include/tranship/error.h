@@ -27,7 +27,8 @@ enum tranship_code {
 	TRANSHIP_EDENIED = -7,      /* the policy on other files forbids it */
 	TRANSHIP_EMISMATCH = -8,    /* right kind of thing, wrong one (a base, a parent) */
 	TRANSHIP_ECANCELED = -9,    /* the progress callback asked to stop */
-	TRANSHIP_EBUSY = -10,       /* another program holds the file */
+	TRANSHIP_EBUSY = -10,       /* another program holds the file; or, with sys_errno 0, a
+				       change of it was interrupted and must be finished first */
 };
 
 /*

@@ -31,6 +31,14 @@ enum tranship_open_flag {
 	/* Open this image alone, without the parents that it may need: the disk is not complete,
 	   and its map calls absent what a parent holds. */
 	TRANSHIP_OPEN_LAYER = 1 << 5,
+	/* With TRANSHIP_OPEN_LAYER: take the image for a complete disk, in which what a parent
+	   holds is zeros. The caller's word that this is what is wanted. */
+	TRANSHIP_OPEN_ABSENT_IS_ZERO = 1 << 6,
+	/* Open a stream-optimized VMDK that is cut short or damaged: its grains are looked for by
+	   their markers, its tables are not used, and what may be missing is TRANSHIP_LOST in the
+	   map (see tranship_copy_options.lost). A file is read whole for that. Its header must be
+	   sound. No other image opens that would not open without. */
+	TRANSHIP_OPEN_SALVAGE = 1 << 7,
 };
 
 /* How to open an image. All zero is a good start. */
@@ -40,6 +48,12 @@ struct tranship_open_options {
 	const char *member; /* the file is a tar archive (an OVA): the name of the member to open */
 	unsigned flags;     /* TRANSHIP_OPEN_* */
 	const struct tranship_policy *policy; /* NULL: no other files */
+	/*
+	 * Where the parents are, in place of where the images say: parents[0] is the parent of the
+	 * image itself, parents[1] that one's parent. They must be the right ones all the same.
+	 */
+	const char *const *parents;
+	size_t parent_count;
 	const char *spool_folder; /* where what cannot be read forward from a pipe may be kept;
 				     NULL: nowhere */
 	tranship_warn_fn *warn;   /* NULL: warnings are dropped */
@@ -52,9 +66,13 @@ struct tranship_open_options {
  * a pipe a stream-optimized VMDK and a raw disk of known size (the option size) are read forward;
  * anything else is first put into an unnamed file in `spool_folder`.
  *
- * TRANSHIP_ECORRUPT, TRANSHIP_EUNSUPPORTED: what is wrong with the image; TRANSHIP_EDENIED: it
- * refers to another file that the policy does not allow; TRANSHIP_EBUSY: another program is writing
- * it.
+ * An image that needs a parent is opened with all of its parents, each in the format of its child
+ * (nothing is probed), as the policy allows.
+ *
+ * TRANSHIP_ECORRUPT, TRANSHIP_EUNSUPPORTED: what is wrong with the image, or its parents come back
+ * to itself; TRANSHIP_EDENIED: it refers to another file that the policy does not allow;
+ * TRANSHIP_EMISMATCH: a parent is not the one that its child was made from; TRANSHIP_ELIMIT: there
+ * are more parents than the policy allows; TRANSHIP_EBUSY: another program is writing it.
  */
 TRANSHIP_API int tranship_open(const char *path, const struct tranship_open_options *options,
 			       struct tranship_disk **out, struct tranship_error *err);
@@ -88,6 +106,15 @@ struct tranship_create_options {
 	 * no check.
 	 */
 	const struct tranship_disk *source;
+	/*
+	 * The disk that the image is laid over and that holds what is skipped, of the same format.
+	 * It stays the caller's and must outlive the writer: tranship_copy writes only what differs
+	 * from it. NULL: the image stands alone.
+	 * TRANSHIP_EUNSUPPORTED: the format has no images that need another one.
+	 */
+	struct tranship_disk *base;
+	/* Its path from the image's folder, with '/'. NULL: the image does not say where it is. */
+	const char *base_hint;
 	uint64_t time; /* seconds since 1970 for time stamps inside the image; 0: now */
 	tranship_warn_fn *warn;
 	void *warn_ctx;

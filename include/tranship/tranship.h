@@ -9,6 +9,7 @@
 #include "tranship/file.h"
 #include "tranship/image.h"
 #include "tranship/policy.h"
+#include "tranship/probe.h"
 #include "tranship/writer.h"
 
 #endif

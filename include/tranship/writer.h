@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A writer: a virtual disk being produced. Every byte of [0, size) is named exactly once and in
- * ascending order, by put or by zero; finish refuses a gap. tranship_copy does all of this; call
- * these functions yourself only to produce a disk that no tranship_disk describes.
+ * ascending order, by put, by zero or, over a base, by skip; finish refuses a gap. tranship_copy
+ * does all of this; call these functions yourself only to produce a disk that no tranship_disk
+ * describes.
  *
  * Threads: one thread at a time.
  */
@@ -34,17 +35,25 @@ enum tranship_cache {
 TRANSHIP_API uint64_t tranship_writer_size(const struct tranship_writer *writer);
 
 /*
- * The unit of the format in bytes (a sector, a grain): offsets and lengths of put and zero are
- * multiples of it, except that the last range ends at the end of the disk.
+ * The unit of the format in bytes (a sector, a grain): offsets and lengths of put, zero and skip
+ * are multiples of it, except that the last range ends at the end of the disk.
  */
 TRANSHIP_API uint32_t tranship_writer_unit(const struct tranship_writer *writer);
 
-/* The next bytes of the disk: [off, off + len) with off where the last put or zero ended. */
+/* The next bytes of the disk: [off, off + len) with off where the last put, zero or skip
+ * ended. */
 TRANSHIP_API int tranship_writer_put(struct tranship_writer *writer, uint64_t off, const void *data,
 				     size_t len, struct tranship_error *err);
 
 /* The same, all zeros; any length. */
 TRANSHIP_API int tranship_writer_zero(struct tranship_writer *writer, uint64_t off, uint64_t len,
+				      struct tranship_error *err);
+
+/*
+ * The same, as the base has it: the image will not hold these bytes. Only for a writer over a base
+ * (tranship_create_options.base), else TRANSHIP_EINVAL. What is zeros over a base is named by zero.
+ */
+TRANSHIP_API int tranship_writer_skip(struct tranship_writer *writer, uint64_t off, uint64_t len,
 				      struct tranship_error *err);
 
 /*

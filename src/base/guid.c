@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/guid.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 static void guid_text(const unsigned char *b, const int *order, char *text)
@@ -26,4 +27,34 @@ void guid_text_be(const struct guid *g, char text[GUID_TEXT_SIZE])
 	static const int order[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
 	guid_text(g->bytes, order, text);
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool guid_parse_be(const char *text, struct guid *out)
+{
+	struct guid g;
+	int i;
+
+	for (i = 0; i < 16; i++) {
+		int high, low;
+
+		if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
+			return false;
+		high = hex_value((char)tolower((unsigned char)text[0]));
+		low = high < 0 ? -1 : hex_value((char)tolower((unsigned char)text[1]));
+		if (low < 0)
+			return false;
+		g.bytes[i] = (unsigned char)(high << 4 | low);
+		text += 2;
+	}
+	if (*text)
+		return false;
+	*out = g;
+	return true;
 }

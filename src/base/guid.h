@@ -40,4 +40,7 @@ static inline bool guid_is_zero(const struct guid *g)
 void guid_text_le(const struct guid *g, char text[GUID_TEXT_SIZE]);
 void guid_text_be(const struct guid *g, char text[GUID_TEXT_SIZE]);
 
+/* Reads 8-4-4-4-12 hexadecimal digits, bytes as they stand. False: that is not what text is. */
+bool guid_parse_be(const char *text, struct guid *out);
+
 #endif

@@ -135,6 +135,43 @@ void text_from_utf16be(char *out, size_t cap, const unsigned char *src, size_t u
 	from_utf16(out, cap, src, units, get_be16);
 }
 
+/* A well-formed sequence of len bytes. */
+static uint32_t utf8_get(const unsigned char *p, size_t len)
+{
+	static const unsigned char lead[5] = { 0, 0x7F, 0x1F, 0x0F, 0x07 };
+	uint32_t c = p[0] & lead[len];
+	size_t i;
+
+	for (i = 1; i < len; i++)
+		c = c << 6 | (p[i] & 0x3F);
+	return c;
+}
+
+long text_to_utf16(uint16_t *out, size_t cap, const char *src)
+{
+	const unsigned char *p = (const unsigned char *)src;
+	size_t left = strlen(src), used = 0;
+
+	while (left > 0) {
+		size_t len = utf8_len(p, left), need = len == 4 ? 2 : 1;
+		uint32_t c;
+
+		if (len == 0 || need > cap - used)
+			return -1;
+		c = utf8_get(p, len);
+		if (need == 2) {
+			out[used] = (uint16_t)(0xD800 + ((c - 0x10000) >> 10));
+			out[used + 1] = (uint16_t)(0xDC00 + ((c - 0x10000) & 0x3FF));
+		} else {
+			out[used] = (uint16_t)c;
+		}
+		used += need;
+		p += len;
+		left -= len;
+	}
+	return (long)used;
+}
+
 void text_to_utf16le(unsigned char *out, size_t units, const char *ascii)
 {
 	size_t i;

@@ -23,6 +23,12 @@ int text_strerror(int sys, char *out, size_t cap);
 void text_from_utf16le(char *out, size_t cap, const unsigned char *src, size_t units);
 void text_from_utf16be(char *out, size_t cap, const unsigned char *src, size_t units);
 
+/*
+ * UTF-8 to UTF-16 units, without a terminator. Returns how many of the cap units at out were
+ * needed, or -1: src is no valid UTF-8, or longer.
+ */
+long text_to_utf16(uint16_t *out, size_t cap, const char *src);
+
 /* ASCII text to UTF-16LE units, padded with zeros to units. */
 void text_to_utf16le(unsigned char *out, size_t units, const char *ascii);
 

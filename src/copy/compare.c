@@ -280,6 +280,11 @@ int tranship_compare(struct tranship_disk *a, struct tranship_disk *b, bool stri
 
 	*out = (struct tranship_compare_result){ .difference = TRANSHIP_SAME,
 						 .size_differs = a->size != b->size };
+	rc = disk_require_complete(a, err);
+	if (rc == 0)
+		rc = disk_require_complete(b, err);
+	if (rc)
+		return rc;
 	if (strict && out->size_differs) {
 		out->difference = TRANSHIP_SIZE_DIFFERS;
 		out->off = min_u64(a->size, b->size);

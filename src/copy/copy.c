@@ -8,8 +8,10 @@
 #include "base/error.h"
 #include "base/zero.h"
 #include "copy/meter.h"
+#include "copy/pieces.h"
 #include "copy/pipeline.h"
 #include "copy/plan.h"
+#include "copy/salvage.h"
 #include "core/disk.h"
 #include "core/writer.h"
 #include "mbr-gpt/gpt.h"
@@ -22,37 +24,34 @@
 #define SPARSE_DEFAULT 4096U
 #define BUFFER_ALIGN 4096U
 
-/* A stretch of a run that is put or left out as a whole. */
-struct piece {
-	uint64_t off;
-	uint64_t len;
-	bool data;
-	size_t stored; /* where its stored form begins in the item's encoded bytes, and its length
-			*/
-	size_t stored_len;
-};
-
 struct copy_item {
 	struct run run;
 	unsigned char *bytes;  /* of the run */
+	unsigned char *base;   /* what the writer's base has there; NULL: it has none */
 	struct buffer encoded; /* what the writer made of them */
 	size_t piece_count;
 	struct piece *pieces;
+	struct lost_list lost;
 };
 
 struct copy_worker {
 	struct tranship_scratch *scratch;
+	struct tranship_scratch *base_scratch;
 	void *writer_scratch;
 };
 
 struct copy {
 	struct tranship_disk *disk;
 	struct tranship_writer *writer;
+	struct tranship_disk *base; /* of the writer; NULL: none */
 	struct plan plan;
 	struct meter meter;
-	uint64_t chunk;  /* zeros are looked for in aligned chunks of this size; 0: not at all */
+	struct piece_rule rule;
 	size_t run_size; /* the most bytes of a run */
 	size_t max_pieces;
+	bool salvage;
+	struct lost_report report;
+	atomic_bool stop; /* the workers' retries end */
 };
 
 static int copy_item_new(void *ctx, void **out, struct tranship_error *err)
@@ -65,7 +64,11 @@ static int copy_item_new(void *ctx, void **out, struct tranship_error *err)
 	*out = item; /* freed by copy_item_free, whole or not */
 	item->bytes = aligned_alloc(BUFFER_ALIGN, copy->run_size);
 	item->pieces = calloc(copy->max_pieces, sizeof(*item->pieces));
-	return item->bytes && item->pieces ? 0 : error_nomem(err, copy->run_size);
+	if (copy->base)
+		item->base = aligned_alloc(BUFFER_ALIGN, copy->run_size);
+	return item->bytes && item->pieces && (item->base || !copy->base)
+		       ? 0
+		       : error_nomem(err, copy->run_size);
 }
 
 static void copy_item_free(void *ctx, void *arg)
@@ -74,8 +77,10 @@ static void copy_item_free(void *ctx, void *arg)
 
 	(void)ctx;
 	free(item->bytes);
+	free(item->base);
 	free(item->pieces);
 	buffer_free(&item->encoded);
+	lost_list_free(&item->lost);
 	free(item);
 }
 
@@ -85,6 +90,7 @@ static void copy_worker_free(void *ctx, void *arg)
 	struct copy_worker *worker = arg;
 
 	tranship_scratch_free(worker->scratch);
+	tranship_scratch_free(worker->base_scratch);
 	writer_scratch_free(copy->writer, worker->writer_scratch);
 	free(worker);
 }
@@ -99,6 +105,8 @@ static int copy_worker_new(void *ctx, void **out, struct tranship_error *err)
 		return error_nomem(err, sizeof(*worker));
 	*out = worker;
 	rc = tranship_scratch_new(copy->disk, &worker->scratch, err);
+	if (rc == 0 && copy->base)
+		rc = tranship_scratch_new(copy->base, &worker->base_scratch, err);
 	if (rc == 0)
 		rc = writer_scratch_new(copy->writer, &worker->writer_scratch, err);
 	return rc;
@@ -112,30 +120,6 @@ static int copy_plan(void *ctx, void *arg, struct tranship_error *err)
 	return plan_next_run(&copy->plan, &item->run, err);
 }
 
-/* Cuts a run that was read into pieces of data and of zeros. */
-static void find_pieces(const struct copy *copy, struct copy_item *item)
-{
-	const struct run *run = &item->run;
-	uint64_t at = run->off, end = run->off + run->len;
-
-	item->piece_count = 0;
-	while (at < end) {
-		uint64_t next =
-			copy->chunk ? min_u64(round_down(at, copy->chunk) + copy->chunk, end) : end;
-		bool data = !copy->chunk ||
-			    !bytes_are_zero(item->bytes + (at - run->off), (size_t)(next - at));
-		struct piece *last =
-			item->piece_count > 0 ? &item->pieces[item->piece_count - 1] : NULL;
-
-		if (last && last->data == data)
-			last->len += next - at;
-		else
-			item->pieces[item->piece_count++] =
-				(struct piece){ .off = at, .len = next - at, .data = data };
-		at = next;
-	}
-}
-
 static int encode_pieces(struct copy *copy, struct copy_worker *worker, struct copy_item *item,
 			 struct tranship_error *err)
 {
@@ -146,7 +130,7 @@ static int encode_pieces(struct copy *copy, struct copy_worker *worker, struct c
 	for (i = 0; i < item->piece_count && rc == 0; i++) {
 		struct piece *piece = &item->pieces[i];
 
-		if (!piece->data)
+		if (piece->kind != PIECE_DATA)
 			continue;
 		piece->stored = item->encoded.len;
 		rc = writer_encode(copy->writer, worker->writer_scratch, piece->off,
@@ -157,6 +141,58 @@ static int encode_pieces(struct copy *copy, struct copy_worker *worker, struct c
 	return rc;
 }
 
+/* Fills in the bytes of a run, of which the disk has the first `have`. */
+static int read_run(struct copy *copy, struct copy_worker *worker, struct copy_item *item,
+		    size_t have, struct tranship_error *err)
+{
+	const struct run *run = &item->run;
+
+	if (have == 0)
+		return 0;
+	return copy->salvage ? salvage_read(copy->disk, worker->scratch, &copy->stop, run->off,
+					    item->bytes, have, &item->lost, err)
+			     : tranship_disk_read(copy->disk, worker->scratch, run->off,
+						  item->bytes, have, err);
+}
+
+/* Behind its end a base has zeros. */
+static int read_base(struct copy *copy, struct copy_worker *worker, struct copy_item *item,
+		     struct tranship_error *err)
+{
+	const struct run *run = &item->run;
+	size_t have = 0;
+	int rc;
+
+	if (!copy->base)
+		return 0;
+	if (run->off < copy->base->size)
+		have = (size_t)min_u64(run->len, copy->base->size - run->off);
+	memset(item->base + have, 0, (size_t)run->len - have);
+	rc = have ? tranship_disk_read(copy->base, worker->base_scratch, run->off, item->base, have,
+				       err)
+		  : 0;
+	return rc ? error_in_file(err, rc, "base") : 0;
+}
+
+/* A run that is lost: where the map did not say why, an attempt to read it does. */
+static int lose_run(struct copy *copy, struct copy_worker *worker, struct copy_item *item,
+		    struct tranship_error *err)
+{
+	const struct run *run = &item->run;
+	uint64_t len = min_u64(run->len, copy->disk->size - run->off);
+	struct tranship_error why = run->why;
+	unsigned char sector[512];
+
+	if (run->data)
+		memset(item->bytes, 0, (size_t)run->len);
+	if (why.code == 0) {
+		why.message[0] = '\0';
+		tranship_disk_read(copy->disk, worker->scratch, run->off, sector,
+				   (size_t)min_u64(len, sizeof(sector)), &why);
+	}
+	return lost_list_add(&item->lost, run->off, len, &why, err);
+}
+
 static int copy_work(void *ctx, void *worker_arg, void *arg, struct tranship_error *err)
 {
 	struct copy *copy = ctx;
@@ -164,22 +200,45 @@ static int copy_work(void *ctx, void *worker_arg, void *arg, struct tranship_err
 	struct copy_item *item = arg;
 	const struct run *run = &item->run;
 	size_t have;
-	int rc;
+	int rc = 0;
 
-	if (!run->data)
-		return 0;
+	item->lost.count = 0;
+	if (run->lost)
+		rc = lose_run(copy, worker, item, err);
+	if (rc || !run->data)
+		return rc;
 	/* The last run may pass the end of the disk: up to a whole unit, or all of it with zeros as
 	 * data. */
 	have = run->off < copy->disk->size ? (size_t)min_u64(run->len, copy->disk->size - run->off)
 					   : 0;
-	rc = have ? tranship_disk_read(copy->disk, worker->scratch, run->off, item->bytes, have,
-				       err)
-		  : 0;
+	if (!run->lost)
+		rc = read_run(copy, worker, item, have, err);
 	if (rc)
 		return rc;
 	memset(item->bytes + have, 0, (size_t)run->len - have);
-	find_pieces(copy, item);
+	rc = read_base(copy, worker, item, err);
+	if (rc)
+		return rc;
+	item->piece_count = pieces_find(&copy->rule, run->off, (size_t)run->len, item->bytes,
+					item->base, item->pieces);
 	return copy->writer->ops->encode ? encode_pieces(copy, worker, item, err) : 0;
+}
+
+static int commit_piece(struct copy *copy, const struct copy_item *item, const struct piece *piece,
+			struct tranship_error *err)
+{
+	const unsigned char *bytes = item->bytes + (piece->off - item->run.off);
+
+	if (piece->kind == PIECE_SKIP)
+		return tranship_writer_skip(copy->writer, piece->off, piece->len, err);
+	if (piece->kind == PIECE_ZERO)
+		return tranship_writer_zero(copy->writer, piece->off, piece->len, err);
+	if (copy->writer->ops->encode)
+		return writer_put_encoded(copy->writer, piece->off, piece->len,
+					  item->encoded.bytes + piece->stored, piece->stored_len,
+					  err);
+	return writer_put_encoded(copy->writer, piece->off, piece->len, bytes, (size_t)piece->len,
+				  err);
 }
 
 static int copy_commit(void *ctx, void *arg, struct tranship_error *err)
@@ -190,23 +249,17 @@ static int copy_commit(void *ctx, void *arg, struct tranship_error *err)
 	size_t i;
 	int rc = 0;
 
-	if (!run->data)
+	/* Over a base a run that need not be read is one that is zeros there, too. */
+	if (!run->data && copy->base && !run->lost)
+		rc = tranship_writer_skip(copy->writer, run->off, run->len, err);
+	else if (!run->data)
 		rc = tranship_writer_zero(copy->writer, run->off, run->len, err);
-	for (i = 0; run->data && i < item->piece_count && rc == 0; i++) {
-		const struct piece *piece = &item->pieces[i];
-
-		if (!piece->data)
-			rc = tranship_writer_zero(copy->writer, piece->off, piece->len, err);
-		else if (copy->writer->ops->encode)
-			rc = writer_put_encoded(copy->writer, piece->off, piece->len,
-						item->encoded.bytes + piece->stored,
-						piece->stored_len, err);
-		else
-			rc = writer_put_encoded(copy->writer, piece->off, piece->len,
-						item->bytes + (piece->off - run->off),
-						(size_t)piece->len, err);
-	}
-	return rc ? rc : meter_add(&copy->meter, run->len, run->data ? run->len : 0, err);
+	for (i = 0; run->data && i < item->piece_count && rc == 0; i++)
+		rc = commit_piece(copy, item, &item->pieces[i], err);
+	if (rc)
+		return rc;
+	lost_report_add(&copy->report, &item->lost);
+	return meter_add(&copy->meter, run->len, run->data ? run->len : 0, err);
 }
 
 static int copy_idle(void *ctx, struct tranship_error *err)
@@ -216,7 +269,10 @@ static int copy_idle(void *ctx, struct tranship_error *err)
 
 static void copy_cancel(void *ctx)
 {
-	disk_cancel(((struct copy *)ctx)->disk);
+	struct copy *copy = ctx;
+
+	atomic_store(&copy->stop, true);
+	disk_cancel(copy->disk);
 }
 
 static const struct pipeline_ops copy_ops = {
@@ -231,23 +287,26 @@ static const struct pipeline_ops copy_ops = {
 	.item_free = copy_item_free,
 };
 
-/* The chunk in which zeros are looked for: a power of two, no smaller than what the writer can
- * leave out. */
-static int choose_chunk(const struct copy *copy, uint64_t sparse_size, uint64_t *chunk,
-			struct tranship_error *err)
+/* Zeros are looked for in chunks no smaller than what the writer can leave out; over a base that is
+ * what is compared. */
+static int choose_rule(struct copy *copy, uint64_t sparse_size, struct tranship_error *err)
 {
-	uint64_t want = sparse_size ? sparse_size : SPARSE_DEFAULT;
+	uint64_t want = sparse_size ? sparse_size : SPARSE_DEFAULT, chunk;
 
-	*chunk = 0;
-	if (sparse_size == TRANSHIP_SPARSE_OFF || copy->writer->discards)
+	copy->rule.zeros = sparse_size != TRANSHIP_SPARSE_OFF && !copy->writer->discards;
+	if (copy->base) {
+		copy->rule.chunk = copy->writer->unit;
+		return 0;
+	}
+	if (!copy->rule.zeros)
 		return 0;
 	if (want > RUN_SIZE)
 		return error_set(err, TRANSHIP_EINVAL,
 				 "zeros of %" PRIu64 " bytes cannot be looked for, at most %u",
 				 want, RUN_SIZE);
-	for (*chunk = 512; *chunk < want;)
-		*chunk *= 2;
-	*chunk = max_u64(*chunk, copy->writer->unit);
+	for (chunk = 512; chunk < want;)
+		chunk *= 2;
+	copy->rule.chunk = max_u64(chunk, copy->writer->unit);
 	return 0;
 }
 
@@ -280,7 +339,7 @@ int tranship_copy(struct tranship_disk *disk, struct tranship_writer *writer,
 		  const struct tranship_copy_options *options, struct tranship_error *err)
 {
 	static const struct tranship_copy_options defaults;
-	struct copy copy = { .disk = disk, .writer = writer };
+	struct copy copy = { .disk = disk, .writer = writer, .base = writer->base };
 	unsigned threads;
 	int rc;
 
@@ -290,22 +349,33 @@ int tranship_copy(struct tranship_disk *disk, struct tranship_writer *writer,
 		return error_set(err, TRANSHIP_EINVAL,
 				 "the writer has %" PRIu64 " bytes, too few for a disk of %" PRIu64,
 				 writer->size, disk->size);
-	rc = choose_chunk(&copy, options->sparse_size, &copy.chunk, err);
+	if (copy.base && disk->forward)
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "what comes through a pipe cannot be compared with a base");
+	rc = disk_require_complete(disk, err);
+	if (rc == 0 && copy.base)
+		rc = disk_require_complete(copy.base, err);
+	if (rc == 0)
+		rc = choose_rule(&copy, options->sparse_size, err);
 	if (rc)
 		return rc;
 	copy.run_size = (size_t)max_u64(RUN_SIZE, writer->unit);
-	copy.max_pieces = copy.chunk ? copy.run_size / (size_t)copy.chunk + 1 : 1;
-	copy.plan = (struct plan){ .cursor = { .disk = disk },
+	copy.max_pieces = copy.rule.chunk ? copy.run_size / (size_t)copy.rule.chunk + 1 : 1;
+	copy.salvage = options->lost;
+	copy.report = (struct lost_report){ .fn = options->lost, .ctx = options->lost_ctx };
+	copy.plan = (struct plan){ .cursor = { .disk = disk, .salvage = copy.salvage },
+				   .base = { .disk = copy.base },
 				   .end = writer->size,
 				   .unit = writer->unit,
 				   .all_data = options->sparse_size == TRANSHIP_SPARSE_OFF };
 	warn_of_backup_gpt(&copy, options);
 	warn_of_sectors(&copy, options);
 	threads = options->threads ? options->threads : cpus_usable();
-	if (disk->forward && threads == 1)
-		threads = 2; /* a pipe may keep one waiting: the caller's thread stays free to
-				cancel it */
+	if ((disk->forward || copy.salvage) && threads == 1)
+		threads = 2; /* a pipe, or a failing device, may keep one waiting: the caller's
+				thread stays free to cancel it */
 	meter_start(&copy.meter, options, "copying", writer->size);
 	rc = pipeline_run(&copy_ops, &copy, threads, err);
+	lost_report_end(&copy.report);
 	return rc ? rc : meter_end(&copy.meter, err);
 }

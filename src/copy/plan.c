@@ -2,42 +2,114 @@
 #include "copy/plan.h"
 
 #include "base/checked.h"
+#include "base/error.h"
 
-int map_cursor_at(struct map_cursor *cursor, uint64_t off, bool *data, uint64_t *end,
-		  struct tranship_error *err)
+/* Where a disk has no clusters: so much at a time where its map fails. */
+#define UNMAPPED_SIZE (64U << 10)
+/* A run of what is lost ends after so many extents, so that planning it always ends soon. */
+#define LOST_EXTENTS_MAX 4096U
+
+bool is_loss(int code)
 {
-	struct tranship_extent *e = &cursor->extent;
+	return code == TRANSHIP_EIO || code == TRANSHIP_ECORRUPT;
+}
 
-	if (off >= tranship_disk_size(cursor->disk)) {
-		*data = false;
-		*end = UINT64_MAX;
+/* The map failed at off: what is passed over. */
+static void pass_over(struct map_cursor *cursor, uint64_t off)
+{
+	uint32_t cluster = tranship_disk_cluster_size(cursor->disk);
+	uint64_t unit = cluster ? cluster : UNMAPPED_SIZE;
+	uint64_t end = off - off % unit + unit;
+
+	cursor->extent = (struct tranship_extent){
+		.off = off,
+		.len = min_u64(end, tranship_disk_size(cursor->disk)) - off,
+		.kind = cluster ? TRANSHIP_LOST : TRANSHIP_DATA,
+	};
+}
+
+static int ask_map(struct map_cursor *cursor, uint64_t off, struct tranship_error *err)
+{
+	bool survive = cursor->salvage && !tranship_disk_is_forward(cursor->disk);
+	int rc;
+
+	cursor->why.code = 0;
+	rc = tranship_disk_map(cursor->disk, off, &cursor->extent, &cursor->why);
+	if (rc == 0) {
+		cursor->why.code = 0; /* what it said on its way does not count */
 		return 0;
 	}
-	if (e->len == 0 || off < e->off || off - e->off >= e->len) {
-		int rc = tranship_disk_map(cursor->disk, off, e, err);
-
-		if (rc) {
-			e->len = 0;
-			return rc;
-		}
+	if (survive && is_loss(rc)) {
+		pass_over(cursor, off);
+		return 0;
 	}
-	*data = e->kind == TRANSHIP_DATA;
+	cursor->extent.len = 0;
+	return error_copy(err, &cursor->why, rc);
+}
+
+int map_cursor_kind(struct map_cursor *cursor, uint64_t off, enum tranship_extent_kind *kind,
+		    uint64_t *end, struct tranship_error *err)
+{
+	const struct tranship_extent *e = &cursor->extent;
+
+	*kind = TRANSHIP_ZERO;
+	*end = UINT64_MAX;
+	if (off >= tranship_disk_size(cursor->disk))
+		return 0;
+	if (e->len == 0 || off < e->off || off - e->off >= e->len) {
+		int rc = ask_map(cursor, off, err);
+
+		if (rc)
+			return rc;
+	}
+	if (e->kind == TRANSHIP_DATA || e->kind == TRANSHIP_LOST)
+		*kind = cursor->salvage ? e->kind : TRANSHIP_DATA;
 	*end = e->off + e->len;
 	return 0;
 }
 
-/* The end of the zeros that begin at off: a whole number of units, or the end of everything. */
-static int zeros_end(struct plan *plan, uint64_t off, uint64_t *end, struct tranship_error *err)
+int map_cursor_at(struct map_cursor *cursor, uint64_t off, bool *data, uint64_t *end,
+		  struct tranship_error *err)
 {
-	uint64_t at = off;
+	enum tranship_extent_kind kind;
+	int rc = map_cursor_kind(cursor, off, &kind, end, err);
+
+	*data = kind != TRANSHIP_ZERO;
+	return rc;
+}
+
+/* As map_cursor_kind; over a base that has data nothing is zeros by itself. */
+static int plan_kind(struct plan *plan, uint64_t off, enum tranship_extent_kind *kind,
+		     uint64_t *end, struct tranship_error *err)
+{
+	uint64_t base_end;
 	bool data;
+	int rc = map_cursor_kind(&plan->cursor, off, kind, end, err);
+
+	if (rc || !plan->base.disk || *kind != TRANSHIP_ZERO)
+		return rc;
+	rc = map_cursor_at(&plan->base, off, &data, &base_end, err);
+	if (data)
+		*kind = TRANSHIP_DATA;
+	*end = min_u64(*end, base_end);
+	return rc;
+}
+
+/* The end of what begins at off and is zeros, or lost: a whole number of units, or the end of
+ * everything. */
+static int kind_end(struct plan *plan, uint64_t off, enum tranship_extent_kind want, uint64_t *end,
+		    struct tranship_error *err)
+{
+	enum tranship_extent_kind kind;
+	uint64_t at = off;
+	unsigned extents;
 	int rc;
 
-	while (at < plan->end) {
-		rc = map_cursor_at(&plan->cursor, at, &data, end, err);
+	for (extents = 0; at < plan->end; extents++) {
+		rc = plan_kind(plan, at, &kind, end, err);
 		if (rc)
 			return rc;
-		if (data)
+		if (kind != want || (want == TRANSHIP_LOST && extents == LOST_EXTENTS_MAX))
 			break;
 		at = *end;
 	}
@@ -47,22 +119,22 @@ static int zeros_end(struct plan *plan, uint64_t off, uint64_t *end, struct tran
 
 /*
  * A run of data begins at off and has some data in its first unit. It ends at the next multiple of
- * its largest size, or where zeros begin that are worth leaving out. A forward disk's extents are
- * never cut.
+ * its largest size, or where zeros begin that are worth leaving out, or so much that is lost. A
+ * forward disk's extents are never cut.
  */
 static int data_end(struct plan *plan, uint64_t off, uint64_t *end, struct tranship_error *err)
 {
 	uint64_t size = max_u64(RUN_SIZE, plan->unit);
 	uint64_t limit = min_u64(round_down(off, size) + size, plan->end);
 	uint64_t at = off, part;
-	bool data;
+	enum tranship_extent_kind kind;
 	int rc;
 
 	while (at < limit) {
-		rc = map_cursor_at(&plan->cursor, at, &data, &part, err);
+		rc = plan_kind(plan, at, &kind, &part, err);
 		if (rc)
 			return rc;
-		if (!data && !plan->all_data) {
+		if (kind == TRANSHIP_LOST || (kind == TRANSHIP_ZERO && !plan->all_data)) {
 			uint64_t zeros = round_up(at, plan->unit);
 
 			if (zeros > off && part > zeros &&
@@ -77,31 +149,40 @@ static int data_end(struct plan *plan, uint64_t off, uint64_t *end, struct trans
 	return 0;
 }
 
+/* A run that need not be read, if one begins here: 1, else 0. */
+static int plan_unread(struct plan *plan, struct run *run, struct tranship_error *err)
+{
+	uint64_t size = max_u64(RUN_SIZE, plan->unit), end;
+	enum tranship_extent_kind kind;
+	int rc = plan_kind(plan, plan->off, &kind, &end, err);
+
+	if (rc || kind == TRANSHIP_DATA || (kind == TRANSHIP_ZERO && plan->all_data))
+		return rc;
+	run->lost = kind == TRANSHIP_LOST;
+	run->why = plan->cursor.why;
+	rc = kind_end(plan, plan->off, kind, &end, err);
+	if (rc)
+		return rc;
+	run->data = plan->all_data;
+	if (run->data)
+		end = min_u64(end, round_down(plan->off, size) + size);
+	run->len = end - plan->off;
+	plan->off = end;
+	return run->len > 0;
+}
+
 int plan_next_run(struct plan *plan, struct run *run, struct tranship_error *err)
 {
-	bool data;
 	uint64_t end;
 	int rc;
 
 	if (plan->off >= plan->end)
 		return 0;
 	run->off = plan->off;
-	if (!plan->all_data) {
-		rc = map_cursor_at(&plan->cursor, plan->off, &data, &end, err);
-		if (rc)
-			return rc;
-		if (!data) {
-			rc = zeros_end(plan, plan->off, &end, err);
-			if (rc)
-				return rc;
-			if (end > plan->off) {
-				run->data = false;
-				run->len = end - plan->off;
-				plan->off = end;
-				return 1;
-			}
-		}
-	}
+	rc = plan_unread(plan, run, err);
+	if (rc)
+		return rc;
+	run->lost = false;
 	rc = data_end(plan, plan->off, &end, err);
 	if (rc)
 		return rc;

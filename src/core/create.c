@@ -53,6 +53,24 @@ static int merge_options(const struct format *format, const struct tranship_crea
 	return 0;
 }
 
+static struct base_info describe_base(const struct tranship_create_options *options)
+{
+	return (struct base_info){ .identity = options->base->identity,
+				   .relative = options->base_hint,
+				   .sector_size = options->base->sector_size,
+				   .cluster_size = options->base->cluster_size };
+}
+
+/* A format that knows nothing of bases has made a disk that stands alone. */
+static int refuse_base(const struct format *format, struct tranship_writer **out,
+		       struct tranship_error *err)
+{
+	(*out)->ops->close(*out);
+	*out = NULL;
+	return error_set(err, TRANSHIP_EUNSUPPORTED, "format '%s' cannot be written over a base",
+			 format->name);
+}
+
 /* Creates a writer over an output (NULL for a format without one), which it takes over on success.
  */
 static int create_writer(const struct format *format, struct output *output,
@@ -62,6 +80,7 @@ static int create_writer(const struct format *format, struct output *output,
 	struct create_params params = { .output = output,
 					.size = options->size,
 					.flags = options->flags };
+	struct base_info base;
 	struct options *parsed = NULL;
 	struct idgen ids;
 	char *text = NULL;
@@ -79,10 +98,18 @@ static int create_writer(const struct format *format, struct output *output,
 	params.options = parsed;
 	params.ids = &ids;
 	params.time = options->time ? options->time : (uint64_t)time(NULL);
+	if (options->base) {
+		base = describe_base(options);
+		params.base = &base;
+	}
 	if (rc == 0)
 		rc = format->create(&params, out, err);
-	if (rc == 0)
+	if (rc == 0 && params.base && !(*out)->has_base)
+		rc = refuse_base(format, out, err);
+	if (rc == 0) {
 		(*out)->output = output;
+		(*out)->base = options->base;
+	}
 	options_free(parsed);
 	free(text);
 	return rc;

@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -68,27 +69,54 @@ void tranship_disk_close(struct tranship_disk *disk)
 	disk->ops->close(disk);
 }
 
-int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name,
-		  uint32_t *index, struct tranship_error *err)
+void disk_close_keeping(struct tranship_disk *disk, struct tranship_file *file)
+{
+	file->kept = true;
+	tranship_disk_close(disk);
+	file->kept = false;
+}
+
+static int add_file(struct tranship_disk *disk, const struct disk_file *file,
+		    struct tranship_error *err)
 {
 	size_t bytes = (disk->file_count + 1) * sizeof(*disk->files);
 	struct disk_file *files = realloc(disk->files, bytes);
-	struct disk_file *added;
 
 	if (!files)
 		return error_nomem(err, bytes);
 	disk->files = files;
-	added = &files[disk->file_count];
-	added->name = strdup(name);
-	if (!added->name)
-		return error_nomem(err, strlen(name) + 1);
-	added->has_id = file->has_id;
-	added->id = file->id;
-	disk->allocated += file->allocated;
-	if (index)
-		*index = disk->file_count;
+	files[disk->file_count] = *file;
+	files[disk->file_count].name = strdup(file->name);
+	if (!files[disk->file_count].name)
+		return error_nomem(err, strlen(file->name) + 1);
 	disk->file_count++;
 	return 0;
+}
+
+int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name,
+		  uint32_t *index, struct tranship_error *err)
+{
+	struct disk_file added = { .name = (char *)name, .has_id = file->has_id, .id = file->id };
+	int rc = add_file(disk, &added, err);
+
+	if (rc)
+		return rc;
+	disk->allocated += file->allocated;
+	if (index)
+		*index = disk->file_count - 1;
+	return 0;
+}
+
+int disk_add_files_of(struct tranship_disk *disk, const struct tranship_disk *other,
+		      uint32_t *first, struct tranship_error *err)
+{
+	uint32_t i;
+	int rc = 0;
+
+	*first = disk->file_count;
+	for (i = 0; i < other->file_count && rc == 0; i++)
+		rc = add_file(disk, &other->files[i], err);
+	return rc;
 }
 
 int disk_need_parent(struct tranship_disk *disk, const char *id, const char *other_id,
@@ -163,6 +191,41 @@ const char *tranship_disk_file_name(const struct tranship_disk *disk, uint32_t i
 bool tranship_disk_is_forward(const struct tranship_disk *disk)
 {
 	return disk->forward;
+}
+
+bool tranship_disk_is_complete(const struct tranship_disk *disk)
+{
+	return !disk->incomplete;
+}
+
+const char *tranship_disk_identity(const struct tranship_disk *disk)
+{
+	return disk->identity;
+}
+
+const char *tranship_disk_parent_identity(const struct tranship_disk *disk)
+{
+	return disk->parent ? disk->parent->ids[0] : NULL;
+}
+
+const char *tranship_disk_parent_hint(const struct tranship_disk *disk, uint32_t index)
+{
+	return disk->parent && index < disk->parent->hint_count ? disk->parent->hints[index] : NULL;
+}
+
+int disk_require_complete(const struct tranship_disk *disk, struct tranship_error *err)
+{
+	const char *hint = tranship_disk_parent_hint(disk, 0);
+	char shown[200];
+
+	if (!disk->incomplete)
+		return 0;
+	text_escape(shown, sizeof(shown), hint ? hint : "", hint ? strlen(hint) : 0);
+	return error_set(
+		err, TRANSHIP_EMISMATCH,
+		"%s: the image holds only what differs from its parent %s ('%s'), which is "
+		"not there",
+		disk->format, disk->parent->ids[0], shown);
 }
 
 void disk_cancel(struct tranship_disk *disk)

@@ -66,6 +66,7 @@ struct tranship_disk {
 	 * VMDK CID); "": a disk that cannot be a parent. */
 	char identity[DISK_IDENTITY_SIZE];
 	struct disk_parent *parent; /* NULL: it needs none */
+	bool incomplete;            /* the parent that it needs is not beneath it */
 	uint64_t allocated;
 	struct disk_file *files;
 	uint32_t file_count;
@@ -77,6 +78,9 @@ struct tranship_disk {
 void disk_init(struct tranship_disk *disk, const struct disk_ops *ops, const char *format);
 /* Releases what core keeps in the disk; for an open that failed before the disk was handed out. */
 void disk_fini(struct tranship_disk *disk);
+
+/* Closes the disk but for this file of it, which goes back to whom it belonged to. */
+void disk_close_keeping(struct tranship_disk *disk, struct tranship_file *file);
 
 /* Notes that this file belongs to the disk; name as it is shown to people. Its index goes to *index
  * (NULL: not wanted). */
@@ -91,6 +95,13 @@ int disk_need_parent(struct tranship_disk *disk, const char *id, const char *oth
 		     struct tranship_error *err);
 /* Another place where the parent may be; "" and what was said before is passed over. */
 int disk_add_hint(struct tranship_disk *disk, const char *hint, struct tranship_error *err);
+
+/* The files of another disk, as this one's; *first is the index of the first of them. */
+int disk_add_files_of(struct tranship_disk *disk, const struct tranship_disk *other,
+		      uint32_t *first, struct tranship_error *err);
+
+/* TRANSHIP_EMISMATCH, naming the parent, unless the disk is complete. */
+int disk_require_complete(const struct tranship_disk *disk, struct tranship_error *err);
 
 /* Interrupts a forward disk; nothing for others. From any thread. */
 void disk_cancel(struct tranship_disk *disk);

@@ -10,6 +10,7 @@
 #include "io/output.h"
 #include "io/resolver.h"
 #include "io/stream.h"
+#include "tranship/probe.h"
 
 #define PROBE_HEAD_MAX 4096
 
@@ -23,6 +24,15 @@ struct probe_input {
 	void *warn_ctx;
 };
 
+/* The bytes of a file that probing looks at. */
+struct probe_look {
+	struct probe_input in;
+	unsigned char head[PROBE_HEAD_MAX], tail[512];
+};
+
+/* Fills it in, but for what is warned. */
+int probe_look(struct tranship_file *file, struct probe_look *look, struct tranship_error *err);
+
 struct open_params {
 	const char *name; /* of the file, for people */
 	const struct options *options;
@@ -30,6 +40,20 @@ struct open_params {
 	struct resolver *resolver;
 	tranship_warn_fn *warn;
 	void *warn_ctx;
+	/* NULL: open the image. Else it is only probed (probe.c): formats note in the report what
+	 * they find, also what they then refuse, and open no other file: the disk is closed unread.
+	 */
+	struct tranship_probe_result *report;
+};
+
+/* The disk that a new image is laid over. */
+struct base_info {
+	const char *identity; /* of the parent disk, tranship_disk.identity */
+	const char *relative; /* path from the child's folder, with '/'; NULL: unknown */
+	const char *absolute; /* NULL: unknown */
+	uint32_t sector_size;
+	uint32_t cluster_size;
+	uint64_t time; /* when the parent was changed last, seconds since 1970 */
 };
 
 struct create_params {
@@ -39,6 +63,7 @@ struct create_params {
 	unsigned flags; /* TRANSHIP_CREATE_* */
 	uint64_t time;
 	struct idgen *ids;
+	const struct base_info *base; /* NULL: the disk stands alone */
 };
 
 struct format {
@@ -69,18 +94,44 @@ struct format {
 /* By name or alias; NULL if there is none. */
 const struct format *format_find(const char *name);
 
+/* The same, for reading; an error says what there is not. */
+int format_named(const char *name, const struct format **out, struct tranship_error *err);
+
 /* The row whose probe says yes; what nobody knows is raw, unless it is known to be something else.
  */
 int format_probe(const struct probe_input *in, const struct format **out,
 		 struct tranship_error *err);
 
-/* The name of a format that is not read and that the file seems to be of; NULL: none (foreign.c).
- */
-const char *foreign_format(const struct probe_input *in);
+/* Another format that the file could be of, beside the one that probing chose; NULL: none. */
+const char *format_rival(const struct probe_input *in, const struct format *chosen);
+
+/* A format that is not read and that the file seems to be of (foreign.c). */
+struct foreign {
+	const char *name;
+	const char *title; /* for people */
+	size_t off, len;   /* where its magic stands, in the head or, `tail`, in the last sector */
+	const char *magic;
+	bool tail;
+	bool disk; /* the bytes are a disk as they stand, or a guest of one can write them: no
+		      reason to refuse it as raw */
+	bool encrypted;
+};
+
+/* NULL: none. */
+const struct foreign *foreign_find(const struct probe_input *in);
 
 /* Creates a writer that keeps nothing and counts (output_count). */
 int create_counted(const struct tranship_create_options *options, struct tranship_writer **out,
 		   struct tranship_error *err);
+
+/* Opens a file as a disk of the format; `text` are its options, as in tranship_open_options. Takes
+ * over the file on success. */
+int format_open(const struct format *format, struct tranship_file *file,
+		const struct open_params *params, const char *text, struct tranship_disk **out,
+		struct tranship_error *err);
+
+/* The TRANSHIP_FILE_* that belong to TRANSHIP_OPEN_*. */
+unsigned open_file_flags(unsigned open_flags);
 
 /* Opens another file that the image names, as the policy allows, and notes it as a file of the
  * disk. */

@@ -36,7 +36,7 @@ const struct format *format_find(const char *name)
 int format_probe(const struct probe_input *in, const struct format **out,
 		 struct tranship_error *err)
 {
-	const char *foreign;
+	const struct foreign *foreign;
 	size_t i;
 
 	for (i = 0; i < FORMAT_COUNT; i++) {
@@ -50,14 +50,32 @@ int format_probe(const struct probe_input *in, const struct format **out,
 			return 0;
 		}
 	}
-	foreign = foreign_format(in);
-	if (foreign)
+	foreign = foreign_find(in);
+	if (foreign && !foreign->disk)
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "it looks like a %s image, which is not read; if its bytes are a "
 				 "disk, give the format raw",
-				 foreign);
+				 foreign->title);
 	*out = &raw_format;
 	return 0;
+}
+
+const char *format_rival(const struct probe_input *in, const struct format *chosen)
+{
+	struct probe_input quiet = *in;
+	const struct foreign *foreign;
+	size_t i;
+
+	quiet.warn = NULL;
+	for (i = 0; i < FORMAT_COUNT; i++) {
+		bool mine = false;
+
+		if (formats[i] != chosen && formats[i]->probe &&
+		    (formats[i]->probe(&quiet, &mine, NULL) || mine))
+			return formats[i]->name;
+	}
+	foreign = foreign_find(in);
+	return foreign && (!foreign->disk || !chosen->probe) ? foreign->name : NULL;
 }
 
 const char *tranship_format_name(unsigned index)

@@ -26,6 +26,7 @@ void forward_fini(struct forward *fw)
 		free(fw->chunks[i]);
 	}
 	free(fw->chunks);
+	free(fw->lost);
 	pthread_mutex_destroy(&fw->lock);
 }
 
@@ -82,6 +83,45 @@ int forward_push(struct forward *fw, uint64_t off, uint64_t len, unsigned char *
 	return rc;
 }
 
+int forward_push_lost(struct forward *fw, uint64_t off, uint64_t len, uint64_t pos,
+		      struct tranship_error *err)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&fw->lock);
+	if (fw->lost_count == fw->lost_cap) {
+		size_t cap = fw->lost_cap ? 2 * fw->lost_cap : 16;
+		struct forward_lost *lost = realloc(fw->lost, cap * sizeof(*lost));
+
+		if (lost) {
+			fw->lost = lost;
+			fw->lost_cap = cap;
+		} else {
+			rc = error_nomem(err, cap * sizeof(*lost));
+		}
+	}
+	if (rc == 0)
+		fw->lost[fw->lost_count++] = (struct forward_lost){ off, len, pos };
+	pthread_mutex_unlock(&fw->lock);
+	return rc;
+}
+
+/* The first stretch of what is lost that ends behind off; NULL: none. */
+static const struct forward_lost *lost_from(const struct forward *fw, uint64_t off)
+{
+	size_t low = 0, high = fw->lost_count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (fw->lost[mid].off + fw->lost[mid].len <= off)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < fw->lost_count ? &fw->lost[low] : NULL;
+}
+
 /* How many chunks begin at or before off. */
 static size_t chunks_up_to(const struct forward *fw, uint64_t off)
 {
@@ -100,19 +140,27 @@ static size_t chunks_up_to(const struct forward *fw, uint64_t off)
 
 void forward_find(struct forward *fw, uint64_t off, struct forward_place *out)
 {
+	const struct forward_lost *lost;
 	size_t n;
 
 	pthread_mutex_lock(&fw->lock);
 	n = chunks_up_to(fw, off);
+	lost = lost_from(fw, off);
 	*out = (struct forward_place){ .kind = FORWARD_GAP };
 	out->end = n < fw->count ? fw->chunks[n]->off : UINT64_MAX;
 	if (n > 0 && off - fw->chunks[n - 1]->off < fw->chunks[n - 1]->len) {
 		out->chunk = fw->chunks[n - 1];
 		out->kind = out->chunk->stored ? FORWARD_CHUNK : FORWARD_GONE;
 		out->end = out->chunk->off + out->chunk->len;
+	} else if (lost && lost->off <= off) {
+		out->kind = FORWARD_LOST;
+		out->end = lost->off + lost->len;
+		out->pos = lost->pos;
 	} else if (off < fw->floor) {
 		out->kind = FORWARD_GONE;
 	}
+	if (out->kind == FORWARD_GAP && lost && lost->off < out->end)
+		out->end = lost->off;
 	pthread_mutex_unlock(&fw->lock);
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From a path to a disk: the kind of file, the member of an archive, the format. */
+#include "core/archive.h"
+#include "core/chain.h"
 #include "core/format.h"
+#include "core/report.h"
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -8,23 +11,34 @@
 #include "io/file_local.h"
 #include "io/file_part.h"
 #include "io/spool.h"
-#include "io/tar.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const struct tranship_open_options default_options;
 
-static unsigned file_flags(unsigned open_flags)
+unsigned open_file_flags(unsigned open_flags)
 {
 	return (open_flags & TRANSHIP_OPEN_FORCE_SHARE ? TRANSHIP_FILE_FORCE_SHARE : 0) |
 	       (open_flags & TRANSHIP_OPEN_DIRECT ? TRANSHIP_FILE_DIRECT : 0) |
 	       (open_flags & TRANSHIP_OPEN_DROP_BEHIND ? TRANSHIP_FILE_DROP_BEHIND : 0);
+}
+
+/* `hint` NULL: a parent, of which the image does not say where it is. */
+static int denied_strict(const char *hint, struct tranship_error *err)
+{
+	char shown[200];
+
+	if (!hint)
+		return error_set(err, TRANSHIP_EDENIED,
+				 "the image needs a parent: strict probing refuses that");
+	text_escape(shown, sizeof(shown), hint, strlen(hint));
+	return error_set(err, TRANSHIP_EDENIED,
+			 "the image refers to the file '%s': strict probing refuses that", shown);
 }
 
 int open_other_file(const struct open_params *params, struct tranship_disk *disk, const char *hint,
@@ -35,15 +49,14 @@ int open_other_file(const struct open_params *params, struct tranship_disk *disk
 	int rc;
 
 	*out = NULL;
-	if (params->flags & TRANSHIP_OPEN_STRICT) {
-		char shown[200];
-
-		text_escape(shown, sizeof(shown), hint, strlen(hint));
-		return error_set(err, TRANSHIP_EDENIED,
-				 "the image refers to the file '%s': strict probing refuses that",
-				 shown);
-	}
-	rc = resolver_open(params->resolver, hint, file_flags(params->flags), &file, &path, err);
+	if (params->flags & TRANSHIP_OPEN_STRICT)
+		return denied_strict(hint, err);
+	/* While an image is probed the policy is none, and what is denied was noted. */
+	rc = report_reference(params->report, TRANSHIP_ROLE_EXTENT, hint, err);
+	if (rc)
+		return rc;
+	rc = resolver_open(params->resolver, params->name, hint, open_file_flags(params->flags),
+			   &file, &path, err);
 	if (rc)
 		return rc;
 	rc = disk_add_file(disk, file, path, index, err);
@@ -56,96 +69,7 @@ int open_other_file(const struct open_params *params, struct tranship_disk *disk
 	return 0;
 }
 
-/* Looking for the member to open. */
-struct member_search {
-	const char *wanted; /* NULL: the one disk image */
-	struct tar_member found;
-	unsigned matches;
-	char names[200];
-};
-
-static bool names_an_image(const char *name)
-{
-	static const char *const suffixes[] = { ".vmdk", ".vhd", ".vhdx", ".img", ".raw" };
-	size_t i, len = strlen(name);
-
-	for (i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		size_t n = strlen(suffixes[i]);
-
-		if (len > n && strcasecmp(name + len - n, suffixes[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int sparse_member(const char *name, struct tranship_error *err)
-{
-	char shown[200];
-
-	text_escape(shown, sizeof(shown), name, strlen(name));
-	return error_set(err, TRANSHIP_EUNSUPPORTED,
-			 "the archive keeps '%s' without its holes (sparse): it must be unpacked "
-			 "to be read",
-			 shown);
-}
-
-static int consider_member(void *ctx, const struct tar_member *member)
-{
-	struct member_search *search = ctx;
-	size_t used = strlen(search->names);
-
-	if (search->wanted ? strcmp(member->name, search->wanted) != 0
-			   : !names_an_image(member->name))
-		return 0;
-	if (search->matches++ == 0)
-		search->found = *member;
-	if (used + 3 < sizeof(search->names)) {
-		if (used > 0)
-			memcpy(search->names + used, ", ", 3);
-		used = strlen(search->names);
-		text_escape(search->names + used, sizeof(search->names) - used, member->name,
-			    strlen(member->name));
-	}
-	return search->wanted ? 1 : 0;
-}
-
-/* Replaces the archive by the one of its members that is wanted; the archive is taken over on
- * success. */
-static int open_member(struct tranship_file *archive, const char *wanted,
-		       struct tranship_file **out, struct tranship_error *err)
-{
-	struct member_search *search = calloc(1, sizeof(*search));
-	int rc;
-
-	*out = NULL;
-	if (!search)
-		return error_nomem(err, sizeof(*search));
-	search->wanted = wanted;
-	rc = tar_walk(archive, consider_member, search, err);
-	if (rc < 0)
-		goto out;
-	if (search->matches == 0 && wanted) {
-		char shown[200];
-
-		text_escape(shown, sizeof(shown), wanted, strlen(wanted));
-		rc = error_set(err, TRANSHIP_EINVAL, "the archive has no member '%s'", shown);
-	} else if (search->matches == 0) {
-		rc = error_set(err, TRANSHIP_EINVAL, "the archive has no disk image in it");
-	} else if (search->matches > 1) {
-		rc = error_set(err, TRANSHIP_EINVAL,
-			       "the archive has several disk images, one must be named: %s",
-			       search->names);
-	} else if (search->found.sparse) {
-		rc = sparse_member(search->found.name, err);
-	} else {
-		rc = tranship_file_part(archive, search->found.off, search->found.size, out, err);
-	}
-out:
-	free(search);
-	return rc;
-}
-
-static int find_format(const char *name, const struct format **out, struct tranship_error *err)
+int format_named(const char *name, const struct format **out, struct tranship_error *err)
 {
 	*out = format_find(name);
 	if (!*out) {
@@ -159,23 +83,62 @@ static int find_format(const char *name, const struct format **out, struct trans
 	return 0;
 }
 
+int probe_look(struct tranship_file *file, struct probe_look *look, struct tranship_error *err)
+{
+	struct probe_input *in = &look->in;
+	int rc;
+
+	*in = (struct probe_input){ .head = look->head, .file_size = tranship_file_size(file) };
+	in->head_len = (size_t)min_u64(in->file_size, sizeof(look->head));
+	rc = tranship_file_read(file, 0, look->head, in->head_len, err);
+	if (rc == 0 && in->file_size >= sizeof(look->tail)) {
+		rc = tranship_file_read(file, in->file_size - sizeof(look->tail), look->tail,
+					sizeof(look->tail), err);
+		in->tail = look->tail;
+	}
+	return rc;
+}
+
 static int probe_file(struct tranship_file *file, const struct tranship_open_options *options,
 		      const struct format **out, struct tranship_error *err)
 {
-	unsigned char head[PROBE_HEAD_MAX], tail[512];
-	struct probe_input in = { .head = head,
-				  .file_size = tranship_file_size(file),
-				  .warn = options->warn,
-				  .warn_ctx = options->warn_ctx };
-	int rc;
+	struct probe_look look;
+	int rc = probe_look(file, &look, err);
 
-	in.head_len = (size_t)min_u64(in.file_size, sizeof(head));
-	rc = tranship_file_read(file, 0, head, in.head_len, err);
-	if (rc == 0 && in.file_size >= sizeof(tail)) {
-		rc = tranship_file_read(file, in.file_size - sizeof(tail), tail, sizeof(tail), err);
-		in.tail = tail;
-	}
-	return rc ? rc : format_probe(&in, out, err);
+	look.in.warn = options->warn;
+	look.in.warn_ctx = options->warn_ctx;
+	return rc ? rc : format_probe(&look.in, out, err);
+}
+
+int format_open(const struct format *format, struct tranship_file *file,
+		const struct open_params *params, const char *text, struct tranship_disk **out,
+		struct tranship_error *err)
+{
+	struct open_params with_options = *params;
+	struct options *parsed = NULL;
+	int rc = options_parse(text, format->open_options, NULL, &parsed, err);
+
+	with_options.options = parsed;
+	if (rc == 0)
+		rc = format->open(file, &with_options, out, err);
+	options_free(parsed);
+	return rc;
+}
+
+/* Lays an image over its parents, unless it is wanted alone. */
+static int complete(struct tranship_disk *top, const struct open_params *params,
+		    const struct tranship_open_options *options, struct tranship_disk **out,
+		    struct tranship_error *err)
+{
+	/* The one place where strict probing meets parents; extents meet it in open_other_file. */
+	if (top->parent && params->flags & TRANSHIP_OPEN_STRICT)
+		return denied_strict(tranship_disk_parent_hint(top, 0), err);
+	if (top->parent && !(params->flags & TRANSHIP_OPEN_LAYER))
+		return chain_open(top, params, options, out, err);
+	if (top->parent)
+		top->incomplete = !(params->flags & TRANSHIP_OPEN_ABSENT_IS_ZERO);
+	*out = top;
+	return 0;
 }
 
 /* `path` is for people and for the folder of other files; NULL where there is none. */
@@ -188,36 +151,23 @@ static int open_disk(struct tranship_file *file, const char *path, bool has_fold
 				      .warn = options->warn,
 				      .warn_ctx = options->warn_ctx };
 	const struct format *format = NULL;
-	struct options *parsed = NULL;
+	struct tranship_disk *top = NULL;
 	int rc;
 
-	rc = options->format ? find_format(options->format, &format, err)
+	rc = options->format ? format_named(options->format, &format, err)
 			     : probe_file(file, options, &format, err);
 	if (rc == 0)
-		rc = options_parse(options->options, format->open_options, NULL, &parsed, err);
-	if (rc == 0)
 		rc = resolver_new(has_folder ? path : NULL, options->policy, &params.resolver, err);
-	params.options = parsed;
 	if (rc == 0)
-		rc = format->open(file, &params, out, err);
-	if (rc == 0 && (*out)->parent && !(options->flags & TRANSHIP_OPEN_LAYER)) {
-		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
-			       "%s: it needs its parent; these are not read", format->name);
-	}
+		rc = format_open(format, file, &params, options->options, &top, err);
+	if (rc == 0)
+		rc = complete(top, &params, options, out, err);
+	if (rc && top)
+		disk_close_keeping(top, file);
 	resolver_free(params.resolver);
-	options_free(parsed);
 	return rc;
 }
 
-static bool name_ends_in_ova(const char *path)
-{
-	size_t len = strlen(path);
-
-	return len > 4 && strcasecmp(path + len - 4, ".ova") == 0;
-}
-
-/* An archive is only taken for one when it is called .ova or a member was asked for: a guest may
- * write a tar. */
 static int open_any(struct tranship_file *file, const char *path, bool has_folder,
 		    const struct tranship_open_options *options, struct tranship_disk **out,
 		    struct tranship_error *err)
@@ -225,9 +175,9 @@ static int open_any(struct tranship_file *file, const char *path, bool has_folde
 	struct tranship_file *member;
 	int rc;
 
-	if (!options->member && (options->format || !path || !name_ends_in_ova(path)))
+	if (!archive_wanted(path, options))
 		return open_disk(file, path, has_folder, options, out, err);
-	rc = open_member(file, options->member, &member, err);
+	rc = archive_open(file, options->member, &member, err);
 	if (rc)
 		return rc;
 	rc = open_disk(member, path, false, options, out, err);
@@ -290,7 +240,7 @@ static int open_stream(int fd, const char *name, const struct tranship_open_opti
 	}
 	rc = stream_peek(stream, PROBE_HEAD_MAX, &in.head, &in.head_len, err);
 	if (rc == 0 && options->format)
-		rc = find_format(options->format, &format, err);
+		rc = format_named(options->format, &format, err);
 	else if (rc == 0)
 		rc = format_probe(&in, &format, err);
 	if (rc == 0)
@@ -329,7 +279,7 @@ static int open_stdin(const struct tranship_open_options *options, struct transh
 		close(fd);
 		fd = own;
 	}
-	rc = file_local_reader(fd, file_flags(options->flags), &file, err);
+	rc = file_local_reader(fd, open_file_flags(options->flags), &file, err);
 	if (rc) {
 		close(fd);
 		return rc;
@@ -358,7 +308,7 @@ int tranship_open(const char *path, const struct tranship_open_options *options,
 		return fd < 0 ? error_sys(err, errno, "could not be opened")
 			      : open_stream(fd, path, options, out, err);
 	}
-	rc = tranship_file_open(path, file_flags(options->flags), &file, err);
+	rc = tranship_file_open(path, open_file_flags(options->flags), &file, err);
 	if (rc)
 		return rc;
 	rc = open_any(file, path, true, options, out, err);

@@ -117,6 +117,21 @@ int tranship_writer_zero(struct tranship_writer *writer, uint64_t off, uint64_t 
 	return passed(writer, len, writer->ops->zero(writer, off, len, err));
 }
 
+int tranship_writer_skip(struct tranship_writer *writer, uint64_t off, uint64_t len,
+			 struct tranship_error *err)
+{
+	int rc = check_range(writer, off, len, err);
+
+	if (rc == 0 && !writer->has_base)
+		rc = error_set(
+			err, TRANSHIP_EINVAL,
+			"writer: at %" PRIu64 " nothing may be skipped: the disk has no base", off);
+	if (rc || len == 0)
+		return rc;
+	return passed(writer, len,
+		      writer->ops->skip ? writer->ops->skip(writer, off, len, err) : 0);
+}
+
 int tranship_writer_finish(struct tranship_writer *writer, struct tranship_error *err)
 {
 	int rc = check_range(writer, writer->pos, 0, err);

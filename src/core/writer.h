@@ -29,6 +29,9 @@ struct writer_ops {
 		   size_t stored_len, struct tranship_error *err);
 	int (*zero)(struct tranship_writer *w, uint64_t off, uint64_t len,
 		    struct tranship_error *err);
+	/* Leaves what the base has; over one, put and zero hide it. NULL: nothing to do. */
+	int (*skip)(struct tranship_writer *w, uint64_t off, uint64_t len,
+		    struct tranship_error *err);
 	/* Writes what is left: tables, footers. Core finishes the output afterwards. */
 	int (*finish)(struct tranship_writer *w, struct tranship_error *err);
 	/* The size of all files together if every byte were data that does not compress. */
@@ -43,6 +46,8 @@ struct tranship_writer {
 	struct output *output; /* NULL for a writer that has none; core closes it */
 	uint64_t size;
 	uint32_t unit;
+	bool has_base;              /* it is laid over another disk: skip is legal */
+	struct tranship_disk *base; /* that disk, borrowed; NULL: it is not at hand */
 	bool discards; /* what it is given does not matter: zeros need not be looked for */
 	uint64_t pos;
 	bool failed; /* an earlier call failed: nothing else is accepted */

@@ -66,7 +66,7 @@ int tranship_file_map(struct tranship_file *file, uint64_t off, struct tranship_
 
 void tranship_file_close(struct tranship_file *file)
 {
-	if (!file)
+	if (!file || file->kept)
 		return;
 	if (file->ops->close)
 		file->ops->close(file->ctx);

@@ -19,6 +19,7 @@ struct tranship_file {
 	uint64_t size;
 	bool has_id;
 	bool sequential; /* a pipe or a character device: written front to back, never read */
+	bool kept;       /* closing it does nothing */
 	struct file_id id;
 	uint64_t allocated; /* bytes on disk when it was opened; size where that is unknown */
 };

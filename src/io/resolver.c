@@ -28,10 +28,16 @@ struct resolver {
 	char *folder_name; /* with its slash; "" where the image was opened by a plain name */
 };
 
-/* Where a hint led to: name in folder, which is empty or a folder. Borrowed text. */
+/* Where a hint led to: name in folder, which is empty or a folder. */
 struct found {
 	const char *folder;
-	const char *name;
+	char name[2 * HINT_MAX];
+};
+
+/* A name as an image gives it. */
+struct hint {
+	const char *from; /* the path of the image, as it was given or found */
+	const char *text;
 };
 
 int resolver_new(const char *path, const struct tranship_policy *policy, struct resolver **out,
@@ -116,39 +122,6 @@ static int open_beneath(int folder, const char *name)
 	return (int)fd;
 }
 
-static int open_in(const char *path, const char *name, struct found *found)
-{
-	int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
-
-	if (folder < 0)
-		return -1;
-	fd = open_beneath(folder, name);
-	close(folder);
-	*found = (struct found){ path, name };
-	return fd;
-}
-
-/* An absolute hint beneath a listed folder keeps its path there; any other is tried by its last
- * component. */
-static int open_listed(const struct tranship_policy *policy, const char *hint, const char *name,
-		       struct found *found)
-{
-	size_t i;
-	int fd = -1;
-
-	for (i = 0; hint[0] == '/' && fd < 0 && i < policy->folder_count; i++) {
-		size_t len = strlen(policy->folders[i]);
-
-		while (len > 0 && policy->folders[i][len - 1] == '/')
-			len--;
-		if (strncmp(hint, policy->folders[i], len) == 0 && hint[len] == '/')
-			fd = open_in(policy->folders[i], hint + len + 1, found);
-	}
-	for (i = 0; fd < 0 && i < policy->folder_count; i++)
-		fd = open_in(policy->folders[i], name, found);
-	return fd;
-}
-
 static int looks_absolute(const char *hint)
 {
 	return hint[0] == '/' || hint[0] == '\\' || (hint[0] != '\0' && hint[1] == ':');
@@ -165,40 +138,119 @@ static const char *last_component(const char *hint)
 	return last;
 }
 
-/*
- * Beside the image: a relative name as it stands, else with its backslashes turned (it was written
- * on Windows); anything else by its last component.
- */
-static int open_beside(const struct resolver *r, const char *hint, struct found *found)
+/* How long the folder part of a path is, with its slash. */
+static size_t folder_len(const char *path)
 {
-	char turned[HINT_MAX];
-	size_t i, len = strlen(hint);
-	int fd;
+	const char *slash = strrchr(path, '/');
 
-	*found = (struct found){ r->folder_name,
-				 looks_absolute(hint) ? last_component(hint) : hint };
-	fd = open_beneath(r->folder, found->name);
-	if (fd >= 0 || errno != ENOENT || !strchr(found->name, '\\'))
-		return fd;
-	for (i = 0; i <= len; i++)
-		turned[i] = hint[i] == '\\' ? '/' : hint[i];
-	return open_beneath(r->folder, turned);
+	return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-static int open_anywhere(const struct resolver *r, const char *hint, struct found *found)
+/* What is left of `path` beneath the folder; NULL if it is elsewhere. */
+static const char *beneath(const char *path, const char *folder)
 {
+	size_t len = strlen(folder);
+
+	while (len > 0 && folder[len - 1] == '/')
+		len--;
+	if (*folder == '\0')
+		return *path == '/' ? NULL : path;
+	if (strncmp(path, folder, len) != 0 || path[len] != '/')
+		return NULL;
+	return path + len + strspn(path + len, "/");
+}
+
+/*
+ * A name in the folder, that is, in the sub-folder of it that the image is in: as it stands, else
+ * with its backslashes turned (it was written on Windows).
+ */
+static int open_named(int folder, const char *sub, const char *name, struct found *found)
+{
+	size_t start = sub ? folder_len(sub) : 0;
+	char *at;
 	int fd;
 
-	*found = (struct found){ "", hint };
-	if (hint[0] == '/')
-		return open(hint, OPEN_FLAGS);
-	if (r->folder < 0) {
-		errno = ENOENT;
+	if (start + strlen(name) >= sizeof(found->name)) {
+		errno = ENAMETOOLONG;
 		return -1;
 	}
-	found->folder = r->folder_name;
-	fd = openat(r->folder, hint, OPEN_FLAGS);
-	return fd >= 0 ? fd : open_beside(r, hint, found);
+	if (start > 0)
+		memcpy(found->name, sub, start);
+	strcpy(found->name + start, name);
+	fd = open_beneath(folder, found->name);
+	if (fd >= 0 || errno != ENOENT || !strchr(name, '\\'))
+		return fd;
+	for (at = found->name + start; *at; at++)
+		if (*at == '\\')
+			*at = '/';
+	return open_beneath(folder, found->name);
+}
+
+/*
+ * In a folder and beneath it: a relative name from where the image is, anything else by its last
+ * component; then, as images are moved about, by its last component in the folder itself.
+ */
+static int open_in_folder(int fd_folder, const char *folder, const struct hint *hint,
+			  struct found *found)
+{
+	const char *sub = beneath(hint->from, folder), *last = last_component(hint->text);
+	int fd;
+
+	found->folder = folder;
+	fd = open_named(fd_folder, sub, looks_absolute(hint->text) ? last : hint->text, found);
+	if (fd < 0 && errno == ENOENT && (!sub || folder_len(sub) > 0))
+		fd = open_named(fd_folder, NULL, last, found);
+	return fd;
+}
+
+/* An absolute hint beneath a listed folder keeps its path there. */
+static int open_listed(const struct tranship_policy *policy, const struct hint *hint,
+		       struct found *found)
+{
+	struct hint in_folder = *hint;
+	size_t i;
+	int fd = -1;
+
+	errno = ENOENT;
+	for (i = 0; fd < 0 && i < 2 * policy->folder_count; i++) {
+		const char *folder = policy->folders[i % policy->folder_count];
+		bool as_it_is = i < policy->folder_count;
+		const char *rest = *hint->text == '/' ? beneath(hint->text, folder) : NULL;
+		int at;
+
+		if (as_it_is && !rest)
+			continue;
+		at = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (at < 0)
+			continue;
+		in_folder.text = as_it_is ? rest : hint->text;
+		in_folder.from = as_it_is ? "/" : hint->from; /* no sub-folder */
+		fd = open_in_folder(at, folder, &in_folder, found);
+		close(at);
+	}
+	return fd;
+}
+
+static int open_anywhere(const struct resolver *r, const struct hint *hint, struct found *found)
+{
+	size_t start = *hint->text == '/' ? 0 : folder_len(hint->from);
+	int fd;
+
+	if (start + strlen(hint->text) >= sizeof(found->name)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	found->folder = "";
+	memcpy(found->name, hint->from, start);
+	strcpy(found->name + start, hint->text);
+	if (r->folder < 0 && start == 0 && *hint->text != '/') {
+		errno = ENOENT; /* the current folder is nobody's word */
+		return -1;
+	}
+	fd = open(found->name, OPEN_FLAGS);
+	return fd >= 0 || r->folder < 0 || *hint->text == '/'
+		       ? fd
+		       : open_in_folder(r->folder, r->folder_name, hint, found);
 }
 
 static int denied(const char *hint, const char *why, struct tranship_error *err)
@@ -225,7 +277,7 @@ static int open_failed(const char *hint, int sys, struct tranship_error *err)
 }
 
 /* Opens the hint as the policy, which is not "none", allows. -1 with errno. */
-static int open_hint(const struct resolver *r, const char *hint, struct found *found)
+static int open_hint(const struct resolver *r, const struct hint *hint, struct found *found)
 {
 	int fd = -1;
 
@@ -233,9 +285,9 @@ static int open_hint(const struct resolver *r, const char *hint, struct found *f
 		return open_anywhere(r, hint, found);
 	errno = ENOENT;
 	if (r->folder >= 0)
-		fd = open_beside(r, hint, found);
+		fd = open_in_folder(r->folder, r->folder_name, hint, found);
 	if (fd < 0 && r->policy->kind == TRANSHIP_POLICY_LISTED)
-		fd = open_listed(r->policy, hint, last_component(hint), found);
+		fd = open_listed(r->policy, hint, found);
 	return fd;
 }
 
@@ -250,11 +302,12 @@ static int found_path(const struct found *found, char **path, struct tranship_er
 	return error_nomem(err, len + strlen(found->name) + 2);
 }
 
-int resolver_open(struct resolver *r, const char *hint, unsigned file_flags,
+int resolver_open(struct resolver *r, const char *from, const char *hint, unsigned file_flags,
 		  struct tranship_file **out, char **path, struct tranship_error *err)
 {
 	enum tranship_policy_kind kind = r->policy->kind;
-	struct found found = { "", hint };
+	struct hint wanted = { from, hint };
+	struct found found = { 0 };
 	struct stat st;
 	int fd, rc;
 
@@ -267,7 +320,7 @@ int resolver_open(struct resolver *r, const char *hint, unsigned file_flags,
 		return denied(hint, "it has no folder that this could be beside", err);
 	if (strlen(hint) >= HINT_MAX || *last_component(hint) == '\0')
 		return denied(hint, "that is no name of a file", err);
-	fd = open_hint(r, hint, &found);
+	fd = open_hint(r, &wanted, &found);
 	if (fd < 0)
 		return open_failed(hint, errno, err);
 	if (fstat(fd, &st) < 0 ||

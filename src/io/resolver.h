@@ -17,11 +17,12 @@ int resolver_new(const char *path, const struct tranship_policy *policy, struct 
 void resolver_free(struct resolver *r);
 
 /*
- * Opens the file that `hint`, text out of an image, stands for. TRANSHIP_EDENIED with the reason
- * where the policy forbids it. `file_flags` are TRANSHIP_FILE_*. *path, for people, is where it was
- * found, malloc'ed; `path` may be NULL.
+ * Opens the file that `hint`, text out of the image at `from`, stands for. `from` is the path that
+ * resolver_new got or resolver_open gave: a relative name counts from there. TRANSHIP_EDENIED with
+ * the reason where the policy forbids it. `file_flags` are TRANSHIP_FILE_*. *path, for people, is
+ * where it was found, malloc'ed; `path` may be NULL.
  */
-int resolver_open(struct resolver *r, const char *hint, unsigned file_flags,
+int resolver_open(struct resolver *r, const char *from, const char *hint, unsigned file_flags,
 		  struct tranship_file **out, char **path, struct tranship_error *err);
 
 size_t resolver_table_memory(const struct resolver *r);

@@ -15,8 +15,12 @@
 /* How often a read that waits for input looks whether it was canceled. */
 #define CANCEL_POLL_MS 200
 
+#define SECTOR 512U
+
 struct stream {
-	int fd;
+	int fd; /* -1: a file */
+	struct tranship_file *file;
+	uint64_t fetched; /* of the file */
 	uint64_t pos;
 	atomic_bool canceled;
 	size_t ahead_start,
@@ -37,11 +41,21 @@ int stream_new(int fd, struct stream **out, struct tranship_error *err)
 	return 0;
 }
 
+int stream_of_file(struct tranship_file *file, struct stream **out, struct tranship_error *err)
+{
+	int rc = stream_new(-1, out, err);
+
+	if (rc == 0)
+		(*out)->file = file;
+	return rc;
+}
+
 void stream_close(struct stream *s)
 {
 	if (!s)
 		return;
-	close(s->fd);
+	if (s->fd >= 0)
+		close(s->fd);
 	free(s);
 }
 
@@ -55,9 +69,30 @@ void stream_cancel(struct stream *s)
 	atomic_store(&s->canceled, true);
 }
 
+/* The same from a file; what cannot be read is zeros. */
+static int fetch_file(struct stream *s, unsigned char *buf, size_t len, size_t *got,
+		      struct tranship_error *err)
+{
+	size_t n = (size_t)min_u64(len, tranship_file_size(s->file) - s->fetched), at, part;
+	int rc = n ? tranship_file_read(s->file, s->fetched, buf, n, err) : 0;
+
+	for (at = 0; rc == TRANSHIP_EIO && at < n; at += part) {
+		part = (size_t)min_u64(SECTOR - (s->fetched + at) % SECTOR, n - at);
+		if (tranship_file_read(s->file, s->fetched + at, buf + at, part, err))
+			memset(buf + at, 0, part);
+	}
+	if (rc && rc != TRANSHIP_EIO)
+		return rc;
+	s->fetched += n;
+	*got = n;
+	return 0;
+}
+
 /* One read(2) that gives something, or 0 at the end. */
 static int fetch(struct stream *s, void *buf, size_t len, size_t *got, struct tranship_error *err)
 {
+	if (s->file)
+		return fetch_file(s, buf, len, got, err);
 	for (;;) {
 		struct pollfd p = { .fd = s->fd, .events = POLLIN };
 		int ready;

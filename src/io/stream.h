@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What comes out of a pipe: read once, front to back, with a look ahead at the beginning for
- * probing. */
+ * probing. A file can be read so, too. */
 #ifndef IO_STREAM_H
 #define IO_STREAM_H
 
-#include "tranship/error.h"
+#include "tranship/file.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +16,11 @@ struct stream;
 
 /* Takes over fd on success. */
 int stream_new(int fd, struct stream **out, struct tranship_error *err);
+/*
+ * A file from its beginning, for readers that go forward anyway; it stays the caller's. What cannot
+ * be read of it (TRANSHIP_EIO) comes as zeros, a sector at a time: for salvage only.
+ */
+int stream_of_file(struct tranship_file *file, struct stream **out, struct tranship_error *err);
 void stream_close(struct stream *s);
 
 /* The next bytes without taking them: at most STREAM_PEEK_MAX, fewer at the end. Valid until the

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Direct-mapped pages: a page has one slot it can be in, so there is no list to keep and nothing to
- * age. Tables are read nearly in order, which is what such a cache is best at.
+ * age. Tables are read nearly in order, which is what such a cache is best at. The tables of a huge
+ * disk are mostly holes of the file: reading these would fill the system's page cache with zeros,
+ * which takes longer than all else.
  */
 #include "io/table_cache.h"
 
@@ -15,6 +17,9 @@
 #define PAGE_SIZE 4096U
 #define DEFAULT_MEMORY (1U << 20)
 #define EMPTY UINT64_MAX
+/* Stretches of the file that are remembered: a walk goes through directories, tables and copies of
+ * both in turns. */
+#define KNOWN 4U
 
 struct slot {
 	uint64_t page; /* its number in the file, or EMPTY */
@@ -24,6 +29,8 @@ struct slot {
 struct table_cache {
 	struct tranship_file *file;
 	pthread_mutex_t lock;
+	struct tranship_file_extent known[KNOWN]; /* of the file, which were asked for last */
+	unsigned oldest;                          /* of these */
 	size_t slots;
 	struct slot slot[];
 };
@@ -43,6 +50,8 @@ int table_cache_new(struct tranship_file *file, size_t memory, struct table_cach
 	if (!cache)
 		return error_nomem(err, slots * sizeof(cache->slot[0]));
 	cache->file = file;
+	memset(cache->known, 0, sizeof(cache->known));
+	cache->oldest = 0;
 	cache->slots = slots;
 	for (i = 0; i < slots; i++)
 		cache->slot[i].page = EMPTY;
@@ -59,6 +68,35 @@ void table_cache_free(struct table_cache *cache)
 	free(cache);
 }
 
+static bool find_known(struct table_cache *cache, uint64_t off, struct tranship_file_extent *out)
+{
+	unsigned i;
+	bool found = false;
+
+	pthread_mutex_lock(&cache->lock);
+	for (i = 0; i < KNOWN && !found; i++) {
+		*out = cache->known[i];
+		found = off >= out->off && off - out->off < out->len;
+	}
+	pthread_mutex_unlock(&cache->lock);
+	return found;
+}
+
+bool table_cache_is_hole(struct table_cache *cache, uint64_t off, uint64_t len)
+{
+	struct tranship_file_extent e;
+
+	if (!find_known(cache, off, &e)) {
+		if (tranship_file_map(cache->file, off, &e, NULL))
+			return false;
+		pthread_mutex_lock(&cache->lock);
+		cache->known[cache->oldest] = e;
+		cache->oldest = (cache->oldest + 1) % KNOWN;
+		pthread_mutex_unlock(&cache->lock);
+	}
+	return e.hole && range_ok(off - e.off, len, e.len);
+}
+
 /* Reads a page outside the lock; two threads that miss at once both read it, which does no harm. */
 static int fill(struct table_cache *cache, uint64_t page, size_t skip, void *buf, size_t len,
 		struct tranship_error *err)
@@ -67,8 +105,13 @@ static int fill(struct table_cache *cache, uint64_t page, size_t skip, void *buf
 	unsigned char bytes[PAGE_SIZE] = { 0 };
 	uint64_t off = page * PAGE_SIZE;
 	size_t have = (size_t)min_u64(PAGE_SIZE, tranship_file_size(cache->file) - off);
-	int rc = tranship_file_read(cache->file, off, bytes, have, err);
+	int rc;
 
+	if (table_cache_is_hole(cache, off, have)) {
+		memset(buf, 0, len);
+		return 0;
+	}
+	rc = tranship_file_read(cache->file, off, bytes, have, err);
 	if (rc)
 		return rc;
 	memcpy(buf, bytes + skip, len);

@@ -20,4 +20,7 @@ void table_cache_free(struct table_cache *cache);
 int table_cache_read(struct table_cache *cache, uint64_t off, void *buf, size_t len,
 		     struct tranship_error *err);
 
+/* Whether [off, off + len) is known to be a hole of the file, so that it reads as zeros. */
+bool table_cache_is_hole(struct table_cache *cache, uint64_t off, uint64_t len);
+
 #endif

@@ -9,13 +9,15 @@
  *
  * Sector bitmaps: in a dynamic disk a clear bit says "never written", so such a sector reads as
  * zeros even when the block's space in the file has something in it, as on XenServer's raw volumes.
- * qemu does not look at them.
+ * qemu does not look at them. In a differencing disk it says that the parent has the sector. Both
+ * are ABSENT here; what lies beneath decides.
  */
 #include "vhd/vhd.h"
 
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "core/report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -140,6 +142,12 @@ static int dynamic_map(struct tranship_disk *disk, uint64_t off, struct tranship
 		size_t count = (size_t)min_u64(blocks - at, ENTRIES_AT_ONCE), n;
 		int rc = vhd_bat_entries(vhd, at, count, entries, err);
 
+		if (rc && at > first) /* what is damaged there ends what is sound here */
+			break;
+		if (rc && count > 1) {
+			count = 1;
+			rc = vhd_bat_entries(vhd, at, 1, entries, err);
+		}
 		if (rc)
 			return rc;
 		if (at == first && entries[0] != VHD_BAT_UNUSED)
@@ -204,13 +212,31 @@ static int fixed_read(struct tranship_disk *disk, void *scratch, uint64_t off, v
 	return tranship_file_read(vhd_of(disk)->file, off, buf, len, err);
 }
 
+static const char *subformat(const struct vhd_disk *vhd)
+{
+	return vhd->footer.type == VHD_FIXED     ? "fixed"
+	       : vhd->footer.type == VHD_DYNAMIC ? "dynamic"
+						 : "differencing";
+}
+
+static void parent_properties(const struct vhd_disk *vhd, struct property_sink *sink)
+{
+	const struct disk_parent *parent = vhd->disk.parent;
+	uint32_t time = vhd->dynamic.parent_timestamp;
+
+	property_text(sink, "parent-unique-id", parent->ids[0]);
+	property_number(sink, "parent-timestamp", time ? (uint64_t)time + VHD_EPOCH : 0);
+	if (parent->hint_count > 0)
+		property_text(sink, "parent", parent->hints[0]);
+}
+
 static void vhd_properties(struct tranship_disk *disk, struct property_sink *sink)
 {
 	const struct vhd_disk *vhd = vhd_of(disk);
 	char text[GUID_TEXT_SIZE], creator[5] = { 0 };
 	int i;
 
-	property_text(sink, "subformat", vhd->footer.type == VHD_FIXED ? "fixed" : "dynamic");
+	property_text(sink, "subformat", subformat(vhd));
 	for (i = 0; i < 4; i++)
 		creator[i] = vhd->footer.creator[i] >= ' ' && vhd->footer.creator[i] <= '~'
 				     ? vhd->footer.creator[i]
@@ -221,6 +247,8 @@ static void vhd_properties(struct tranship_disk *disk, struct property_sink *sin
 	guid_text_be(&vhd->footer.id, text);
 	property_text(sink, "unique-id", text);
 	property_bool(sink, "saved-state", vhd->footer.saved_state);
+	if (disk->parent)
+		parent_properties(vhd, sink);
 }
 
 static void vhd_close(struct tranship_disk *disk)
@@ -248,45 +276,77 @@ static const struct disk_ops dynamic_ops = {
 	.close = vhd_close,
 };
 
+/* A copy of the footer: whether it can be used, and if so whether its checksum is right. */
+struct footer_copy {
+	struct vhd_footer footer;
+	bool usable, sound;
+	struct tranship_error why; /* it is not sound */
+};
+
+static void decode_copy(const unsigned char *raw, bool force, struct footer_copy *out)
+{
+	out->sound = vhd_footer_decode(raw, false, &out->footer, &out->why) == 0;
+	out->usable =
+		out->sound || (force && vhd_footer_decode(raw, true, &out->footer, &out->why) == 0);
+}
+
+/* Notes which copy is used, if any, and warns if it is not the sound one at the end. */
+static bool choose_footer(struct vhd_disk *vhd, const struct footer_copy *head,
+			  const struct footer_copy *tail, const struct open_params *params)
+{
+	bool use_tail = tail->sound || (tail->usable && !head->sound);
+
+	vhd->tail_ok = tail->sound;
+	vhd->head_ok = head->sound;
+	if (!use_tail && !head->usable)
+		return false;
+	vhd->footer = use_tail ? tail->footer : head->footer;
+	if (!use_tail)
+		warn_send(params->warn, params->warn_ctx,
+			  "vhd: the footer is damaged, its copy at the beginning is used (%s)",
+			  tail->why.message);
+	else if (!tail->sound)
+		warn_send(params->warn, params->warn_ctx, "%s; that is passed over",
+			  tail->why.message);
+	return true;
+}
+
 /*
  * The footer at the end counts; where it is damaged or missing (a half-copied file) a dynamic disk
- * has a copy in its first sector. The error is the end's, unless only the head looks like a footer
- * at all.
+ * has a copy in its first sector. One with a wrong checksum is taken only if that was asked for and
+ * the other one is no better. The error is the end's, unless only the head looks like a footer at
+ * all.
  */
 static int read_footers(struct vhd_disk *vhd, struct tranship_file *file,
 			const struct open_params *params, struct tranship_error *err)
 {
-	bool force = params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM;
-	unsigned char head[VHD_FOOTER_SIZE], tail[VHD_FOOTER_SIZE];
-	struct tranship_error head_err, tail_err;
-	struct vhd_footer copy;
+	bool force = params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM, head_only;
+	unsigned char raw[2][VHD_FOOTER_SIZE];
+	struct footer_copy head, tail;
 	uint64_t size = tranship_file_size(file);
 	int rc;
 
 	if (size < VHD_FOOTER_SIZE)
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vhd: %" PRIu64 " bytes are too few for a footer", size);
-	rc = tranship_file_read(file, 0, head, sizeof(head), err);
+	rc = tranship_file_read(file, 0, raw[0], VHD_FOOTER_SIZE, err);
 	if (rc == 0)
-		rc = tranship_file_read(file, size - sizeof(tail), tail, sizeof(tail), err);
+		rc = tranship_file_read(file, size - VHD_FOOTER_SIZE, raw[1], VHD_FOOTER_SIZE, err);
 	if (rc)
 		return rc;
-	vhd->tail_ok = vhd_footer_decode(tail, force, &vhd->footer, &tail_err) == 0;
-	vhd->head_ok =
-		vhd_footer_decode(head, force, &copy, &head_err) == 0 && copy.type != VHD_FIXED;
-	if (vhd->tail_ok)
-		return 0;
-	if (!vhd->head_ok) {
-		bool head_only = vhd_footer_recognise(head) && !vhd_footer_recognise(tail);
-		const struct tranship_error *why = head_only ? &head_err : &tail_err;
-
-		return error_copy(err, why, why->code);
+	decode_copy(raw[0], force, &head);
+	decode_copy(raw[1], force, &tail);
+	if (head.usable && head.footer.type == VHD_FIXED) {
+		head.usable = head.sound = false;
+		error_set(&head.why, TRANSHIP_ECORRUPT,
+			  "vhd: a fixed disk's footer stands in its first sector, not at its end");
 	}
-	vhd->footer = copy;
-	warn_send(params->warn, params->warn_ctx,
-		  "vhd: the footer is damaged, its copy at the beginning is used (%s)",
-		  tail_err.message);
-	return 0;
+	vhd->tail_there = vhd_footer_recognise(raw[1]);
+	if (choose_footer(vhd, &head, &tail, params))
+		return 0;
+	head_only = vhd_footer_recognise(raw[0]) && !vhd->tail_there;
+	return error_copy(err, head_only ? &head.why : &tail.why,
+			  head_only ? head.why.code : tail.why.code);
 }
 
 static int check_fixed(const struct vhd_disk *vhd, uint64_t file_size, bool force,
@@ -302,27 +362,39 @@ static int check_fixed(const struct vhd_disk *vhd, uint64_t file_size, bool forc
 			 vhd->footer.current_size, need, file_size);
 }
 
-static int open_dynamic(struct vhd_disk *vhd, struct tranship_file *file,
-			const struct open_params *params, struct tranship_error *err)
+static int read_header(struct vhd_disk *vhd, struct tranship_file *file,
+		       const struct open_params *params, struct tranship_error *err)
 {
-	bool force = params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM;
-	const struct vhd_dynamic *d = &vhd->dynamic;
 	unsigned char raw[VHD_DYNAMIC_SIZE];
 	uint64_t size = tranship_file_size(file);
+	struct tranship_error why;
 	int rc;
 
-	if (vhd->footer.type == VHD_DIFFERENCING)
-		return error_set(
-			err, TRANSHIP_EUNSUPPORTED,
-			"vhd: a differencing disk, which needs its parent; these are not read");
 	if (!range_ok(vhd->footer.data_offset, sizeof(raw), size))
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vhd: the dynamic disk header at %" PRIu64
 				 " passes the end of the file (%" PRIu64 " bytes)",
 				 vhd->footer.data_offset, size);
 	rc = tranship_file_read(file, vhd->footer.data_offset, raw, sizeof(raw), err);
+	if (rc)
+		return rc;
+	rc = vhd_dynamic_decode(raw, false, &vhd->dynamic, &why);
+	vhd->header_ok = rc == 0;
+	if (rc == 0 || !(params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM))
+		return rc ? error_copy(err, &why, rc) : 0;
+	rc = vhd_dynamic_decode(raw, true, &vhd->dynamic, err);
 	if (rc == 0)
-		rc = vhd_dynamic_decode(raw, force, &vhd->dynamic, err);
+		warn_send(params->warn, params->warn_ctx, "%s; that is passed over", why.message);
+	return rc;
+}
+
+static int open_dynamic(struct vhd_disk *vhd, struct tranship_file *file,
+			const struct open_params *params, struct tranship_error *err)
+{
+	const struct vhd_dynamic *d = &vhd->dynamic;
+	uint64_t size = tranship_file_size(file);
+	int rc = read_header(vhd, file, params, err);
+
 	if (rc)
 		return rc;
 	if (!range_ok(d->table_offset, (uint64_t)d->max_entries * 4, size))
@@ -340,7 +412,29 @@ static int open_dynamic(struct vhd_disk *vhd, struct tranship_file *file,
 	if (!vhd->head_ok)
 		warn_send(params->warn, params->warn_ctx,
 			  "vhd: the copy of the footer at the beginning is damaged");
-	return table_cache_new(file, resolver_table_memory(params->resolver), &vhd->cache, err);
+	if (vhd->footer.type == VHD_DIFFERENCING)
+		rc = vhd_parent_read(vhd, file, params, err);
+	return rc ? rc
+		  : table_cache_new(file, resolver_table_memory(params->resolver), &vhd->cache,
+				    err);
+}
+
+/* For probing: what is known before anything is refused. */
+static int report(const struct vhd_disk *vhd, const struct open_params *params,
+		  struct tranship_error *err)
+{
+	report_kind(params->report, subformat(vhd));
+	report_size(params->report, vhd->disk.size);
+	if (vhd->footer.type == VHD_DIFFERENCING)
+		report_parent(params->report, NULL);
+	if (vhd->footer.saved_state)
+		report_unclean(params->report);
+	return vhd->footer.type == VHD_FIXED
+		       ? report_note(params->report,
+				     "vhd: only its last sector says that it is a VHD, which the "
+				     "guest of a raw disk could have written",
+				     err)
+		       : 0;
 }
 
 static int vhd_open(struct tranship_file *file, const struct open_params *params,
@@ -362,10 +456,12 @@ static int vhd_open(struct tranship_file *file, const struct open_params *params
 	fixed = vhd->footer.type == VHD_FIXED;
 	disk_init(&vhd->disk, fixed ? &fixed_ops : &dynamic_ops, "vpc");
 	vhd->disk.size = chs ? vhd_geometry_size(&vhd->footer) : vhd->footer.current_size;
-	if (fixed)
+	guid_text_be(&vhd->footer.id, vhd->disk.identity);
+	rc = report(vhd, params, err);
+	if (rc == 0 && fixed)
 		rc = check_fixed(vhd, tranship_file_size(file),
 				 params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM, err);
-	else
+	else if (rc == 0)
 		rc = open_dynamic(vhd, file, params, err);
 	if (rc == 0 && fixed && vhd->disk.size > vhd->footer.current_size)
 		rc = error_set(err, TRANSHIP_ECORRUPT,

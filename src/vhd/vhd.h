@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A VHD that is read: fixed, or dynamic. */
+/* A VHD that is read: fixed, dynamic or differencing. */
 #ifndef VHD_VHD_H
 #define VHD_VHD_H
 
@@ -11,10 +11,13 @@ struct vhd_disk {
 	struct tranship_disk disk;
 	struct tranship_file *file;
 	struct vhd_footer footer;
-	struct vhd_dynamic dynamic; /* of a dynamic disk */
+	struct vhd_dynamic dynamic; /* of a dynamic or differencing disk */
 	uint32_t bitmap_size;
 	struct table_cache *cache; /* BAT and bitmaps; NULL in a fixed disk */
-	bool head_ok, tail_ok;     /* which copies of the footer are good */
+	/* Which copies of the footer are good, and the header; the others may still be used where
+	 * checksums are passed over. */
+	bool head_ok, tail_ok, header_ok;
+	bool tail_there; /* the last sector is a footer, good or not */
 };
 
 static inline struct vhd_disk *vhd_of(struct tranship_disk *disk)
@@ -25,6 +28,18 @@ static inline struct vhd_disk *vhd_of(struct tranship_disk *disk)
 /* Copies `count` BAT entries (sectors, or VHD_BAT_UNUSED) from `first` on; all exist. */
 int vhd_bat_entries(struct vhd_disk *vhd, uint64_t first, size_t count, uint32_t *entries,
 		    struct tranship_error *err);
+
+/* Notes what the header of a differencing disk says of its parent. What cannot be read of it is
+ * warned of: the parent may still be found by the rest. */
+int vhd_parent_read(struct vhd_disk *vhd, struct tranship_file *file,
+		    const struct open_params *params, struct tranship_error *err);
+
+#define VHD_LOCATORS_AT (VHD_FOOTER_SIZE + VHD_DYNAMIC_SIZE) /* in what is written */
+
+/* Fills in what the header of a new child says of its base; appends the data of its locators, which
+ * is to stand from VHD_LOCATORS_AT on. */
+int vhd_parent_describe(const struct base_info *base, struct vhd_dynamic *dynamic,
+			struct buffer *data, struct tranship_error *err);
 
 int vhd_check(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
 

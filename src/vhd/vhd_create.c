@@ -7,6 +7,10 @@
  * A dynamic disk's blocks are appended in order, each with all bits of its bitmap set; data begins
  * at a multiple of 4096 bytes, which disks with such sectors need. The BAT is written page by page
  * as the blocks pass.
+ *
+ * Over a base the disk is a differencing one: a bit is set for each sector that was put or zeroed.
+ * The bitmap of the block at hand is kept in memory and written when the block is left; a block in
+ * which everything is skipped is not allocated.
  */
 #include "vhd/vhd.h"
 
@@ -19,7 +23,6 @@
 #include <string.h>
 
 #define DATA_ALIGN 4096U
-#define BAT_OFFSET (VHD_FOOTER_SIZE + VHD_DYNAMIC_SIZE)
 #define BAT_PAGE 4096U
 #define BAT_PAGE_ENTRIES (BAT_PAGE / 4)
 
@@ -27,7 +30,10 @@ struct vhd_writer {
 	struct tranship_writer writer;
 	struct tranship_file *file;
 	struct vhd_footer footer;
-	/* dynamic: */
+	/* dynamic and differencing: */
+	struct vhd_dynamic header;
+	struct buffer locators; /* what stands at VHD_LOCATORS_AT */
+	unsigned char *bitmap;  /* of the block at hand; NULL without a base: all bits are set */
 	uint32_t block_size;
 	uint32_t bitmap_size;
 	uint64_t entries;
@@ -79,8 +85,12 @@ static uint64_t fixed_full_size(const struct tranship_writer *w)
 	return w->size + VHD_FOOTER_SIZE;
 }
 
-static void vhd_writer_close(struct tranship_writer *w)
+static void vhd_writer_close(struct tranship_writer *writer)
 {
+	struct vhd_writer *w = writer_of(writer);
+
+	buffer_free(&w->locators);
+	free(w->bitmap);
 	free(w);
 }
 
@@ -103,36 +113,71 @@ static int reach_bat(struct vhd_writer *w, uint64_t entry, struct tranship_error
 					       round_up(w->entries, VHD_SECTOR / 4) - first) *
 			       4;
 
-		rc = file_write(w->file, BAT_OFFSET + first * 4, w->page, bytes, err);
+		rc = file_write(w->file, w->header.table_offset + first * 4, w->page, bytes, err);
 		memset(w->page, 0xFF, sizeof(w->page));
 		w->bat_page++;
 	}
 	return rc;
 }
 
-static int begin_block(struct vhd_writer *w, uint64_t block, struct tranship_error *err)
+/* Writes the bitmap of the block at hand. */
+static int leave_block(struct vhd_writer *w, struct tranship_error *err)
+{
+	if (!w->bitmap || w->block == UINT64_MAX)
+		return 0;
+	return file_write(w->file, w->data - w->bitmap_size, w->bitmap, w->bitmap_size, err);
+}
+
+static int write_full_bitmap(struct vhd_writer *w, uint64_t at, struct tranship_error *err)
 {
 	unsigned char bits[4096];
-	uint64_t at = round_up(w->next + w->bitmap_size, DATA_ALIGN) - w->bitmap_size;
-	uint32_t left, sector;
-	int rc = reach_bat(w, block, err);
+	uint32_t left;
+	int rc = 0;
 
+	memset(bits, 0xFF, sizeof(bits));
+	for (left = w->bitmap_size; left > 0 && rc == 0;
+	     left -= (uint32_t)min_u64(left, sizeof(bits)))
+		rc = file_write(w->file, at + w->bitmap_size - left, bits,
+				(size_t)min_u64(left, sizeof(bits)), err);
+	return rc;
+}
+
+/* Makes `block` the block at hand: it is allocated behind the one before. */
+static int reach_block(struct vhd_writer *w, uint64_t block, struct tranship_error *err)
+{
+	uint64_t at = round_up(w->next + w->bitmap_size, DATA_ALIGN) - w->bitmap_size;
+	uint32_t sector;
+	int rc;
+
+	if (block == w->block)
+		return 0;
+	rc = leave_block(w, err);
+	if (rc == 0)
+		rc = reach_bat(w, block, err);
 	if (rc == 0 && !narrow32_ok(at / VHD_SECTOR, &sector))
 		rc = error_set(err, TRANSHIP_ELIMIT,
 			       "vhd: a file ends at 2 TiB, its BAT cannot name sector %" PRIu64,
 			       at / VHD_SECTOR);
 	if (rc)
 		return rc;
-	memset(bits, 0xFF, sizeof(bits));
-	for (left = w->bitmap_size; left > 0 && rc == 0;
-	     left -= (uint32_t)min_u64(left, sizeof(bits)))
-		rc = file_write(w->file, at + w->bitmap_size - left, bits,
-				(size_t)min_u64(left, sizeof(bits)), err);
+	if (w->bitmap)
+		memset(w->bitmap, 0, w->bitmap_size);
+	else
+		rc = write_full_bitmap(w, at, err);
 	put_be32(w->page + 4 * (block % BAT_PAGE_ENTRIES), sector);
 	w->block = block;
 	w->data = at + w->bitmap_size;
 	w->next = w->data + w->block_size;
 	return rc;
+}
+
+/* The sectors of [within, within + len) of the block at hand are the disk's own. */
+static void own_sectors(struct vhd_writer *w, uint64_t within, uint64_t len)
+{
+	uint64_t i;
+
+	for (i = within / VHD_SECTOR; w->bitmap && i < div_up(within + len, VHD_SECTOR); i++)
+		w->bitmap[i / 8] |= (unsigned char)(0x80 >> i % 8);
 }
 
 static int dynamic_put(struct tranship_writer *writer, uint64_t off, uint64_t len,
@@ -147,10 +192,11 @@ static int dynamic_put(struct tranship_writer *writer, uint64_t off, uint64_t le
 		uint64_t block = off / w->block_size, within = off % w->block_size;
 		size_t n = (size_t)min_u64(stored_len, w->block_size - within);
 
-		if (block != w->block)
-			rc = begin_block(w, block, err);
+		rc = reach_block(w, block, err);
 		if (rc == 0)
 			rc = file_write(w->file, w->data + within, from, n, err);
+		if (rc == 0)
+			own_sectors(w, within, n);
 		off += n;
 		from += n;
 		stored_len -= n;
@@ -158,18 +204,38 @@ static int dynamic_put(struct tranship_writer *writer, uint64_t off, uint64_t le
 	return rc;
 }
 
+/* Zeros over a base hide what it has: the sectors are the disk's own, their data is a hole. */
+static int child_zero(struct tranship_writer *writer, uint64_t off, uint64_t len,
+		      struct tranship_error *err)
+{
+	struct vhd_writer *w = writer_of(writer);
+	int rc = 0;
+
+	while (len > 0 && rc == 0) {
+		uint64_t within = off % w->block_size, n = min_u64(len, w->block_size - within);
+
+		rc = reach_block(w, off / w->block_size, err);
+		if (rc == 0)
+			own_sectors(w, within, n);
+		off += n;
+		len -= n;
+	}
+	return rc;
+}
+
 static int dynamic_finish(struct tranship_writer *writer, struct tranship_error *err)
 {
 	struct vhd_writer *w = writer_of(writer);
-	struct vhd_dynamic dynamic = { .table_offset = BAT_OFFSET,
-				       .max_entries = (uint32_t)w->entries,
-				       .block_size = w->block_size };
 	unsigned char raw[VHD_DYNAMIC_SIZE];
-	int rc = reach_bat(w, round_up(w->entries, BAT_PAGE_ENTRIES), err);
+	int rc = leave_block(w, err);
 
-	vhd_dynamic_encode(&dynamic, raw);
+	if (rc == 0)
+		rc = reach_bat(w, round_up(w->entries, BAT_PAGE_ENTRIES), err);
+	vhd_dynamic_encode(&w->header, raw);
 	if (rc == 0)
 		rc = file_write(w->file, VHD_FOOTER_SIZE, raw, sizeof(raw), err);
+	if (rc == 0 && w->locators.len > 0)
+		rc = file_write(w->file, VHD_LOCATORS_AT, w->locators.bytes, w->locators.len, err);
 	if (rc == 0)
 		rc = write_footer(w, w->next, err);
 	return rc ? rc : write_footer(w, 0, err);
@@ -177,7 +243,7 @@ static int dynamic_finish(struct tranship_writer *writer, struct tranship_error 
 
 static uint64_t dynamic_start(const struct vhd_writer *w)
 {
-	return BAT_OFFSET + round_up(w->entries * 4, VHD_SECTOR);
+	return w->header.table_offset + round_up(w->entries * 4, VHD_SECTOR);
 }
 
 static uint64_t dynamic_full_size(const struct tranship_writer *writer)
@@ -196,8 +262,17 @@ static const struct writer_ops dynamic_ops = {
 	.close = vhd_writer_close,
 };
 
+static const struct writer_ops child_ops = {
+	.put = dynamic_put,
+	.zero = child_zero, /* what is skipped needs nothing */
+	.finish = dynamic_finish,
+	.full_size = dynamic_full_size,
+	.close = vhd_writer_close,
+};
+
 const struct tranship_option_info vhd_create_options[] = {
-	{ "subformat", "dynamic|fixed", "which kind of VHD (default: dynamic)" },
+	{ "subformat", "dynamic|fixed",
+	  "which kind of VHD (default: dynamic); over a base it is a differencing one" },
 	{ "block_size", "size", "of a dynamic disk: a power of two, 512k to 256M (default: 2M)" },
 	{ "force_size", "bool", "taken for qemu-img's sake: the size is always exact" },
 	{ 0 },
@@ -255,6 +330,19 @@ int vhd_create_azure(const struct create_params *params, struct tranship_writer 
 	return rc;
 }
 
+/* Makes a dynamic disk a differencing one. */
+static int lay_over_base(struct vhd_writer *w, const struct base_info *base,
+			 struct tranship_error *err)
+{
+	w->footer.type = VHD_DIFFERENCING;
+	w->writer.ops = &child_ops;
+	w->writer.has_base = true;
+	w->bitmap = malloc(w->bitmap_size);
+	if (!w->bitmap)
+		return error_nomem(err, w->bitmap_size);
+	return vhd_parent_describe(base, &w->header, &w->locators, err);
+}
+
 int vhd_create(const struct create_params *params, struct tranship_writer **out,
 	       struct tranship_error *err)
 {
@@ -263,6 +351,8 @@ int vhd_create(const struct create_params *params, struct tranship_writer **out,
 	struct vhd_writer *w;
 	int rc;
 
+	if (fixed && params->base)
+		return error_set(err, TRANSHIP_EINVAL, "vhd: a fixed disk has no base");
 	if (!is_pow2(block) || block < 512U << 10 || block > VHD_BLOCK_MAX)
 		return error_set(err, TRANSHIP_EINVAL,
 				 "vhd: block_size %" PRIu64
@@ -275,6 +365,15 @@ int vhd_create(const struct create_params *params, struct tranship_writer **out,
 	w->bitmap_size = vhd_bitmap_size(w->block_size);
 	w->entries = div_up(w->writer.size, block);
 	w->block = UINT64_MAX;
+	if (params->base)
+		rc = lay_over_base(w, params->base, err);
+	if (rc) {
+		vhd_writer_close(&w->writer);
+		return rc;
+	}
+	w->header.table_offset = VHD_LOCATORS_AT + w->locators.len;
+	w->header.max_entries = (uint32_t)w->entries;
+	w->header.block_size = w->block_size;
 	w->next = dynamic_start(w);
 	memset(w->page, 0xFF, sizeof(w->page));
 	*out = &w->writer;

@@ -37,6 +37,13 @@ enum {
 	DYN_OFF_PARENT_ID = 40,
 	DYN_OFF_PARENT_TIMESTAMP = 56,
 	DYN_OFF_PARENT_NAME = 64,
+	DYN_OFF_LOCATORS = 576,
+
+	LOC_SIZE = 24,
+	LOC_OFF_PLATFORM_CODE = 0,
+	LOC_OFF_DATA_SPACE = 4,
+	LOC_OFF_DATA_LENGTH = 8,
+	LOC_OFF_DATA_OFFSET = 16,
 };
 
 #define FEATURES_RESERVED 2U /* always set */
@@ -177,12 +184,28 @@ void vhd_geometry_for(uint64_t size, struct vhd_footer *f)
 	f->sectors_per_track = (uint8_t)sectors;
 }
 
+static void locator_decode(const unsigned char *raw, struct vhd_locator *out)
+{
+	out->platform = get_be32(raw + LOC_OFF_PLATFORM_CODE);
+	out->data_space = get_be32(raw + LOC_OFF_DATA_SPACE);
+	out->data_length = get_be32(raw + LOC_OFF_DATA_LENGTH);
+	out->data_offset = get_be64(raw + LOC_OFF_DATA_OFFSET);
+}
+
+static void locator_encode(const struct vhd_locator *locator, unsigned char *raw)
+{
+	put_be32(raw + LOC_OFF_PLATFORM_CODE, locator->platform);
+	put_be32(raw + LOC_OFF_DATA_SPACE, locator->data_space);
+	put_be32(raw + LOC_OFF_DATA_LENGTH, locator->data_length);
+	put_be64(raw + LOC_OFF_DATA_OFFSET, locator->data_offset);
+}
+
 int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force,
 		       struct vhd_dynamic *out, struct tranship_error *err)
 {
 	struct vhd_dynamic d;
 	uint32_t version = get_be32(raw + DYN_OFF_HEADER_VERSION);
-	int rc;
+	int rc, i;
 
 	if (memcmp(raw + DYN_OFF_COOKIE, dynamic_cookie, sizeof(dynamic_cookie)) != 0)
 		return error_set(err, TRANSHIP_ECORRUPT, "vhd: there is no dynamic disk header");
@@ -200,6 +223,8 @@ int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force,
 	memcpy(d.parent_id.bytes, raw + DYN_OFF_PARENT_ID, sizeof(d.parent_id.bytes));
 	d.parent_timestamp = get_be32(raw + DYN_OFF_PARENT_TIMESTAMP);
 	memcpy(d.parent_name, raw + DYN_OFF_PARENT_NAME, sizeof(d.parent_name));
+	for (i = 0; i < VHD_LOCATORS; i++)
+		locator_decode(raw + DYN_OFF_LOCATORS + i * LOC_SIZE, &d.locators[i]);
 	if (!is_pow2(d.block_size) || d.block_size < VHD_BLOCK_MIN || d.block_size > VHD_BLOCK_MAX)
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vhd: block size %" PRIu32
@@ -211,6 +236,8 @@ int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force,
 
 void vhd_dynamic_encode(const struct vhd_dynamic *d, unsigned char raw[VHD_DYNAMIC_SIZE])
 {
+	int i;
+
 	memset(raw, 0, VHD_DYNAMIC_SIZE);
 	memcpy(raw + DYN_OFF_COOKIE, dynamic_cookie, sizeof(dynamic_cookie));
 	put_be64(raw + DYN_OFF_DATA_OFFSET, UINT64_MAX);
@@ -221,6 +248,8 @@ void vhd_dynamic_encode(const struct vhd_dynamic *d, unsigned char raw[VHD_DYNAM
 	memcpy(raw + DYN_OFF_PARENT_ID, d->parent_id.bytes, sizeof(d->parent_id.bytes));
 	put_be32(raw + DYN_OFF_PARENT_TIMESTAMP, d->parent_timestamp);
 	memcpy(raw + DYN_OFF_PARENT_NAME, d->parent_name, sizeof(d->parent_name));
+	for (i = 0; i < VHD_LOCATORS; i++)
+		locator_encode(&d->locators[i], raw + DYN_OFF_LOCATORS + i * LOC_SIZE);
 	put_be32(raw + DYN_OFF_CHECKSUM, checksum(raw, VHD_DYNAMIC_SIZE, DYN_OFF_CHECKSUM));
 }
 

@@ -59,13 +59,31 @@ uint64_t vhd_geometry_size(const struct vhd_footer *footer);
 /* Fills in the geometry for a size, as the specification's appendix calculates it. */
 void vhd_geometry_for(uint64_t size, struct vhd_footer *footer);
 
+#define VHD_LOCATORS 8
+#define VHD_LOCATOR_W2RU 0x57327275U /* UTF-16 little-endian: a path from the child's folder */
+#define VHD_LOCATOR_W2KU 0x57326B75U /* UTF-16 little-endian: an absolute path */
+#define VHD_LOCATOR_MACX 0x4D616358U /* UTF-8: a file URL */
+/* A path has at most 32767 UTF-16 units on Windows. */
+#define VHD_LOCATOR_MAX 65536U
+
+/* Where the name of a differencing disk's parent stands, in one platform's spelling. */
+struct vhd_locator {
+	uint32_t platform;   /* VHD_LOCATOR_*, or one that is not read; 0: unused */
+	uint32_t data_space; /* bytes, or sectors: nobody can tell */
+	uint32_t data_length;
+	uint64_t data_offset;
+};
+
+#define VHD_PARENT_NAME_UNITS 256U
+
 struct vhd_dynamic {
 	uint64_t table_offset;
 	uint32_t max_entries;
 	uint32_t block_size;
 	struct guid parent_id;
 	uint32_t parent_timestamp;
-	unsigned char parent_name[512]; /* UTF-16, big-endian */
+	unsigned char parent_name[2 * VHD_PARENT_NAME_UNITS]; /* UTF-16, big-endian */
+	struct vhd_locator locators[VHD_LOCATORS];
 };
 
 int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force,

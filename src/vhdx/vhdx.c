@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * VHDX: opening and reading. [MS-VHDX]. Quirks that are taken on purpose:
+ * VHDX: opening. [MS-VHDX]. Quirks that are taken on purpose:
  *   - Disk2vhd writes two headers with equal sequence numbers; the first counts then;
  *   - block state 5 is "unmapped" in drafts of the specification and in old files of qemu.
  */
 #include "vhdx/vhdx.h"
 
-#include "base/bytes.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/text.h"
+#include "core/report.h"
+#include "vhdx/vhdx_locator_ondisk.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ENTRIES_AT_ONCE 256U
-/* A map looks no further than this many blocks, so that it always returns soon. */
-#define MAP_BLOCKS_MAX (1U << 20)
 
 static int vhdx_probe(const struct probe_input *in, bool *mine, struct tranship_error *err)
 {
@@ -25,160 +23,9 @@ static int vhdx_probe(const struct probe_input *in, bool *mine, struct tranship_
 	return 0;
 }
 
-int vhdx_bat_read(struct vhdx_disk *vhdx, uint64_t first, size_t count, uint64_t *entries,
-		  struct tranship_error *err)
+static const char *subformat(const struct vhdx_metadata *m)
 {
-	unsigned char raw[8 * ENTRIES_AT_ONCE];
-	size_t i, n;
-
-	for (; count > 0; count -= n, first += n, entries += n) {
-		int rc;
-
-		n = count < ENTRIES_AT_ONCE ? count : ENTRIES_AT_ONCE;
-		rc = table_cache_read(vhdx->cache, vhdx->regions.bat.offset + 8 * first, raw, 8 * n,
-				      err);
-		if (rc)
-			return rc;
-		for (i = 0; i < n; i++)
-			entries[i] = get_le64(raw + 8 * i);
-	}
-	return 0;
-}
-
-/* What a block's state means where no parent is. */
-static int block_kind(uint64_t index, uint64_t entry, enum tranship_extent_kind *kind,
-		      struct tranship_error *err)
-{
-	switch (vhdx_entry_state(entry)) {
-	case VHDX_BLOCK_NOT_PRESENT: *kind = TRANSHIP_ABSENT; return 0;
-	case VHDX_BLOCK_UNDEFINED:
-	case VHDX_BLOCK_ZERO:
-	case VHDX_BLOCK_UNMAPPED:
-	case VHDX_BLOCK_UNMAPPED_095: *kind = TRANSHIP_ZERO; return 0;
-	case VHDX_BLOCK_FULLY_PRESENT: *kind = TRANSHIP_DATA; return 0;
-	default:
-		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vhdx: block %" PRIu64
-				 " has state %u, which a disk without a parent cannot have",
-				 index, vhdx_entry_state(entry));
-	}
-}
-
-static int check_block(const struct vhdx_disk *vhdx, uint64_t index, uint64_t entry,
-		       struct tranship_error *err)
-{
-	uint64_t len = min_u64(vhdx->metadata.block_size,
-			       vhdx->disk.size - index * vhdx->metadata.block_size);
-	uint64_t size = tranship_file_size(vhdx->file);
-
-	if (vhdx_entry_offset(entry) >= VHDX_MB && range_ok(vhdx_entry_offset(entry), len, size))
-		return 0;
-	return error_set(err, TRANSHIP_ECORRUPT,
-			 "vhdx: block %" PRIu64 " is said to be at %" PRIu64
-			 ", outside the file (%" PRIu64 " bytes) or in its headers",
-			 index, vhdx_entry_offset(entry), size);
-}
-
-/* The entries of payload blocks [first, first + count), which have a bitmap entry behind each
- * chunk. */
-static int payload_entries(struct vhdx_disk *vhdx, uint64_t first, size_t count, uint64_t *entries,
-			   struct tranship_error *err)
-{
-	uint64_t ratio = vhdx_chunk_ratio(&vhdx->metadata);
-
-	while (count > 0) {
-		size_t n = (size_t)min_u64(count, ratio - first % ratio);
-		int rc = vhdx_bat_read(vhdx, first + first / ratio, n, entries, err);
-
-		if (rc)
-			return rc;
-		first += n;
-		entries += n;
-		count -= n;
-	}
-	return 0;
-}
-
-static int classify(struct vhdx_disk *vhdx, uint64_t index, uint64_t entry,
-		    enum tranship_extent_kind *kind, struct tranship_error *err)
-{
-	int rc = block_kind(index, entry, kind, err);
-
-	return rc == 0 && *kind == TRANSHIP_DATA ? check_block(vhdx, index, entry, err) : rc;
-}
-
-/* How many of the entries continue the extent, whose data stands at `expect` next. A damaged one
- * ends it. */
-static size_t continues(struct vhdx_disk *vhdx, uint64_t index, const uint64_t *entries,
-			size_t count, enum tranship_extent_kind extent, uint64_t *expect)
-{
-	size_t n;
-
-	for (n = 0; n < count; n++) {
-		enum tranship_extent_kind kind;
-
-		if (classify(vhdx, index + n, entries[n], &kind, NULL) || kind != extent ||
-		    (kind == TRANSHIP_DATA && vhdx_entry_offset(entries[n]) != *expect))
-			break;
-		*expect += vhdx->metadata.block_size;
-	}
-	return n;
-}
-
-static int vhdx_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
-		    struct tranship_error *err)
-{
-	struct vhdx_disk *vhdx = vhdx_of(disk);
-	uint64_t block = vhdx->metadata.block_size, first = off / block, at = first;
-	uint64_t blocks = vhdx_blocks(&vhdx->metadata), expect = 0;
-	uint64_t entries[ENTRIES_AT_ONCE];
-
-	while (at < blocks && at - first < MAP_BLOCKS_MAX) {
-		size_t count = (size_t)min_u64(blocks - at, ENTRIES_AT_ONCE), n;
-		int rc = payload_entries(vhdx, at, count, entries, err);
-
-		if (rc == 0 && at == first) {
-			rc = classify(vhdx, first, entries[0], &out->kind, err);
-			expect = vhdx_entry_offset(entries[0]);
-			if (out->kind == TRANSHIP_DATA)
-				out->file_off = expect + off % block;
-		}
-		if (rc)
-			return rc;
-		n = continues(vhdx, at, entries, count, out->kind, &expect);
-		at += n;
-		if (n < count)
-			break;
-	}
-	out->len = at * block - off;
-	return 0;
-}
-
-static int vhdx_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf, size_t len,
-		     struct tranship_error *err)
-{
-	unsigned char *to = buf;
-
-	(void)scratch;
-	while (len > 0) {
-		struct tranship_extent extent = { .off = off };
-		int rc = vhdx_map(disk, off, &extent, err);
-		size_t n;
-
-		if (rc)
-			return rc;
-		n = (size_t)min_u64(len, extent.len);
-		if (extent.kind == TRANSHIP_DATA)
-			rc = tranship_file_read(vhdx_of(disk)->file, extent.file_off, to, n, err);
-		else
-			memset(to, 0, n);
-		if (rc)
-			return rc;
-		to += n;
-		off += n;
-		len -= n;
-	}
-	return 0;
+	return m->has_parent ? "differencing" : m->leave_blocks_allocated ? "fixed" : "dynamic";
 }
 
 static void vhdx_properties(struct tranship_disk *disk, struct property_sink *sink)
@@ -186,8 +33,7 @@ static void vhdx_properties(struct tranship_disk *disk, struct property_sink *si
 	const struct vhdx_disk *vhdx = vhdx_of(disk);
 	char text[GUID_TEXT_SIZE];
 
-	property_text(sink, "subformat",
-		      vhdx->metadata.leave_blocks_allocated ? "fixed" : "dynamic");
+	property_text(sink, "subformat", subformat(&vhdx->metadata));
 	property_number(sink, "logical-sector-size", vhdx->metadata.logical_sector);
 	property_number(sink, "physical-sector-size", vhdx->metadata.physical_sector);
 	guid_text_le(&vhdx->metadata.disk_id, text);
@@ -195,14 +41,25 @@ static void vhdx_properties(struct tranship_disk *disk, struct property_sink *si
 	guid_text_le(&vhdx->header.data_write_guid, text);
 	property_text(sink, "data-write-guid", text);
 	property_number(sink, "log-size", vhdx->header.log_length);
+	if (vhdx->log)
+		property_number(sink, "log-entries", vhdx->log->entries);
+}
+
+/* What an open has made, but not the file. */
+static void release(struct vhdx_disk *vhdx)
+{
+	table_cache_free(vhdx->cache);
+	if (vhdx->log)
+		tranship_file_close(vhdx->file); /* the view */
+	vhdx_log_free(vhdx->log);
 }
 
 static void vhdx_close(struct tranship_disk *disk)
 {
 	struct vhdx_disk *vhdx = vhdx_of(disk);
 
-	table_cache_free(vhdx->cache);
-	tranship_file_close(vhdx->file);
+	release(vhdx);
+	tranship_file_close(vhdx->base);
 	free(vhdx);
 }
 
@@ -265,6 +122,19 @@ static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
 	return a_len > 0 && b_len > 0 && a < b + b_len && b < a + a_len;
 }
 
+static int check_place(const char *name, const struct vhdx_region *place, uint64_t size,
+		       struct tranship_error *err)
+{
+	if (place->length == 0 ||
+	    (place->offset >= VHDX_MB && place->offset % VHDX_MB == 0 &&
+	     place->length % VHDX_MB == 0 && range_ok(place->offset, place->length, size)))
+		return 0;
+	return error_set(err, TRANSHIP_ECORRUPT,
+			 "vhdx: the %s, %" PRIu64 " bytes at %" PRIu64
+			 ", is not in whole MiB inside the file (%" PRIu64 " bytes)",
+			 name, place->length, place->offset, size);
+}
+
 /* Log, BAT and metadata lie in the file, behind the first MiB, apart from each other. */
 static int check_places(const struct vhdx_disk *vhdx, uint64_t size, struct tranship_error *err)
 {
@@ -276,15 +146,10 @@ static int check_places(const struct vhdx_disk *vhdx, uint64_t size, struct tran
 	int i, j;
 
 	for (i = 0; i < 3; i++) {
-		if (places[i].length > 0 &&
-		    (places[i].offset < VHDX_MB || places[i].offset % VHDX_MB ||
-		     places[i].length % VHDX_MB ||
-		     !range_ok(places[i].offset, places[i].length, size)))
-			return error_set(err, TRANSHIP_ECORRUPT,
-					 "vhdx: the %s, %" PRIu64 " bytes at %" PRIu64
-					 ", is not in whole MiB inside the file (%" PRIu64
-					 " bytes)",
-					 names[i], places[i].length, places[i].offset, size);
+		int rc = check_place(names[i], &places[i], size, err);
+
+		if (rc)
+			return rc;
 		for (j = 0; j < i; j++)
 			if (overlap(places[i].offset, places[i].length, places[j].offset,
 				    places[j].length))
@@ -296,8 +161,65 @@ static int check_places(const struct vhdx_disk *vhdx, uint64_t size, struct tran
 	return 0;
 }
 
-static int read_metadata(struct vhdx_disk *vhdx, struct tranship_file *file,
-			 struct tranship_error *err)
+/* From here on everything is read as it is after the replay of the log. */
+static int open_log(struct vhdx_disk *vhdx, struct tranship_file *file, struct tranship_error *err)
+{
+	const struct vhdx_region place = { vhdx->header.log_offset, vhdx->header.log_length };
+	int rc = check_place("log", &place, tranship_file_size(file), err);
+
+	vhdx->file = file;
+	if (rc == 0)
+		rc = vhdx_log_open(&vhdx->header, file, &vhdx->log, err);
+	if (rc || !vhdx->log)
+		return rc;
+	rc = vhdx_log_view(vhdx->log, &vhdx->file, err);
+	if (rc) {
+		vhdx_log_free(vhdx->log);
+		vhdx->log = NULL;
+	}
+	return rc;
+}
+
+static int add_hint(struct tranship_disk *disk, const unsigned char *utf16le, size_t units,
+		    struct tranship_error *err)
+{
+	size_t cap = 3 * units + 1; /* a unit becomes three bytes at most */
+	char *hint = malloc(cap);
+	int rc;
+
+	if (!hint)
+		return error_nomem(err, cap);
+	text_from_utf16le(hint, cap, utf16le, units);
+	rc = disk_add_hint(disk, hint, err);
+	free(hint);
+	return rc;
+}
+
+/* `raw`: the metadata region. */
+static int take_parent(struct vhdx_disk *vhdx, const unsigned char *raw, struct tranship_error *err)
+{
+	const struct vhdx_metadata *m = &vhdx->metadata;
+	struct vhdx_locator locator = { 0 };
+	int i, rc;
+
+	if (!m->has_parent)
+		return 0;
+	if (m->locator_length == 0)
+		return error_set(
+			err, TRANSHIP_ECORRUPT,
+			"vhdx: a differencing disk whose metadata lacks the parent locator");
+	rc = vhdx_locator_decode(raw + m->locator_offset, m->locator_length, &locator, err);
+	if (rc == 0)
+		rc = disk_need_parent(&vhdx->disk, locator.linkage,
+				      locator.linkage2[0] ? locator.linkage2 : NULL, err);
+	for (i = 0; i < VHDX_LOCATOR_PATHS && rc == 0; i++)
+		if (locator.paths[i].utf16le)
+			rc = add_hint(&vhdx->disk, locator.paths[i].utf16le, locator.paths[i].units,
+				      err);
+	return rc;
+}
+
+static int read_metadata(struct vhdx_disk *vhdx, struct tranship_error *err)
 {
 	size_t len = (size_t)min_u64(vhdx->regions.metadata.length, VHDX_MB);
 	unsigned char *raw = malloc(len);
@@ -305,31 +227,18 @@ static int read_metadata(struct vhdx_disk *vhdx, struct tranship_file *file,
 
 	if (!raw)
 		return error_nomem(err, len);
-	rc = tranship_file_read(file, vhdx->regions.metadata.offset, raw, len, err);
+	rc = tranship_file_read(vhdx->file, vhdx->regions.metadata.offset, raw, len, err);
 	if (rc == 0)
 		rc = vhdx_metadata_decode(raw, len, &vhdx->metadata, err);
+	if (rc == 0)
+		rc = take_parent(vhdx, raw, err);
 	free(raw);
 	return rc;
 }
 
-static int check_log(struct vhdx_disk *vhdx, struct tranship_file *file, struct tranship_error *err)
+static int read_identifier(struct tranship_file *file, struct tranship_error *err)
 {
-	bool dirty;
-	int rc = vhdx_log_dirty(vhdx, file, &dirty, err);
-
-	if (rc == 0 && dirty)
-		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "vhdx: the log has entries that were not replayed (the disk was "
-				 "not closed cleanly); "
-				 "without them its content is wrong");
-	return rc;
-}
-
-static int open_all(struct vhdx_disk *vhdx, struct tranship_file *file,
-		    const struct open_params *params, struct tranship_error *err)
-{
-	bool force = params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM;
-	uint64_t size = tranship_file_size(file), need;
+	uint64_t size = tranship_file_size(file);
 	unsigned char magic[8];
 	int rc;
 
@@ -339,36 +248,77 @@ static int open_all(struct vhdx_disk *vhdx, struct tranship_file *file,
 	rc = tranship_file_read(file, 0, magic, sizeof(magic), err);
 	if (rc == 0 && memcmp(magic, VHDX_SIGNATURE, sizeof(magic)) != 0)
 		rc = error_set(err, TRANSHIP_ECORRUPT, "vhdx: there is no file identifier");
-	if (rc == 0)
-		rc = read_headers(vhdx, file, force, err);
-	if (rc == 0)
-		rc = read_regions(vhdx, file, force, err);
-	if (rc == 0)
-		rc = check_places(vhdx, size, err);
-	if (rc == 0)
-		rc = check_log(vhdx, file, err);
-	if (rc == 0)
-		rc = read_metadata(vhdx, file, err);
-	if (rc)
-		return rc;
-	if (vhdx->metadata.has_parent)
-		return error_set(
-			err, TRANSHIP_EUNSUPPORTED,
-			"vhdx: a differencing disk, which needs its parent; these are not read");
-	need = vhdx_bat_entries(&vhdx->metadata) * 8;
-	if (need > vhdx->regions.bat.length)
-		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vhdx: the BAT of %" PRIu64
-				 " bytes is too short, the disk needs %" PRIu64,
-				 vhdx->regions.bat.length, need);
+	return rc;
+}
+
+static int check_bat(const struct vhdx_disk *vhdx, struct tranship_error *err)
+{
+	uint64_t need = vhdx_bat_entries(&vhdx->metadata) * 8;
+
+	if (need <= vhdx->regions.bat.length)
+		return 0;
+	return error_set(err, TRANSHIP_ECORRUPT,
+			 "vhdx: the BAT of %" PRIu64 " bytes is too short, the disk needs %" PRIu64,
+			 vhdx->regions.bat.length, need);
+}
+
+static void warn_of_damage(const struct vhdx_disk *vhdx, const struct open_params *params)
+{
+	if (vhdx_header_lost(vhdx))
+		warn_send(params->warn, params->warn_ctx,
+			  "vhdx: the %s header is damaged, the other one is used",
+			  vhdx->header_ok[0] ? "second" : "first");
 	if (!vhdx->regions_ok[0] || !vhdx->regions_ok[1])
 		warn_send(params->warn, params->warn_ctx,
 			  "vhdx: the %s region table is damaged, the other one is used",
 			  vhdx->regions_ok[0] ? "second" : "first");
+	if (vhdx->log)
+		warn_send(params->warn, params->warn_ctx,
+			  "vhdx: the disk was not closed cleanly: its log holds %" PRIu32
+			  " entries that were not replayed; it is read as if they were",
+			  vhdx->log->entries);
+}
+
+/* For probing: what is known before anything is refused. */
+static void report(const struct vhdx_disk *vhdx, const struct open_params *params)
+{
+	report_kind(params->report, subformat(&vhdx->metadata));
+	report_size(params->report, vhdx->metadata.disk_size);
+	if (vhdx->metadata.has_parent)
+		report_parent(params->report, NULL);
+	if (vhdx->log)
+		report_unclean(params->report);
+}
+
+static int open_all(struct vhdx_disk *vhdx, struct tranship_file *file,
+		    const struct open_params *params, struct tranship_error *err)
+{
+	bool force = params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM;
+	int rc = read_identifier(file, err);
+
+	if (rc == 0)
+		rc = read_headers(vhdx, file, force, err);
+	if (rc == 0)
+		rc = open_log(vhdx, file, err);
+	if (rc == 0)
+		rc = read_regions(vhdx, vhdx->file, force, err);
+	if (rc == 0)
+		rc = check_places(vhdx, tranship_file_size(vhdx->file), err);
+	if (rc == 0)
+		rc = read_metadata(vhdx, err);
+	if (rc == 0)
+		report(vhdx, params);
+	if (rc == 0)
+		rc = check_bat(vhdx, err);
+	if (rc)
+		return rc;
+	warn_of_damage(vhdx, params);
 	vhdx->disk.size = vhdx->metadata.disk_size;
 	vhdx->disk.sector_size = vhdx->metadata.logical_sector;
 	vhdx->disk.cluster_size = vhdx->metadata.block_size;
-	return table_cache_new(file, resolver_table_memory(params->resolver), &vhdx->cache, err);
+	guid_text_le(&vhdx->header.data_write_guid, vhdx->disk.identity);
+	return table_cache_new(vhdx->file, resolver_table_memory(params->resolver), &vhdx->cache,
+			       err);
 }
 
 static int vhdx_open(struct tranship_file *file, const struct open_params *params,
@@ -384,12 +334,12 @@ static int vhdx_open(struct tranship_file *file, const struct open_params *param
 	if (rc == 0)
 		rc = disk_add_file(&vhdx->disk, file, params->name, NULL, err);
 	if (rc) {
-		table_cache_free(vhdx->cache);
+		release(vhdx);
 		disk_fini(&vhdx->disk);
 		free(vhdx);
 		return rc;
 	}
-	vhdx->file = file;
+	vhdx->base = file;
 	*out = &vhdx->disk;
 	return 0;
 }

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A VHDX that is read: fixed, or dynamic. */
+/* A VHDX that is read: fixed, dynamic, or differencing. */
 #ifndef VHDX_VHDX_H
 #define VHDX_VHDX_H
 
 #include "core/format.h"
 #include "io/table_cache.h"
+#include "vhdx/vhdx_log.h"
 #include "vhdx/vhdx_ondisk.h"
 
 struct vhdx_disk {
 	struct tranship_disk disk;
-	struct tranship_file *file;
-	struct vhdx_header header; /* the current one */
+	struct tranship_file *base; /* the file itself */
+	struct tranship_file *file; /* as the log leaves it; the same where there is nothing to
+				       replay */
+	struct vhdx_log *log;       /* NULL: nothing to replay */
+	struct vhdx_header header;  /* the current one */
 	bool header_ok[2];
 	struct vhdx_regions regions;
 	bool regions_ok[2];
 	struct vhdx_metadata metadata;
-	struct table_cache *cache; /* of the BAT */
+	struct table_cache *cache; /* of the BAT and the sector bitmaps */
 };
 
 static inline struct vhdx_disk *vhdx_of(struct tranship_disk *disk)
@@ -27,9 +31,24 @@ static inline struct vhdx_disk *vhdx_of(struct tranship_disk *disk)
 int vhdx_bat_read(struct vhdx_disk *vhdx, uint64_t first, size_t count, uint64_t *entries,
 		  struct tranship_error *err);
 
-/* Whether the log has entries that would have to be replayed. */
-int vhdx_log_dirty(struct vhdx_disk *vhdx, struct tranship_file *file, bool *dirty,
-		   struct tranship_error *err);
+/* Whether a header is damaged that should not be: a new file may have one header only. */
+static inline bool vhdx_header_lost(const struct vhdx_disk *vhdx)
+{
+	return (!vhdx->header_ok[0] || !vhdx->header_ok[1]) && vhdx->header.sequence > 1;
+}
+
+int vhdx_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
+	     struct tranship_error *err);
+int vhdx_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf, size_t len,
+	      struct tranship_error *err);
+
+/*
+ * Writes what the log says to `file`, which has the bytes of the disk's own and takes writes;
+ * nothing where there is nothing to replay. A header without the log GUID comes after that, and
+ * after a sync: both are the caller's.
+ */
+int vhdx_log_replay_to(const struct vhdx_disk *vhdx, struct tranship_file *file,
+		       struct tranship_error *err);
 
 int vhdx_check(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
 

@@ -192,6 +192,7 @@ const struct tranship_option_info vhdx_create_options[] = {
 	{ "block_size", "size",
 	  "a power of two, 1M to 256M; 0: by the size of the disk (default)" },
 	{ "log_size", "size", "of the log, whole MiB (default: 1M)" },
+	{ "logical_sector_size", "512|4096", "bytes (default: 512)" },
 	{ 0 },
 };
 
@@ -242,7 +243,9 @@ static void lay_out(struct vhdx_writer *w, uint64_t log)
 int vhdx_create(const struct create_params *params, struct tranship_writer **out,
 		struct tranship_error *err)
 {
-	uint64_t size = round_up(params->size, 512),
+	const char *sectors = options_text(params->options, "logical_sector_size", "512");
+	uint32_t sector = strcmp(sectors, "4096") == 0 ? 4096 : 512;
+	uint64_t size = round_up(params->size, sector),
 		 block = options_size(params->options, "block_size", 0);
 	uint64_t log = options_size(params->options, "log_size", LOG_DEFAULT);
 	struct vhdx_writer *w;
@@ -255,12 +258,12 @@ int vhdx_create(const struct create_params *params, struct tranship_writer **out
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return error_nomem(err, sizeof(*w));
-	writer_init(&w->writer, &vhdx_ops, size, 512);
+	writer_init(&w->writer, &vhdx_ops, size, sector);
 	w->file = output_main(params->output);
 	w->header.version = 1;
 	w->metadata = (struct vhdx_metadata){ .block_size = (uint32_t)block,
 					      .disk_size = size,
-					      .logical_sector = 512,
+					      .logical_sector = sector,
 					      .physical_sector = 4096 };
 	w->metadata.leave_blocks_allocated =
 		strcmp(options_text(params->options, "subformat", "dynamic"), "fixed") == 0;

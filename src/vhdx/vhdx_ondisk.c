@@ -242,7 +242,7 @@ void vhdx_regions_encode(const struct vhdx_regions *regions, unsigned char raw[V
 /* Finds the known items of a table; at[i] is where item i stands in raw, NULL where it is missing.
  */
 static int find_items(const unsigned char *raw, size_t len, const unsigned char *at[ITEM_COUNT],
-		      struct tranship_error *err)
+		      uint32_t lengths[ITEM_COUNT], struct tranship_error *err)
 {
 	uint32_t count = get_le16(raw + METADATA_OFF_ENTRY_COUNT), i;
 	int known;
@@ -277,6 +277,7 @@ static int find_items(const unsigned char *raw, size_t len, const unsigned char 
 					 "is misplaced or of a wrong size",
 					 items[known].name, length, offset, len);
 		at[known] = raw + offset;
+		lengths[known] = length;
 	}
 	return 0;
 }
@@ -309,13 +310,14 @@ int vhdx_metadata_decode(const unsigned char *raw, size_t len, struct vhdx_metad
 			 struct tranship_error *err)
 {
 	const unsigned char *at[ITEM_COUNT] = { NULL };
-	struct vhdx_metadata m;
+	uint32_t lengths[ITEM_COUNT] = { 0 };
+	struct vhdx_metadata m = { 0 };
 	uint32_t flags;
 	int rc, i;
 
 	if (len < VHDX_TABLE_SIZE || memcmp(raw + TABLE_OFF_SIGNATURE, "metadata", 8) != 0)
 		return error_set(err, TRANSHIP_ECORRUPT, "vhdx: there is no metadata table");
-	rc = find_items(raw, len, at, err);
+	rc = find_items(raw, len, at, lengths, err);
 	if (rc)
 		return rc;
 	for (i = 0; i < ITEM_PARENT_LOCATOR; i++)
@@ -330,6 +332,10 @@ int vhdx_metadata_decode(const unsigned char *raw, size_t len, struct vhdx_metad
 	m.disk_id = get_guid(at[ITEM_DISK_ID]);
 	m.logical_sector = get_le32(at[ITEM_LOGICAL_SECTOR]);
 	m.physical_sector = get_le32(at[ITEM_PHYSICAL_SECTOR]);
+	if (at[ITEM_PARENT_LOCATOR]) {
+		m.locator_offset = (uint32_t)(at[ITEM_PARENT_LOCATOR] - raw);
+		m.locator_length = lengths[ITEM_PARENT_LOCATOR];
+	}
 	rc = check_metadata(&m, err);
 	if (rc == 0)
 		*out = m;
@@ -372,7 +378,9 @@ uint64_t vhdx_blocks(const struct vhdx_metadata *m)
 
 uint64_t vhdx_bat_entries(const struct vhdx_metadata *m)
 {
-	uint64_t blocks = vhdx_blocks(m);
+	uint64_t blocks = vhdx_blocks(m), ratio = vhdx_chunk_ratio(m);
 
-	return blocks == 0 ? 0 : blocks + (blocks - 1) / vhdx_chunk_ratio(m);
+	if (m->has_parent)
+		return div_up(blocks, ratio) * (ratio + 1);
+	return blocks == 0 ? 0 : blocks + (blocks - 1) / ratio;
 }

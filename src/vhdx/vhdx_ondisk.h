@@ -69,6 +69,8 @@ struct vhdx_metadata {
 	struct guid disk_id;
 	uint32_t logical_sector;
 	uint32_t physical_sector;
+	uint32_t locator_offset; /* of the parent locator in the metadata region */
+	uint32_t locator_length; /* 0: there is none */
 };
 
 /* The metadata region begins with its table; the items follow behind it. */
@@ -81,7 +83,7 @@ struct vhdx_metadata {
 int vhdx_metadata_decode(const unsigned char *raw, size_t len, struct vhdx_metadata *out,
 			 struct tranship_error *err);
 
-/* Table and items; `raw` has VHDX_METADATA_ITEMS + 4096 bytes. */
+/* Table and items, without a parent locator; `raw` has VHDX_METADATA_ITEMS + 4096 bytes. */
 #define VHDX_METADATA_ENCODED (VHDX_METADATA_ITEMS + 4096U)
 void vhdx_metadata_encode(const struct vhdx_metadata *metadata,
 			  unsigned char raw[VHDX_METADATA_ENCODED]);
@@ -96,6 +98,10 @@ enum vhdx_block_state {
 	VHDX_BLOCK_FULLY_PRESENT = 6,
 	VHDX_BLOCK_PARTIALLY_PRESENT = 7,
 };
+
+/* 2.5.1.2: a sector bitmap block is there in this state, else in state 0. */
+#define VHDX_BITMAP_PRESENT 6U
+#define VHDX_BITMAP_SIZE VHDX_MB /* a bit a sector, the lowest of a byte first; 1: it is here */
 
 static inline unsigned vhdx_entry_state(uint64_t entry)
 {
@@ -113,8 +119,14 @@ static inline uint64_t vhdx_chunk_ratio(const struct vhdx_metadata *m)
 	return ((uint64_t)1 << 23) * m->logical_sector / m->block_size;
 }
 
+/* Which BAT entry is that of the sector bitmap of a chunk. */
+static inline uint64_t vhdx_bitmap_entry(const struct vhdx_metadata *m, uint64_t chunk)
+{
+	return chunk * (vhdx_chunk_ratio(m) + 1) + vhdx_chunk_ratio(m);
+}
+
 /* How many payload blocks the disk has, and how many BAT entries they need with the bitmap blocks
- * between. */
+ * between; with a parent the last chunk is a whole one and has its bitmap, too. */
 uint64_t vhdx_blocks(const struct vhdx_metadata *metadata);
 uint64_t vhdx_bat_entries(const struct vhdx_metadata *metadata);
 

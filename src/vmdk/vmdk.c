@@ -198,13 +198,22 @@ static const struct disk_ops vmdk_disk_ops = {
 static int vmdk_open(struct tranship_file *file, const struct open_params *params,
 		     struct tranship_disk **out, struct tranship_error *err)
 {
-	struct vmdk_disk *vmdk = calloc(1, sizeof(*vmdk));
+	struct vmdk_disk *vmdk;
 	int rc;
 
+	if (params->flags & TRANSHIP_OPEN_SALVAGE) {
+		bool mine;
+
+		rc = vmdk_salvage_open(file, params, &mine, out, err);
+		if (rc || mine)
+			return rc;
+	}
+	vmdk = calloc(1, sizeof(*vmdk));
 	if (!vmdk)
 		return error_nomem(err, sizeof(*vmdk));
 	disk_init(&vmdk->disk, &vmdk_disk_ops, "vmdk");
 	vmdk->parent_cid = VMDK_NO_PARENT;
+	vmdk->report = params->report;
 	rc = vmdk_open_extents(vmdk, file, params, err);
 	if (rc) {
 		free_extents(vmdk);

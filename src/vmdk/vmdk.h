@@ -29,6 +29,7 @@ struct vmdk_disk {
 	char create_type[32];
 	size_t extent_count;
 	struct vmdk_extent *extents;
+	struct tranship_probe_result *report; /* as in open_params */
 };
 
 static inline struct vmdk_disk *vmdk_of(struct tranship_disk *disk)
@@ -56,6 +57,13 @@ int vmdk_check(struct tranship_disk *disk, struct check *check, struct tranship_
 bool vmdk_streams(const struct probe_input *in, const struct options *options);
 int vmdk_stream_open(struct stream *stream, const struct open_params *params,
 		     struct tranship_disk **out, struct tranship_error *err);
+
+void vmdk_stream_properties(struct tranship_disk *disk, struct property_sink *sink);
+
+/* A stream-optimized file that is cut short or damaged (vmdk_salvage.c). *mine: whether it is a
+ * stream; it is taken over on success. */
+int vmdk_salvage_open(struct tranship_file *file, const struct open_params *params, bool *mine,
+		      struct tranship_disk **out, struct tranship_error *err);
 
 int vmdk_create(const struct create_params *params, struct tranship_writer **out,
 		struct tranship_error *err);

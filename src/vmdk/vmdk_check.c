@@ -2,7 +2,9 @@
 /*
  * Checking sparse extents: every directory and table entry, both copies of the tables against each
  * other, grains that overlap, and space that nothing uses. Usage is kept in one bit for each grain
- * of the file where all grains are aligned alike, as every known writer does, else for each sector.
+ * of the file where all grains are aligned to grains, as every known writer does, else for each
+ * stretch that they are aligned to, down to a sector. A table that is a hole of the file has no
+ * grains and is not read: a disk of 62 TiB has 8 GiB of tables.
  */
 #include "vmdk/vmdk.h"
 
@@ -12,10 +14,15 @@
 #include "core/check.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+#define ENTRIES_AT_ONCE 512U
 
 struct sparse_check {
 	struct vmdk_sparse *s;
 	struct check *check;
+	bool redundant;      /* there are copies to compare with */
+	struct bitmap sound; /* tables that stand where nothing else does */
 	struct usage tables; /* of what stands before the grains, by sectors */
 	struct usage usage;  /* of the rest, or of all */
 	uint64_t end;        /* behind the last thing that is used */
@@ -24,6 +31,12 @@ struct sparse_check {
 static bool is_packed(const struct vmdk_sparse *s)
 {
 	return s->header.flags & VMDK_FLAG_COMPRESSED;
+}
+
+/* A table that lies inside the file. */
+static bool table_is_hole(const struct vmdk_sparse *s, uint64_t sector)
+{
+	return table_cache_is_hole(s->cache, sector * VMDK_SECTOR, vmdk_table_size(s));
 }
 
 /* As usage_mark, on both maps. */
@@ -112,142 +125,203 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint64_t entry,
 	if (!mark(c, off, len) && round_up(off + len, VMDK_SECTOR) <= round_up(size, VMDK_SECTOR))
 		check_error(c->check,
 			    "vmdk: grain table %" PRIu64 " entry %" PRIu64
-			    " points at sector %" PRIu64 ", which something else uses, too",
-			    index / s->header.gtes_per_gt, index % s->header.gtes_per_gt, entry);
+			    " points at sector %" PRIu64 ", which %s uses, too",
+			    index / s->header.gtes_per_gt, index % s->header.gtes_per_gt, entry,
+			    entry < s->header.overhead ? "something before the grains"
+						       : "another grain or table");
 	c->end = max_u64(c->end, off + len);
 	return 0;
 }
 
-/* The redundant copy of table `gt` must say the same; it has its own directory entry. */
-static int check_redundant(struct sparse_check *c, uint64_t gt, const uint64_t *entries,
-			   size_t count, uint64_t from, struct tranship_error *err)
+/* Whether a table, its entries or a copy's, can stand at that sector. */
+static bool table_fits(const struct vmdk_sparse *s, uint64_t sector)
 {
-	struct vmdk_sparse *s = c->s;
-	unsigned char raw[4 * 512];
-	uint64_t at;
-	size_t i;
-	int rc = table_cache_read(s->cache, s->header.rgd_offset * VMDK_SECTOR + 4 * gt, raw, 4,
-				  err);
-
-	if (rc)
-		return rc;
-	at = (uint64_t)get_le32(raw) * VMDK_SECTOR;
-	if (at == 0 ||
-	    !range_ok(at, (uint64_t)s->header.gtes_per_gt * 4, tranship_file_size(s->file))) {
-		if (from == 0)
-			check_error(c->check,
-				    "vmdk: redundant grain directory[%" PRIu64
-				    "] points at sector %" PRIu64 ", where no table is",
-				    gt, at / VMDK_SECTOR);
-		return 0;
-	}
-	if (from == 0)
-		mark_metadata(c, "redundant grain table", at / VMDK_SECTOR,
-			      vmdk_gt_sectors(&s->header));
-	rc = table_cache_read(s->cache, at + 4 * from, raw, 4 * count, err);
-	for (i = 0; i < count && rc == 0; i++)
-		if (get_le32(raw + 4 * i) != entries[i])
-			check_error(c->check,
-				    "vmdk: grain table %" PRIu64 " entry %" PRIu64 " is %" PRIu64
-				    ", its redundant copy says %" PRIu32,
-				    gt, from + i, entries[i], get_le32(raw + 4 * i));
-	return rc;
+	return range_ok(sector * VMDK_SECTOR, vmdk_table_size(s), tranship_file_size(s->file));
 }
 
+/* `table` and `copy` are what the directories say of table `gt`. */
+static int mark_table(struct sparse_check *c, uint64_t gt, uint64_t table, uint64_t copy,
+		      struct tranship_error *err)
+{
+	uint64_t sectors = div_up(vmdk_table_size(c->s), VMDK_SECTOR);
+
+	(void)err;
+	if (table == 0)
+		return 0;
+	if (!table_fits(c->s, table)) {
+		check_error(c->check,
+			    "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu64
+			    ", past the end of the file (sector %" PRIu64 ")",
+			    gt, table, tranship_file_size(c->s->file) / VMDK_SECTOR);
+		return 0;
+	}
+	/* What stands in a table that another entry named is counted there. */
+	if (!mark_metadata(c, "grain table", table, sectors))
+		return 0;
+	bitmap_set(&c->sound, gt, 1);
+	if (c->redundant && copy && table_fits(c->s, copy))
+		mark_metadata(c, "redundant grain table", copy, sectors);
+	else if (c->redundant)
+		check_error(c->check,
+			    "vmdk: redundant grain directory[%" PRIu64 "] points at sector %" PRIu64
+			    ", where no table is",
+			    gt, copy);
+	return 0;
+}
+
+/* The copy must say the same. */
+static int compare_redundant(struct sparse_check *c, uint64_t gt, uint64_t copy,
+			     const uint64_t *entries, size_t count, uint64_t from,
+			     struct tranship_error *err)
+{
+	uint64_t others[ENTRIES_AT_ONCE];
+	size_t i;
+	int rc = vmdk_sparse_table_entries(c->s, copy, from, count, others, err);
+
+	if (rc || memcmp(entries, others, count * sizeof(*entries)) == 0)
+		return rc;
+	for (i = 0; i < count; i++)
+		if (others[i] != entries[i])
+			check_error(c->check,
+				    "vmdk: grain table %" PRIu64 " entry %" PRIu64 " is %" PRIu64
+				    ", its redundant copy says %" PRIu64,
+				    gt, from + i, entries[i], others[i]);
+	return 0;
+}
+
+/* Only a hosted sparse extent has flags. */
 static bool has_redundant(const struct vmdk_sparse *s)
 {
 	uint64_t off;
 
 	return s->header.flags & VMDK_FLAG_REDUNDANT_GD && !is_packed(s) && !s->by_redundant &&
 	       mul_ok(s->header.rgd_offset, VMDK_SECTOR, &off) &&
-	       range_ok(off, vmdk_gd_entries(&s->header) * 4, tranship_file_size(s->file));
+	       range_ok(off, vmdk_directory_size(s), tranship_file_size(s->file));
 }
 
-static int check_table(struct sparse_check *c, uint64_t gt, struct tranship_error *err)
+/* The entries of a table that was marked, and its copy's. */
+static int check_entries(struct sparse_check *c, uint64_t gt, uint64_t table, uint64_t copy,
+			 struct tranship_error *err)
 {
 	struct vmdk_sparse *s = c->s;
 	uint64_t first = gt * s->header.gtes_per_gt;
 	uint64_t count = min_u64(s->header.gtes_per_gt, s->grains - first), at;
-	uint64_t entries[512];
-	uint64_t table;
-	int rc = vmdk_sparse_table(s, gt, &table, err);
+	uint64_t entries[ENTRIES_AT_ONCE];
+	bool copied = copy && table_fits(s, copy);
+	int rc = 0;
 
-	if (rc || table == 0)
-		return rc;
-	if (!range_ok(table * VMDK_SECTOR, vmdk_table_size(s), tranship_file_size(s->file))) {
-		check_error(c->check,
-			    "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu64
-			    ", past the end of the file",
-			    gt, table);
+	if (!bitmap_get(&c->sound, gt) ||
+	    (table_is_hole(s, table) && (!copied || table_is_hole(s, copy))))
 		return 0;
-	}
-	/* What stands in a table that another entry named is counted there. */
-	if (!mark_metadata(c, "grain table", table, div_up(vmdk_table_size(s), VMDK_SECTOR)))
-		return 0;
-	for (at = 0; at < count && rc == 0; at += 512) {
-		size_t n = (size_t)min_u64(count - at, 512), i;
+	for (at = 0; at < count && rc == 0; at += ENTRIES_AT_ONCE) {
+		size_t n = (size_t)min_u64(count - at, ENTRIES_AT_ONCE), i;
 
-		rc = vmdk_sparse_entries(s, first + at, n, entries, err);
+		rc = vmdk_sparse_table_entries(s, table, at, n, entries, err);
 		for (i = 0; i < n && rc == 0; i++)
 			if (entries[i] > VMDK_GTE_ZERO)
 				rc = check_grain(c, first + at + i, entries[i], err);
-		if (rc == 0 && has_redundant(s))
-			rc = check_redundant(c, gt, entries, n, at, err);
+		if (rc == 0 && copied)
+			rc = compare_redundant(c, gt, copy, entries, n, at, err);
 	}
 	return rc;
 }
 
-/* Grains of a plain extent stand at multiples of the grain from here; tables and header stand
- * before it. */
-static uint64_t grain_phase(const struct vmdk_sparse *s)
+/* Calls fn for each table, with what the directories say of it (no redundant one: 0). */
+static int each_table(struct sparse_check *c,
+		      int (*fn)(struct sparse_check *c, uint64_t gt, uint64_t table, uint64_t copy,
+				struct tranship_error *err),
+		      struct tranship_error *err)
 {
-	uint64_t overhead = s->header.overhead;
+	const struct vmdk_header *h = &c->s->header;
+	uint64_t tables = vmdk_gd_entries(h), at;
+	uint64_t places[ENTRIES_AT_ONCE], copies[ENTRIES_AT_ONCE] = { 0 };
+	int rc = 0;
 
-	return overhead <= UINT32_MAX && overhead % s->header.grain_sectors == 0 ? s->grain_size
-										 : VMDK_SECTOR;
+	for (at = 0; at < tables && rc == 0; at += ENTRIES_AT_ONCE) {
+		size_t n = (size_t)min_u64(tables - at, ENTRIES_AT_ONCE), i;
+
+		rc = vmdk_sparse_tables(c->s, h->gd_offset, at, n, places, err);
+		if (rc == 0 && c->redundant)
+			rc = vmdk_sparse_tables(c->s, h->rgd_offset, at, n, copies, err);
+		for (i = 0; i < n && rc == 0; i++)
+			rc = fn(c, at + i, places[i], copies[i], err);
+	}
+	return rc;
 }
 
-/* Whether the grains of a table are aligned to grains. */
-static bool table_aligned(struct vmdk_sparse *s, uint64_t gt)
+/* Or-s the distances of a table's grains from the first place for one into *places: they are all
+ * aligned as this is. */
+static int or_grains(struct vmdk_sparse *s, uint64_t gt, uint64_t table, uint64_t *places)
 {
-	uint64_t grain = gt * s->header.gtes_per_gt;
-	uint64_t end = min_u64(grain + s->header.gtes_per_gt, s->grains);
-	uint64_t entries[512];
+	uint64_t first = gt * s->header.gtes_per_gt, at;
+	uint64_t count = min_u64(s->header.gtes_per_gt, s->grains - first);
+	uint64_t entries[ENTRIES_AT_ONCE];
 
-	while (grain < end) {
-		size_t n = (size_t)min_u64(end - grain, 512), i;
+	if (table_is_hole(s, table))
+		return 0;
+	for (at = 0; at < count; at += ENTRIES_AT_ONCE) {
+		size_t n = (size_t)min_u64(count - at, ENTRIES_AT_ONCE), i;
+		int rc = vmdk_sparse_table_entries(s, table, at, n, entries, NULL);
 
-		if (vmdk_sparse_entries(s, grain, n, entries, NULL))
-			return false;
+		if (rc)
+			return rc;
 		for (i = 0; i < n; i++)
-			if (entries[i] > VMDK_GTE_ZERO && entries[i] % s->header.grain_sectors)
-				return false;
-		grain += n;
+			if (entries[i] > VMDK_GTE_ZERO)
+				*places |= entries[i] - s->header.overhead;
 	}
-	return true;
+	return 0;
 }
 
 /*
- * Whether every grain is aligned to grains, and every table stands before them, so that one bit a
- * grain tells the truth. A table that several entries name is looked at once; what cannot be read
- * is no obstacle to the check, which finds it again.
+ * How many sectors, a power of two and a grain at most, all grains are aligned to from the first
+ * place for one on; 1 where a table does not stand before them, as in a COWD extent, or something
+ * cannot be read, which the check finds again. `seen` marks what tables were looked at: several
+ * entries may name one.
  */
-static int all_aligned(struct vmdk_sparse *s, bool *out, struct tranship_error *err)
+static uint64_t alignment(struct vmdk_sparse *s, struct usage *seen)
 {
-	uint64_t before = s->header.overhead * VMDK_SECTOR, gt, table = 0;
-	struct usage seen;
-	int rc = usage_init(&seen, min_u64(tranship_file_size(s->file), before), VMDK_SECTOR, 0,
-			    err);
+	uint64_t tables = vmdk_gd_entries(&s->header), at;
+	uint64_t places = s->header.grain_sectors;
+	uint64_t gd[ENTRIES_AT_ONCE];
 
-	*out = true;
-	for (gt = 0; rc == 0 && *out && gt < vmdk_gd_entries(&s->header); gt++) {
-		if (vmdk_sparse_table(s, gt, &table, NULL) || table >= s->header.overhead)
-			*out = false;
-		else if (table && usage_mark(&seen, table * VMDK_SECTOR, vmdk_table_size(s)))
-			*out = table_aligned(s, gt);
+	for (at = 0; at < tables; at += ENTRIES_AT_ONCE) {
+		size_t n = (size_t)min_u64(tables - at, ENTRIES_AT_ONCE), i;
+
+		if (vmdk_sparse_tables(s, s->header.gd_offset, at, n, gd, NULL))
+			return 1;
+		for (i = 0; i < n; i++) {
+			if (gd[i] >= s->header.overhead || places & 1)
+				return 1;
+			if (gd[i] && usage_mark(seen, gd[i] * VMDK_SECTOR, vmdk_table_size(s)) &&
+			    or_grains(s, at + i, gd[i], &places))
+				return 1;
+		}
 	}
-	usage_free(&seen);
-	return rc;
+	return places & -places;
+}
+
+/* Prepares the maps: one bit a stretch that all grains are aligned to. */
+static int usage_prepare(struct sparse_check *c, struct tranship_error *err)
+{
+	const struct vmdk_header *h = &c->s->header;
+	uint64_t size = tranship_file_size(c->s->file), sectors = 1, before = 0;
+	struct usage seen;
+	int rc;
+
+	if (!is_packed(c->s) && h->overhead <= UINT32_MAX) {
+		rc = usage_init(&seen, min_u64(size, h->overhead * VMDK_SECTOR), VMDK_SECTOR, 0,
+				err);
+		if (rc)
+			return rc;
+		sectors = alignment(c->s, &seen);
+		usage_free(&seen);
+	}
+	if (sectors > 1)
+		before = h->overhead * VMDK_SECTOR;
+	rc = bitmap_init(&c->sound, vmdk_gd_entries(h), err);
+	if (rc == 0)
+		rc = usage_init(&c->usage, size, sectors * VMDK_SECTOR, before, err);
+	return rc ? rc : usage_init(&c->tables, min_u64(size, before), VMDK_SECTOR, 0, err);
 }
 
 /* A COWD extent grows in large steps; what lies behind its next free sector is not lost. */
@@ -266,36 +340,25 @@ static void mark_free(struct sparse_check *c)
 
 static int check_sparse(struct vmdk_sparse *s, struct check *check, struct tranship_error *err)
 {
-	struct sparse_check c = { .s = s, .check = check };
-	uint64_t size = tranship_file_size(s->file), unit = VMDK_SECTOR, before = 0, gt;
-	bool by_grains = false;
-	int rc = 0;
+	struct sparse_check c = { .s = s, .check = check, .redundant = has_redundant(s) };
+	int rc;
 
 	check->result.total += s->grains;
-	if (!is_packed(s) && grain_phase(s) == s->grain_size)
-		rc = all_aligned(s, &by_grains, err);
-	if (by_grains) {
-		unit = s->grain_size;
-		before = s->header.overhead * VMDK_SECTOR;
-	}
-	if (rc == 0)
-		rc = usage_init(&c.usage, size, unit, before, err);
-	if (rc == 0)
-		rc = usage_init(&c.tables, min_u64(size, before), VMDK_SECTOR, 0, err);
-	if (rc) {
-		usage_free(&c.usage);
-		return rc;
-	}
+	rc = usage_prepare(&c, err);
+	if (rc)
+		goto out;
 	if (s->by_redundant)
 		check_error(check, "vmdk: the grain directory is lost, its redundant copy is used");
 	mark_metadata(&c, "header", 0, vmdk_header_sectors(s));
 	mark_metadata(&c, "grain directory", s->header.gd_offset,
 		      div_up(vmdk_directory_size(s), VMDK_SECTOR));
-	if (has_redundant(s))
+	if (c.redundant)
 		mark_metadata(&c, "redundant grain directory", s->header.rgd_offset,
 			      vmdk_gd_sectors(&s->header));
-	for (gt = 0; gt < vmdk_gd_entries(&s->header) && rc == 0; gt++)
-		rc = check_table(&c, gt, err);
+	/* Tables first, so that a grain in the place of one is the grain's fault. */
+	rc = each_table(&c, mark_table, err);
+	if (rc == 0)
+		rc = each_table(&c, check_entries, err);
 	if (rc == 0 && s->kind == VMDK_COWD)
 		mark_free(&c);
 	/* Grains that nothing uses are in an seSparse extent's bitmap, for later use. */
@@ -304,6 +367,8 @@ static int check_sparse(struct vmdk_sparse *s, struct check *check, struct trans
 		usage_report_leaks(&c.usage, s->header.overhead * VMDK_SECTOR, s->grain_size,
 				   "vmdk", check);
 	check->result.image_end = max_u64(check->result.image_end, c.end);
+out:
+	bitmap_free(&c.sound);
 	usage_free(&c.tables);
 	usage_free(&c.usage);
 	return rc;

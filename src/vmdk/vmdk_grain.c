@@ -252,9 +252,10 @@ int vmdk_grain_read(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint64_
 		uint64_t first = req.off / s->grain_size;
 		uint64_t last = (req.off + req.len - 1) / s->grain_size;
 		size_t count = (size_t)min_u64(last - first + 1, GROUP_MAX), i = 0;
+		size_t known = (size_t)min_u64(count + 1, s->grains - first);
 
-		rc = vmdk_sparse_entries(s, first, (size_t)min_u64(count + 1, s->grains - first),
-					 entries, err);
+		rc = vmdk_sparse_entries_some(s, first, &known, entries, err);
+		count = known < count ? known : count;
 		while (i < count && rc == 0) {
 			struct group group = { .index = first + i };
 

@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "core/report.h"
 #include "vmdk/vmdk_cowd_ondisk.h"
 
 #include <inttypes.h>
@@ -16,6 +17,30 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+	for (; *words; words++)
+		if (strcasecmp(word, *words) == 0)
+			return true;
+	return false;
+}
+
+/* Disk types that stand for a device; their extents may name files that map it. */
+static const char *const device_types[] = { "fullDevice",       "partitionedDevice",
+					    "vmfsRaw",          "vmfsRDM",
+					    "vmfsRDMP",         "vmfsPassthroughRawDeviceMap",
+					    "vmfsRawDeviceMap", NULL };
+
+static enum tranship_role extent_role(const struct vmdk_extent_line *line, const char *create_type)
+{
+	static const char *const mapped[] = { "VMFSRDM", "VMFSRAW", NULL };
+	bool device = is_one_of(line->type, mapped) || strcasecmp(create_type, "fullDevice") == 0 ||
+		      strncmp(line->name, "/dev/", 5) == 0 ||
+		      strncmp(line->name, "\\\\.\\", 4) == 0;
+
+	return device ? TRANSHIP_ROLE_DEVICE : TRANSHIP_ROLE_EXTENT;
+}
 
 /* A delta link says which disk it was made from; core finds that one. */
 static int take_parent(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
@@ -36,17 +61,75 @@ static int take_parent(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
 	return rc;
 }
 
+/* For probing: what the image as a whole is, before any of it is refused. */
+static int report_descriptor(const struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
+			     struct tranship_error *err)
+{
+	const struct disk_parent *parent = vmdk->disk.parent;
+
+	report_kind(vmdk->report, d->create_type);
+	if (d->encrypted)
+		report_encrypted(vmdk->report);
+	if (!parent)
+		return 0;
+	report_parent(vmdk->report, parent->ids[0]);
+	return parent->hint_count > 0
+		       ? report_reference(vmdk->report, TRANSHIP_ROLE_PARENT, parent->hints[0], err)
+		       : 0;
+}
+
+/*
+ * Whether an embedded descriptor has just its own file for an extent, whose name does not matter.
+ * qemu opens what the descriptor names if the header has no capacity: such names are reported.
+ */
+static bool describes_its_file(const struct vmdk_disk *vmdk, const struct vmdk_descriptor *d)
+{
+	if (d->extent_count == 0)
+		return true;
+	return d->extent_count == 1 && vmdk->disk.size > 0 &&
+	       strcasecmp(d->extents[0].type, "SPARSE") == 0;
+}
+
+/* For probing: the extents of a descriptor, and the size of them all. */
+static int report_extents(const struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
+			  struct tranship_error *err)
+{
+	uint64_t size = 0;
+	size_t i;
+	int rc = 0;
+
+	if (!vmdk->report)
+		return 0;
+	for (i = 0; rc == 0 && i < d->extent_count; i++) {
+		const struct vmdk_extent_line *line = &d->extents[i];
+
+		if (line->name)
+			rc = report_reference(vmdk->report, extent_role(line, d->create_type),
+					      line->name, err);
+		if (!add_ok(size, line->sectors * VMDK_SECTOR, &size))
+			size = UINT64_MAX;
+	}
+	report_size(vmdk->report, size);
+	return rc;
+}
+
 /* What the descriptor says about the image as a whole; refuses what is not read. */
 static int take_descriptor(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
 			   struct tranship_error *err)
 {
+	int rc = 0;
+
 	vmdk->cid = d->cid;
 	vmdk->parent_cid = d->parent_cid;
 	strcpy(vmdk->create_type, d->create_type);
 	snprintf(vmdk->disk.identity, sizeof(vmdk->disk.identity), "%08" PRIx32, d->cid);
-	if (d->encrypted)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: the disk is encrypted");
-	return d->parent_cid == VMDK_NO_PARENT ? 0 : take_parent(vmdk, d, err);
+	if (d->parent_cid != VMDK_NO_PARENT)
+		rc = take_parent(vmdk, d, err);
+	if (rc == 0)
+		rc = report_descriptor(vmdk, d, err);
+	if (rc == 0 && d->encrypted)
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: the disk is encrypted");
+	return rc;
 }
 
 int vmdk_take_embedded(struct vmdk_disk *vmdk, const void *text, size_t len,
@@ -57,7 +140,10 @@ int vmdk_take_embedded(struct vmdk_disk *vmdk, const void *text, size_t len,
 
 	if (rc)
 		return rc;
-	rc = take_descriptor(vmdk, &d, err);
+	if (!describes_its_file(vmdk, &d))
+		rc = report_extents(vmdk, &d, err);
+	if (rc == 0)
+		rc = take_descriptor(vmdk, &d, err);
 	if (rc == 0 && d.extent_count > 1)
 		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
 			       "vmdk: the descriptor inside a sparse file lists %zu extents, it "
@@ -130,9 +216,11 @@ static int take_cowd_parent(struct vmdk_disk *vmdk, struct tranship_file *file,
 
 static void warn_of_sparse(const struct vmdk_sparse *s, const struct open_params *params)
 {
-	if (s->header.unclean)
+	if (s->header.unclean) {
+		report_unclean(params->report);
 		warn_send(params->warn, params->warn_ctx,
 			  "vmdk: the image was not closed cleanly (a running or crashed machine)");
+	}
 	if (s->by_redundant)
 		warn_send(params->warn, params->warn_ctx,
 			  "vmdk: the grain directory is lost, its redundant copy is used");
@@ -151,29 +239,27 @@ static int open_sparse_file(struct vmdk_disk *vmdk, struct tranship_file *file,
 		return rc;
 	extent->kind = VMDK_EXTENT_SPARSE;
 	rc = vmdk_sparse_open(&extent->sparse, file, resolver_table_memory(params->resolver), err);
-	if (rc == 0 && extent->sparse.kind == VMDK_HOSTED)
+	if (rc) {
+		if (extent->sparse.header.unclean) /* a journal to replay */
+			report_unclean(params->report);
+		return rc;
+	}
+	extent->len = extent->sparse.size;
+	vmdk->disk.size = extent->len;
+	report_size(params->report, extent->len);
+	warn_of_sparse(&extent->sparse, params);
+	if (extent->sparse.kind == VMDK_HOSTED)
 		rc = read_embedded(vmdk, file, &extent->sparse.header, err);
-	else if (rc == 0 && extent->sparse.kind == VMDK_COWD)
+	else if (extent->sparse.kind == VMDK_COWD)
 		rc = take_cowd_parent(vmdk, file, err);
 	if (rc)
 		return rc;
-	warn_of_sparse(&extent->sparse, params);
 	if (extent->sparse.kind != VMDK_HOSTED && !vmdk->disk.parent)
 		warn_send(params->warn, params->warn_ctx,
 			  "vmdk: this extent is opened without its descriptor, which may name a "
 			  "parent: what the extent does not have reads as zeros");
-	extent->len = extent->sparse.size;
-	vmdk->disk.size = extent->len;
 	vmdk->disk.cluster_size = extent->sparse.grain_size;
 	return 0;
-}
-
-static bool is_one_of(const char *word, const char *const *words)
-{
-	for (; *words; words++)
-		if (strcasecmp(word, *words) == 0)
-			return true;
-	return false;
 }
 
 static int extent_kind(const struct vmdk_extent_line *line, size_t number,
@@ -195,7 +281,8 @@ static int extent_kind(const struct vmdk_extent_line *line, size_t number,
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "vmdk: extent %zu is of %s type %s, which is not read", number,
 				 is_one_of(line->type, known) ? "the" : "an unknown", shown);
-	if (*out != VMDK_EXTENT_ZERO && !line->name && line->access != VMDK_NOACCESS)
+	if (*out != VMDK_EXTENT_ZERO && (!line->name || !*line->name) &&
+	    line->access != VMDK_NOACCESS)
 		return error_set(err, TRANSHIP_ECORRUPT, "vmdk: extent %zu (%s) has no file name",
 				 number, shown);
 	return 0;
@@ -248,7 +335,7 @@ static int open_extent(struct vmdk_disk *vmdk, const struct vmdk_extent_line *li
 		return error_set(err, TRANSHIP_ELIMIT,
 				 "vmdk: extent %zu takes the disk past %" PRIu64 " sectors", number,
 				 VMDK_CAPACITY_MAX);
-	if (extent->kind == VMDK_EXTENT_ZERO || extent->no_access)
+	if (extent->kind == VMDK_EXTENT_ZERO || extent->no_access || params->report)
 		return 0;
 	rc = open_other_file(params, &vmdk->disk, line->name, &extent->file, &extent->file_index,
 			     err);
@@ -274,10 +361,6 @@ static int not_vmdk(struct tranship_error *err)
 static int open_descriptor_file(struct vmdk_disk *vmdk, struct tranship_file *file,
 				const struct open_params *params, struct tranship_error *err)
 {
-	static const char *const devices[] = { "fullDevice",       "partitionedDevice",
-					       "vmfsRaw",          "vmfsRDM",
-					       "vmfsRDMP",         "vmfsPassthroughRawDeviceMap",
-					       "vmfsRawDeviceMap", NULL };
 	size_t len = (size_t)tranship_file_size(file),
 	       memory = resolver_table_memory(params->resolver), i;
 	struct vmdk_descriptor d;
@@ -294,8 +377,10 @@ static int open_descriptor_file(struct vmdk_disk *vmdk, struct tranship_file *fi
 	free(text);
 	if (rc)
 		return rc;
-	rc = take_descriptor(vmdk, &d, err);
-	if (rc == 0 && is_one_of(d.create_type, devices))
+	rc = report_extents(vmdk, &d, err);
+	if (rc == 0)
+		rc = take_descriptor(vmdk, &d, err);
+	if (rc == 0 && is_one_of(d.create_type, device_types))
 		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
 			       "vmdk: a disk of type %s stands for a device, which is not read",
 			       d.create_type);
@@ -312,19 +397,30 @@ static int open_descriptor_file(struct vmdk_disk *vmdk, struct tranship_file *fi
 	return rc;
 }
 
+/* What a descriptor would call an extent that begins so; NULL: it is none with a header. */
+static const char *lone_kind(uint32_t magic)
+{
+	return magic == VMDK_MAGIC_SPARSE     ? "SPARSE"
+	       : magic == VMDK_MAGIC_COWD     ? "VMFSSPARSE"
+	       : magic == VMDK_MAGIC_SESPARSE ? "SESPARSE"
+					      : NULL;
+}
+
 int vmdk_open_extents(struct vmdk_disk *vmdk, struct tranship_file *file,
 		      const struct open_params *params, struct tranship_error *err)
 {
 	unsigned char head[512];
 	size_t len = (size_t)min_u64(tranship_file_size(file), sizeof(head));
-	uint32_t magic;
+	const char *kind;
 	int rc = tranship_file_read(file, 0, head, len, err);
 
 	if (rc)
 		return rc;
-	magic = len >= 4 ? get_le32(head) : 0;
-	if (magic == VMDK_MAGIC_SPARSE || magic == VMDK_MAGIC_COWD || magic == VMDK_MAGIC_SESPARSE)
+	kind = lone_kind(len >= 4 ? get_le32(head) : 0);
+	if (kind) {
+		report_kind(params->report, kind);
 		return open_sparse_file(vmdk, file, params, err);
+	}
 	if (tranship_file_size(file) > VMDK_DESCRIPTOR_MAX)
 		return not_vmdk(err);
 	return open_descriptor_file(vmdk, file, params, err);

@@ -183,15 +183,31 @@ static uint64_t decode_entry(const struct vmdk_sparse *s, const unsigned char *r
 	return s->kind == VMDK_COWD && entry == VMDK_GTE_ZERO ? VMDK_NOWHERE : entry;
 }
 
-/* Copies entries of the grain table at sector `table`. */
-static int table_entries(struct vmdk_sparse *s, uint64_t table, uint64_t gt, size_t first,
-			 size_t count, uint64_t *entries, struct tranship_error *err)
+int vmdk_sparse_table_entries(struct vmdk_sparse *s, uint64_t table, uint64_t first, size_t count,
+			      uint64_t *entries, struct tranship_error *err)
 {
 	unsigned char raw[8 * ENTRIES_AT_ONCE];
 	uint32_t width = vmdk_entry_size(s);
 	size_t i, n;
-	int rc;
 
+	for (; count > 0; count -= n, first += n, entries += n) {
+		int rc;
+
+		n = count < ENTRIES_AT_ONCE ? count : ENTRIES_AT_ONCE;
+		rc = table_cache_read(s->cache, table * VMDK_SECTOR + width * first, raw, width * n,
+				      err);
+		if (rc)
+			return rc;
+		for (i = 0; i < n; i++)
+			entries[i] = decode_entry(s, raw, i);
+	}
+	return 0;
+}
+
+/* The same of table `gt`, wherever the directory says that it is. */
+static int table_entries(struct vmdk_sparse *s, uint64_t table, uint64_t gt, size_t first,
+			 size_t count, uint64_t *entries, struct tranship_error *err)
+{
 	if (table == 0) {
 		memset(entries, 0, count * sizeof(*entries));
 		return 0;
@@ -207,14 +223,42 @@ static int table_entries(struct vmdk_sparse *s, uint64_t table, uint64_t gt, siz
 				 ", where no table fits before the end of the file (sector %" PRIu64
 				 ")",
 				 gt, table, tranship_file_size(s->file) / VMDK_SECTOR);
-	for (; count > 0; count -= n, first += n, entries += n) {
+	return vmdk_sparse_table_entries(s, table, first, count, entries, err);
+}
+
+/* Entry i of a part of a directory. */
+static uint64_t decode_table(const struct vmdk_sparse *s, const unsigned char *raw, size_t i)
+{
+	uint32_t number;
+	uint64_t gde;
+
+	if (s->kind != VMDK_SESPARSE)
+		return get_le32(raw + 4 * i);
+	gde = get_le64(raw + 8 * i);
+	if (gde == 0)
+		return 0;
+	return vmdk_sesparse_gde_decode(gde, &number)
+		       ? numbered(s->tables, number, VMDK_SESPARSE_GT_SECTORS)
+		       : VMDK_NOWHERE;
+}
+
+int vmdk_sparse_tables(struct vmdk_sparse *s, uint64_t gd, uint64_t first, size_t count,
+		       uint64_t *sectors, struct tranship_error *err)
+{
+	unsigned char raw[8 * ENTRIES_AT_ONCE];
+	uint32_t width = vmdk_entry_size(s);
+	size_t i, n;
+
+	for (; count > 0; count -= n, first += n, sectors += n) {
+		int rc;
+
 		n = count < ENTRIES_AT_ONCE ? count : ENTRIES_AT_ONCE;
-		rc = table_cache_read(s->cache, table * VMDK_SECTOR + width * first, raw, width * n,
+		rc = table_cache_read(s->cache, gd * VMDK_SECTOR + width * first, raw, width * n,
 				      err);
 		if (rc)
 			return rc;
 		for (i = 0; i < n; i++)
-			entries[i] = decode_entry(s, raw, i);
+			sectors[i] = decode_table(s, raw, i);
 	}
 	return 0;
 }
@@ -222,19 +266,8 @@ static int table_entries(struct vmdk_sparse *s, uint64_t table, uint64_t gt, siz
 int vmdk_sparse_table(struct vmdk_sparse *s, uint64_t gt, uint64_t *sector,
 		      struct tranship_error *err)
 {
-	unsigned char raw[8] = { 0 };
-	uint32_t width = vmdk_entry_size(s), number;
-	int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + width * gt, raw,
-				  width, err);
-	uint64_t gde = get_le64(raw); /* of four bytes the upper half stays zero */
-
-	if (s->kind != VMDK_SESPARSE || gde == 0)
-		*sector = gde;
-	else if (vmdk_sesparse_gde_decode(gde, &number))
-		*sector = numbered(s->tables, number, VMDK_SESPARSE_GT_SECTORS);
-	else
-		*sector = VMDK_NOWHERE;
-	return rc;
+	*sector = 0;
+	return vmdk_sparse_tables(s, s->header.gd_offset, gt, 1, sector, err);
 }
 
 int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uint64_t *entries,
@@ -257,6 +290,18 @@ int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uin
 		entries += n;
 	}
 	return 0;
+}
+
+int vmdk_sparse_entries_some(struct vmdk_sparse *s, uint64_t first, size_t *count,
+			     uint64_t *entries, struct tranship_error *err)
+{
+	int rc = vmdk_sparse_entries(s, first, *count, entries, err);
+
+	if (rc && *count > 1) {
+		*count = 1;
+		rc = vmdk_sparse_entries(s, first, 1, entries, err);
+	}
+	return rc;
 }
 
 static enum tranship_extent_kind entry_kind(uint64_t entry)
@@ -311,7 +356,8 @@ static size_t same_extent(const struct vmdk_sparse *s, const uint64_t *entries, 
 	return n;
 }
 
-/* Whole tables that the directory does not have are passed over at once. */
+/* Whole tables that the directory does not have, or that are holes of the file, are passed over at
+ * once. */
 static int skip_absent_tables(struct vmdk_sparse *s, uint64_t *grain, struct tranship_error *err)
 {
 	uint64_t gt = *grain / s->header.gtes_per_gt, gts = vmdk_gd_entries(&s->header);
@@ -322,7 +368,8 @@ static int skip_absent_tables(struct vmdk_sparse *s, uint64_t *grain, struct tra
 		return 0;
 	while (gt < gts && rc == 0) {
 		rc = vmdk_sparse_table(s, gt, &table, err);
-		if (rc || table != 0)
+		if (rc || (table != 0 &&
+			   !table_cache_is_hole(s->cache, table * VMDK_SECTOR, vmdk_table_size(s))))
 			break;
 		gt++;
 	}
@@ -357,7 +404,9 @@ int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent 
 					s->header.gtes_per_gt - grain % s->header.gtes_per_gt);
 		if (packed)
 			count = 1;
-		rc = vmdk_sparse_entries(s, grain, count, entries, err);
+		rc = vmdk_sparse_entries_some(s, grain, &count, entries, err);
+		if (rc && grain > first) /* what is damaged there ends what is sound here */
+			break;
 		if (rc)
 			return rc;
 		if (grain == first) {
@@ -381,7 +430,7 @@ int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent 
 		if (out->kind == TRANSHIP_ABSENT) {
 			rc = skip_absent_tables(s, &grain, err);
 			if (rc)
-				return rc;
+				break;
 		}
 	}
 	out->len = min_u64(grain * s->grain_size, s->size) - off;

@@ -63,12 +63,25 @@ int vmdk_sesparse_open(struct vmdk_sparse *s, struct tranship_error *err);
 int vmdk_sparse_table(struct vmdk_sparse *s, uint64_t gt, uint64_t *sector,
 		      struct tranship_error *err);
 
+/* The same of tables [first, first + count), as the directory at sector `gd` says, which is the
+ * extent's own or a copy of it. */
+int vmdk_sparse_tables(struct vmdk_sparse *s, uint64_t gd, uint64_t first, size_t count,
+		       uint64_t *sectors, struct tranship_error *err);
+
 /*
  * Copies the grain table entries of grains [first, first + count); all exist. An entry is the
  * grain's sector, VMDK_GTE_ABSENT, VMDK_GTE_ZERO or VMDK_NOWHERE.
  */
 int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uint64_t *entries,
 			struct tranship_error *err);
+
+/* The same for as many of *count as can be read, at least the first one. */
+int vmdk_sparse_entries_some(struct vmdk_sparse *s, uint64_t first, size_t *count,
+			     uint64_t *entries, struct tranship_error *err);
+
+/* Copies entries [first, first + count) of the table at sector `table`, which lies in the file. */
+int vmdk_sparse_table_entries(struct vmdk_sparse *s, uint64_t table, uint64_t first, size_t count,
+			      uint64_t *entries, struct tranship_error *err);
 
 /* Bytes of one entry, of one table, of the whole directory; sectors of the header. */
 static inline uint32_t vmdk_entry_size(const struct vmdk_sparse *s)

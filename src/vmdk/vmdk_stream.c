@@ -6,9 +6,10 @@
  *
  * How a stream says that it is whole: VMware's writers end it with a footer and an end-of-stream
  * marker; open-vmdk puts the tables in front and only that marker behind; qemu-img puts the tables
- * in front and just stops, so there the grains are counted against the tables.
+ * in front and just stops, so there the grains are counted against the tables. With
+ * TRANSHIP_OPEN_SALVAGE the walk over its markers (vmdk_walk.c) says what there is instead.
  */
-#include "vmdk/vmdk.h"
+#include "vmdk/vmdk_walk.h"
 
 #include "base/bytes.h"
 #include "base/checked.h"
@@ -20,9 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A directory in front is held while its tables pass: 1 MiB of it stands for 8 TiB of disk. */
-#define FRONT_GD_MAX (1U << 18)
-
 struct vmdk_stream {
 	struct vmdk_disk vmdk; /* one sparse extent, without a file */
 	struct stream *stream;
@@ -31,8 +29,8 @@ struct vmdk_stream {
 	atomic_bool ended; /* readers look, the map sets */
 	bool footer_seen;
 	uint64_t grains_seen;
-	bool grains_known;
-	uint64_t grains_expected;
+	struct vmdk_grain_count count;
+	struct vmdk_walk *walk; /* salvage; NULL: none */
 };
 
 static struct vmdk_stream *stream_of(struct tranship_disk *disk)
@@ -121,16 +119,38 @@ static int take_end(struct vmdk_stream *vs, bool marked, struct tranship_error *
 				 "vmdk: the stream ends after %" PRIu64
 				 " grains without its %s: it was cut short",
 				 vs->grains_seen, marked ? "footer" : "end-of-stream marker");
-	if (vs->grains_known && vs->grains_seen != vs->grains_expected)
+	if (vs->count.known && vs->grains_seen != vs->count.grains)
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vmdk: the stream ends after %" PRIu64
 				 " grains, its tables name %" PRIu64,
-				 vs->grains_seen, vs->grains_expected);
-	if (!marked && !vs->grains_known)
+				 vs->grains_seen, vs->count.grains);
+	if (!marked && !vs->count.known)
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vmdk: the stream ends without an end-of-stream marker and may be "
 				 "cut short");
 	return 0;
+}
+
+/* Salvage: the next thing that the walk finds. */
+static int take_found(struct vmdk_stream *vs, struct tranship_error *err)
+{
+	struct vmdk_found found;
+	unsigned char *stored;
+	int rc = vmdk_walk_next(vs->walk, &found, err);
+
+	if (rc)
+		return rc;
+	if (found.kind == VMDK_FOUND_END)
+		vs->ended = true;
+	if (found.kind == VMDK_FOUND_LOST)
+		return forward_push_lost(&vs->forward, found.off, found.len, found.pos, err);
+	if (found.kind != VMDK_FOUND_GRAIN)
+		return 0;
+	stored = malloc(found.stored_len);
+	if (!stored)
+		return error_nomem(err, found.stored_len);
+	memcpy(stored, found.stored, found.stored_len);
+	return forward_push(&vs->forward, found.off, found.len, stored, found.stored_len, err);
 }
 
 /* Takes the next thing off the pipe. */
@@ -139,8 +159,11 @@ static int take_next(struct vmdk_stream *vs, struct tranship_error *err)
 	unsigned char sector[VMDK_SECTOR] = { 0 };
 	struct vmdk_marker marker;
 	size_t got;
-	int rc = stream_read_some(vs->stream, sector, sizeof(sector), &got, err);
+	int rc;
 
+	if (vs->walk)
+		return take_found(vs, err);
+	rc = stream_read_some(vs->stream, sector, sizeof(sector), &got, err);
 	if (rc)
 		return rc;
 	if (got == 0)
@@ -196,6 +219,10 @@ static int stream_map(struct tranship_disk *disk, uint64_t off, struct tranship_
 			out->compressed = true;
 			out->len = place.end - off;
 			return place.end == disk->size ? take_rest(vs, err) : 0;
+		case FORWARD_LOST:
+			out->kind = TRANSHIP_LOST;
+			out->len = place.end - off;
+			return place.end == disk->size ? take_rest(vs, err) : 0;
 		case FORWARD_GONE: return forward_gone("vmdk", off, err);
 		case FORWARD_GAP: break;
 		}
@@ -234,12 +261,32 @@ static int read_chunk(struct vmdk_stream *vs, struct vmdk_scratch *scratch,
 	return rc;
 }
 
+/* Before anything is taken, which could not be read again: whether some of it is lost. */
+static int check_lost(struct vmdk_stream *vs, uint64_t off, uint64_t end,
+		      struct tranship_error *err)
+{
+	while (vs->walk && off < end) {
+		struct forward_place place;
+
+		forward_find(&vs->forward, off, &place);
+		if (place.kind == FORWARD_LOST)
+			return vmdk_walk_lost(place.pos, err);
+		if (place.kind == FORWARD_GONE)
+			break;
+		off = place.end;
+	}
+	return 0;
+}
+
 static int stream_read_disk(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf,
 			    size_t len, struct tranship_error *err)
 {
 	struct vmdk_stream *vs = stream_of(disk);
 	unsigned char *to = buf;
+	int lost = check_lost(vs, off, off + len, err);
 
+	if (lost)
+		return lost;
 	while (len > 0) {
 		struct forward_place place;
 		size_t n;
@@ -269,103 +316,13 @@ static int stream_read_disk(struct tranship_disk *disk, void *scratch, uint64_t 
 	return 0;
 }
 
-/* Counts the grains that the tables in [gd, overhead) name; the pipe stands at the directory. */
-static int count_grains(struct vmdk_stream *vs, const struct vmdk_header *h,
-			struct tranship_error *err)
-{
-	uint64_t entries = vmdk_gd_entries(h), sector = h->gd_offset + vmdk_gd_sectors(h),
-		 count = 0, i;
-	size_t gd_bytes = (size_t)vmdk_gd_sectors(h) * VMDK_SECTOR,
-	       gt_bytes = (size_t)vmdk_gt_sectors(h) * VMDK_SECTOR;
-	unsigned char *gd = malloc(gd_bytes + gt_bytes + 1), *gt;
-	int rc;
-
-	if (!gd)
-		return error_nomem(err, gd_bytes + gt_bytes);
-	gt = gd + gd_bytes;
-	rc = stream_read(vs->stream, gd, gd_bytes, err);
-	for (i = 0; i < entries && rc == 0; i++) {
-		uint64_t at = get_le32(gd + 4 * i);
-		uint32_t n;
-
-		if (at == 0)
-			continue;
-		if (at < sector ||
-		    at + vmdk_gt_sectors(h) > h->overhead) /* tables in an order of their own */
-			goto out;
-		rc = stream_skip(vs->stream, (at - sector) * VMDK_SECTOR, err);
-		if (rc == 0)
-			rc = stream_read(vs->stream, gt, gt_bytes, err);
-		for (n = 0; rc == 0 && n < h->gtes_per_gt; n++)
-			count += get_le32(gt + 4 * n) > VMDK_GTE_ZERO;
-		sector = at + vmdk_gt_sectors(h);
-	}
-	vs->grains_known = rc == 0;
-	vs->grains_expected = count;
-out:
-	free(gd);
-	return rc;
-}
-
-/* The way from the header to the first grain: the descriptor, then tables in front if there are
- * any. */
-static int skip_to_grains(struct vmdk_stream *vs, const struct vmdk_header *h,
-			  struct tranship_error *err)
-{
-	uint64_t pos = VMDK_HEADER_SIZE, end = h->overhead * VMDK_SECTOR;
-	size_t len = (size_t)h->descriptor_sectors * VMDK_SECTOR;
-	int rc = 0;
-
-	if (h->descriptor_offset > 0 && len > 0) {
-		char *text = malloc(len);
-
-		if (!text)
-			return error_nomem(err, len);
-		rc = stream_skip(vs->stream, h->descriptor_offset * VMDK_SECTOR - pos, err);
-		if (rc == 0)
-			rc = stream_read(vs->stream, text, len, err);
-		if (rc == 0)
-			rc = vmdk_take_embedded(&vs->vmdk, text, len, err);
-		free(text);
-		pos = h->descriptor_offset * VMDK_SECTOR + len;
-	}
-	if (rc == 0 && h->gd_offset != VMDK_GD_AT_END && h->gd_offset * VMDK_SECTOR >= pos &&
-	    h->gd_offset < h->overhead && vmdk_gd_entries(h) <= FRONT_GD_MAX) {
-		rc = stream_skip(vs->stream, h->gd_offset * VMDK_SECTOR - pos, err);
-		if (rc == 0)
-			rc = count_grains(vs, h, err);
-	}
-	pos = stream_pos(vs->stream);
-	return rc ? rc : stream_skip(vs->stream, end > pos ? end - pos : 0, err);
-}
-
-static bool is_stream(const struct vmdk_header *h)
-{
-	return h->flags & VMDK_FLAG_COMPRESSED && h->flags & VMDK_FLAG_MARKERS;
-}
-
-static int check_streamable(const struct vmdk_header *h, struct tranship_error *err)
-{
-	if (!is_stream(h))
-		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "vmdk: only a stream-optimized disk can be read from a pipe; this "
-				 "one needs a file");
-	if (h->overhead == 0 || h->overhead > UINT32_MAX ||
-	    !range_ok(h->descriptor_offset, h->descriptor_sectors, h->overhead) ||
-	    h->descriptor_sectors > VMDK_EMBEDDED_MAX / VMDK_SECTOR)
-		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vmdk: overhead of %" PRIu64 " sectors, descriptor of %" PRIu64
-				 " at %" PRIu64 ": they do not fit",
-				 h->overhead, h->descriptor_sectors, h->descriptor_offset);
-	return 0;
-}
-
 static void stream_disk_close(struct tranship_disk *disk)
 {
 	struct vmdk_stream *vs = stream_of(disk);
 
 	forward_fini(&vs->forward);
 	stream_close(vs->stream);
+	vmdk_walk_free(vs->walk);
 	free(vs->vmdk.extents);
 	free(vs);
 }
@@ -382,13 +339,13 @@ static int stream_scratch_new(struct tranship_disk *disk, void **out, struct tra
 	return *out ? 0 : error_nomem(err, sizeof(struct vmdk_scratch));
 }
 
-static void stream_properties(struct tranship_disk *disk, struct property_sink *sink)
+void vmdk_stream_properties(struct tranship_disk *disk, struct property_sink *sink)
 {
-	struct vmdk_stream *vs = stream_of(disk);
+	struct vmdk_disk *vmdk = vmdk_of(disk);
 
-	property_number(sink, "cid", vs->vmdk.cid);
-	property_number(sink, "parent-cid", vs->vmdk.parent_cid);
-	property_text(sink, "create-type", vs->vmdk.create_type);
+	property_number(sink, "cid", vmdk->cid);
+	property_number(sink, "parent-cid", vmdk->parent_cid);
+	property_text(sink, "create-type", vmdk->create_type);
 }
 
 static const struct disk_ops stream_disk_ops = {
@@ -396,7 +353,7 @@ static const struct disk_ops stream_disk_ops = {
 	.read = stream_read_disk,
 	.scratch_new = stream_scratch_new,
 	.scratch_free = vmdk_scratch_free,
-	.properties = stream_properties,
+	.properties = vmdk_stream_properties,
 	.cancel = stream_disk_cancel,
 	.close = stream_disk_close,
 };
@@ -407,30 +364,23 @@ bool vmdk_streams(const struct probe_input *in, const struct options *options)
 
 	(void)options;
 	return in->head_len >= VMDK_HEADER_SIZE && vmdk_header_decode(in->head, &h, NULL) == 0 &&
-	       is_stream(&h);
+	       vmdk_header_streams(&h);
 }
 
-static int open_header(struct vmdk_stream *vs, struct stream *stream, struct tranship_error *err)
+static int open_front(struct vmdk_stream *vs, struct stream *stream, bool salvage,
+		      struct tranship_error *err)
 {
-	struct vmdk_sparse *s = sparse_of(vs);
-	unsigned char raw[VMDK_HEADER_SIZE];
-	int rc = stream_read(stream, raw, sizeof(raw), err);
+	struct vmdk_front front = { .stream = stream, .vmdk = &vs->vmdk, .salvage = salvage };
+	int rc = vmdk_front_take(&front, err);
 
-	if (rc == 0)
-		rc = vmdk_header_decode(raw, &s->header, err);
-	if (rc == 0)
-		rc = check_streamable(&s->header, err);
-	if (rc)
-		return rc;
-	s->size = s->header.capacity * VMDK_SECTOR;
-	s->grain_size = (uint32_t)(s->header.grain_sectors * VMDK_SECTOR);
-	s->grains = div_up(s->header.capacity, s->header.grain_sectors);
-	rc = skip_to_grains(vs, &s->header, err);
 	if (rc == 0 && vs->vmdk.disk.parent)
 		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
 			       "vmdk: a delta link, whose parent has CID %08" PRIx32
 			       ", cannot be read from a pipe",
 			       vs->vmdk.parent_cid);
+	vs->count = front.count;
+	if (rc == 0 && salvage)
+		rc = vmdk_walk_new(stream, sparse_of(vs), &front.count, &vs->walk, err);
 	return rc;
 }
 
@@ -440,7 +390,6 @@ int vmdk_stream_open(struct stream *stream, const struct open_params *params,
 	struct vmdk_stream *vs = calloc(1, sizeof(*vs));
 	int rc;
 
-	(void)params;
 	if (!vs)
 		return error_nomem(err, sizeof(*vs));
 	disk_init(&vs->vmdk.disk, &stream_disk_ops, "vmdk");
@@ -448,7 +397,7 @@ int vmdk_stream_open(struct stream *stream, const struct open_params *params,
 	vs->vmdk.parent_cid = VMDK_NO_PARENT;
 	vs->vmdk.extents = calloc(1, sizeof(*vs->vmdk.extents));
 	vs->stream = stream;
-	rc = vs->vmdk.extents ? open_header(vs, stream, err)
+	rc = vs->vmdk.extents ? open_front(vs, stream, params->flags & TRANSHIP_OPEN_SALVAGE, err)
 			      : error_nomem(err, sizeof(*vs->vmdk.extents));
 	if (rc) {
 		vs->stream = NULL; /* stays the caller's */
@@ -456,8 +405,6 @@ int vmdk_stream_open(struct stream *stream, const struct open_params *params,
 		stream_disk_close(&vs->vmdk.disk);
 		return rc;
 	}
-	vs->vmdk.disk.size = sparse_of(vs)->size;
-	vs->vmdk.disk.cluster_size = sparse_of(vs)->grain_size;
 	vs->vmdk.disk.forward = true;
 	*out = &vs->vmdk.disk;
 	return 0;

@@ -58,6 +58,7 @@ static int check_journal(struct vmdk_sparse *s, uint64_t sector, struct tranship
 	rc = tranship_file_read(s->file, sector * VMDK_SECTOR, raw, sizeof(raw), err);
 	if (rc == 0)
 		rc = vmdk_sesparse_volatile_decode(raw, &replay, err);
+	s->header.unclean = replay;
 	if (rc == 0 && replay)
 		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
 			       "vmdk: the seSparse extent was not closed cleanly and its journal "

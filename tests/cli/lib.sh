@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by every script in this folder: a temporary folder of its own, and a few words for checks.
-# $TRANSHIP is the command, $TEST_TOOL the helper; other people's programs are taken from PATH.
+# $TRANSHIP is the command, $TEST_TOOL the helper, $TEST_DENSE the one that fills tables; other people's programs are taken from PATH.
 set -euo pipefail
 export LC_ALL=C
 work=$(mktemp -d "${TMPDIR:-/tmp}/tranship-test.XXXXXX")

@@ -120,7 +120,19 @@ done <<'END'
 16 0000000000000001 a header inside the footer
 48 7fffffffffffffff a size past every bound
 60 00000009 a type that does not exist
-60 00000004 a differencing disk
 END
+
+# A differencing disk that does not say where its parent is: it can be looked at, but not read.
+cp dynamic.vhd bad.vhd
+"$TEST_TOOL" poke bad.vhd 60 00000004
+"$TEST_TOOL" poke bad.vhd $((end + 60)) 00000004
+"$TEST_TOOL" sum-vhd bad.vhd
+rm -f flat.raw
+expect 1 "$TRANSHIP" convert bad.vhd flat.raw
+says "needs the parent 00000000-"
+[ ! -e flat.raw ] || fail "a differencing disk without its parent: an output is left"
+expect 2 "$TRANSHIP" compare bad.vhd small.raw
+expect 0 "$TRANSHIP" info bad.vhd
+grep -q 'subformat: differencing' out || fail "info does not say that it is a differencing disk"
 no_leftovers
 finish

@@ -10,6 +10,15 @@
 enum {
 	VHD_FOOTER_CHECKSUM = 64,
 	VHD_DYNAMIC_CHECKSUM = 36,
+	VHD_DYNAMIC_LOCATORS = 576, /* 24 bytes each: code, space, length, reserved, offset (8) */
+};
+
+/* What a child's header says of its parent. */
+struct image_vhd_locator {
+	uint32_t platform;
+	uint32_t data_space; /* as it is written, in whatever unit */
+	const void *data;
+	uint32_t len;
 };
 
 struct image_vhd {
@@ -19,6 +28,16 @@ struct image_vhd {
 	uint16_t cylinders; /* heads 4, 17 sectors a track; 0: the geometry of the size */
 	bool whole_blocks;  /* all bits of a block's bitmap are set, not only its data's */
 	bool dirty;         /* sectors whose bit is clear have something in them */
+	/* A byte for each sector of the disk: nonzero where the image has it, be it zeros. NULL: it
+	 * has what is not zeros. */
+	const unsigned char *owned;
+	/* Of a child. The data of the locators stands between BAT and blocks, each from a sector
+	 * on. */
+	struct guid parent_id;
+	uint32_t parent_timestamp;
+	const char *parent_name; /* ASCII; NULL: "" */
+	const struct image_vhd_locator *locators;
+	size_t locator_count;
 };
 
 /* A dynamic disk of 'win ' with blocks of 4 KiB, which keep an image small. */

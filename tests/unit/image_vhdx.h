@@ -28,7 +28,13 @@ enum {
 	VHDX_REGION_BAT = 16, /* the first entry */
 	VHDX_REGION_METADATA = 48,
 	VHDX_METADATA_COUNT = 10,
-	VHDX_METADATA_FIRST = 32, /* the first entry; each has 32 bytes */
+	VHDX_METADATA_FIRST = 32,                  /* the first entry; each has 32 bytes */
+	VHDX_LOCATOR = VHDX_METADATA_ITEMS + 4096, /* where the parent locator stands in it */
+};
+
+/* An entry of a parent locator; ASCII, or what is to be decoded as such. */
+struct image_vhdx_pair {
+	const char *key, *value;
 };
 
 struct image_vhdx {
@@ -39,11 +45,23 @@ struct image_vhdx {
 	const unsigned *states; /* enum vhdx_block_state, a block each; behind them NOT_PRESENT */
 	const unsigned char *fill; /* the bytes of blocks that are present repeat this one, each */
 	uint64_t sequence[2];      /* of the headers */
+	struct guid data_write_guid;
 	bool has_parent;
+	const struct image_vhdx_pair *locator; /* of a parent; NULL: none is written */
+	size_t locator_pairs;
+	/* What the bits of blocks that are partially present repeat, a byte each; the bitmap blocks
+	 * stand before the first block of their chunk that needs one. */
+	const unsigned char *bits;
 };
 
 /* Blocks of 1 MiB, sectors of 512 bytes, one block that is present and one that is not. */
 struct image_vhdx image_vhdx_defaults(void);
+
+/* The entries that a child of `linkage` ("{...}") has in Hyper-V. */
+extern const struct image_vhdx_pair image_vhdx_locator[5];
+
+/* Appends a parent locator. Returns 0 or -1. */
+int image_vhdx_locate(const struct image_vhdx_pair *pairs, size_t count, struct buffer *out);
 
 /* Appends the image to `out`, which is empty. Returns 0 or -1. */
 int image_vhdx(const struct image_vhdx *image, struct buffer *out);

@@ -215,6 +215,37 @@ void exercise_cuts(const void *image, size_t size, const char *format, size_t st
 	}
 }
 
+static void add_finding(void *ctx, enum tranship_finding_kind kind, const char *message)
+{
+	struct findings *f = ctx;
+	size_t len = strlen(f->text);
+
+	snprintf(f->text + len, sizeof(f->text) - len, "%s: %s\n",
+		 kind == TRANSHIP_FINDING_LEAK ? "leak" : "error", message);
+}
+
+void findings_of(struct tranship_file *file, const char *format, struct findings *out)
+{
+	struct tranship_open_options open = { .format = format };
+	struct tranship_disk *disk;
+	struct tranship_error err;
+
+	*out = (struct findings){ 0 };
+	assert_ok(tranship_open_file(file, &open, &disk, &err), &err);
+	assert_ok(tranship_check(disk, add_finding, out, &out->result, &err), &err);
+	tranship_disk_close(disk);
+}
+
+void findings_match(const struct findings *f, uint64_t errors, uint64_t leaks, const char *piece)
+{
+	if (f->result.errors != errors || f->result.leaks != leaks ||
+	    (piece && !strstr(f->text, piece)))
+		fail_msg("wanted %llu errors, %llu leaks and '%s', got %llu, %llu and:\n%s",
+			 (unsigned long long)errors, (unsigned long long)leaks, piece ? piece : "",
+			 (unsigned long long)f->result.errors, (unsigned long long)f->result.leaks,
+			 f->text);
+}
+
 void warnings_take(void *ctx, const char *message)
 {
 	struct warnings *w = ctx;

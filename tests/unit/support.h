@@ -77,6 +77,16 @@ struct warnings {
 };
 void warnings_take(void *ctx, const char *message);
 
+/* What a check of the image says. Closes the file. */
+struct findings {
+	struct tranship_check_result result;
+	char text[4000]; /* of all findings, a line each */
+};
+void findings_of(struct tranship_file *file, const char *format, struct findings *out);
+/* Fails unless the findings have so many errors and leaks and, unless it is NULL, this piece of
+ * text. */
+void findings_match(const struct findings *f, uint64_t errors, uint64_t leaks, const char *piece);
+
 /* A fresh folder, for state of a cmocka test: cmocka_unit_test_setup_teardown(test, folder_make,
  * folder_remove). */
 int folder_make(void **state);

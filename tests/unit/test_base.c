@@ -223,6 +223,46 @@ static void test_warn_send__nobody_listens(void **state)
 	assert_string_equal(w.last, "heard 1");
 }
 
+static void test_guid_parse__what_is_printed(void **state)
+{
+	static const char *const bad[] = { "",
+					   "1",
+					   "01020304-0506-0708-090a-0b0c0d0e0f1",
+					   "01020304-0506-0708-090a-0b0c0d0e0f100",
+					   "01020304-0506-0708-090a_0b0c0d0e0f10",
+					   "0102030x-0506-0708-090a-0b0c0d0e0f10",
+					   "{1020304-0506-0708-090a-0b0c0d0e0f10" };
+	struct guid g = { { 0 } };
+	char text[GUID_TEXT_SIZE];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(guid_parse_be(bad[i], &g));
+	assert_true(guid_is_zero(&g));
+	assert_true(guid_parse_be("fa020304-0506-0708-090A-0b0c0d0e0f10", &g));
+	guid_text_be(&g, text);
+	assert_string_equal(text, "fa020304-0506-0708-090a-0b0c0d0e0f10");
+}
+
+static void test_text_to_utf16__what_comes_back(void **state)
+{
+	static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80";
+	static const uint16_t want[] = { 'a', 0xE4, 0x20AC, 0xD83D, 0xDE00 };
+	static const char *const bad[] = { "\xff", "a\xc3", "\xed\xa0\x80", "\xc0\x80" };
+	uint16_t out[8];
+	size_t i;
+
+	(void)state;
+	assert_int_equal(text_to_utf16(out, 8, ""), 0);
+	assert_int_equal(text_to_utf16(out, 5, text), 5);
+	assert_memory_equal(out, want, sizeof(want));
+	assert_int_equal(text_to_utf16(out, 4, text), -1); /* half a pair is none */
+	assert_int_equal(text_to_utf16(out, 0, "a"), -1);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(text_to_utf16(out, 8, bad[i]), -1);
+}
+
 static void test_guid_text__both_orders(void **state)
 {
 	static const struct guid g =
@@ -358,6 +398,8 @@ int main(void)
 		cmocka_unit_test(test_code_name__every_code),
 		cmocka_unit_test(test_warn_send__nobody_listens),
 		cmocka_unit_test(test_guid_text__both_orders),
+		cmocka_unit_test(test_guid_parse__what_is_printed),
+		cmocka_unit_test(test_text_to_utf16__what_comes_back),
 		cmocka_unit_test(test_idgen__a_seed_repeats),
 		cmocka_unit_test(test_idgen__without_a_seed_no_two_are_alike),
 		cmocka_unit_test(test_idgen__bad_seeds),

@@ -469,6 +469,73 @@ static void test_table_cache__a_failed_fill_leaves_nothing_wrong_behind(void **s
 	free(bytes);
 }
 
+struct holed {
+	uint64_t from, to; /* the hole */
+	unsigned reads, maps;
+};
+
+/* All that is read is 1; the hole must not be. */
+static int holed_read(void *ctx, uint64_t off, void *buf, size_t len, struct tranship_error *err)
+{
+	struct holed *holed = ctx;
+
+	(void)off;
+	(void)err;
+	holed->reads++;
+	memset(buf, 1, len);
+	return 0;
+}
+
+static int holed_map(void *ctx, uint64_t off, struct tranship_file_extent *out,
+		     struct tranship_error *err)
+{
+	struct holed *holed = ctx;
+
+	(void)err;
+	holed->maps++;
+	out->hole = off >= holed->from && off < holed->to;
+	if (out->hole)
+		out->len = holed->to - off;
+	else if (off < holed->from)
+		out->len = holed->from - off;
+	return 0;
+}
+
+static void test_table_cache__holes_are_not_read(void **state)
+{
+	static const struct tranship_file_ops ops = { .read = holed_read, .map = holed_map };
+	/* The hole ends in the middle of a page, which is read. */
+	struct holed holed = { .from = 8192, .to = 40960 + 2048 };
+	unsigned char buf[4096], zeros[4096] = { 0 };
+	struct table_cache *cache;
+	struct tranship_file *file;
+	struct tranship_error err;
+	uint64_t at;
+
+	(void)state;
+	assert_ok(tranship_file_new(&ops, &holed, 65536, &file, &err), &err);
+	assert_ok(table_cache_new(file, 4096, &cache, &err), &err);
+	for (at = 8192; at < 40960; at += 4096) {
+		assert_true(table_cache_is_hole(cache, at, 4096));
+		assert_ok(table_cache_read(cache, at, buf, 4096, &err), &err);
+		assert_memory_equal(buf, zeros, 4096);
+	}
+	assert_int_equal(holed.reads, 0);
+	assert_int_equal(holed.maps, 1); /* it is remembered */
+	assert_false(table_cache_is_hole(cache, 40960, 4096));
+	assert_false(table_cache_is_hole(cache, 4096, 8192));
+	assert_false(table_cache_is_hole(cache, 65536, 1)); /* past the end */
+	assert_false(table_cache_is_hole(cache, UINT64_MAX, 1));
+	assert_ok(table_cache_read(cache, 40960, buf, 4096, &err), &err);
+	assert_int_equal(buf[0], 1);
+	assert_ok(table_cache_read(cache, 8000, buf, 400, &err), &err);
+	assert_int_equal(buf[191], 1);
+	assert_int_equal(buf[192], 0);
+	assert_int_equal(holed.reads, 2);
+	table_cache_free(cache);
+	tranship_file_close(file);
+}
+
 struct reader {
 	struct table_cache *cache;
 	uint64_t seed;
@@ -542,6 +609,7 @@ int main(void)
 		IN_FOLDER(test_lock__bytes_are_those_of_qemu),
 		cmocka_unit_test(test_table_cache__every_size_of_memory_gives_the_same),
 		cmocka_unit_test(test_table_cache__a_failed_fill_leaves_nothing_wrong_behind),
+		cmocka_unit_test(test_table_cache__holes_are_not_read),
 		cmocka_unit_test(test_table_cache__many_threads),
 	};
 

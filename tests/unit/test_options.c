@@ -241,6 +241,7 @@ static void test_create__numbers_out_of_range(void **state)
 		{ "vhdx", "block_size=3M", "block_size" },
 		{ "vhdx", "block_size=4G", "block_size" },
 		{ "vhdx", "log_size=0", "log_size" },
+		{ "vhdx", "logical_sector_size=1024", "logical_sector_size" },
 		{ "vhdx", "log_size=1500k", "log_size" },
 		{ "vhdx", "log_size=4097M", "log_size" },
 		{ "raw", "seed=xyz", "hexadecimal" },

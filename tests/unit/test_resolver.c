@@ -62,7 +62,7 @@ static int open_hint(const char *folder, const struct tranship_policy *policy, c
 	int rc;
 
 	assert_ok(resolver_new(path_in(folder, "home/image"), policy, &r, err), err);
-	rc = resolver_open(r, hint, 0, &file, NULL, err);
+	rc = resolver_open(r, path_in(folder, "home/image"), hint, 0, &file, NULL, err);
 	resolver_free(r);
 	assert_true((rc == 0) == (file != NULL));
 	if (rc == 0) {
@@ -276,18 +276,18 @@ static void test_resolver__no_folder(void **state)
 
 	snprintf(listed, sizeof(listed), "%s/listed", (const char *)*state);
 	assert_ok(resolver_new(NULL, &beside, &r, &err), &err);
-	assert_fails(resolver_open(r, "disk", 0, &file, NULL, &err), TRANSHIP_EDENIED, &err,
+	assert_fails(resolver_open(r, "", "disk", 0, &file, NULL, &err), TRANSHIP_EDENIED, &err,
 		     "it has no folder");
 	resolver_free(r);
 	assert_ok(resolver_new(NULL, &policy, &r, &err), &err);
-	assert_ok(resolver_open(r, "only-here", 0, &file, NULL, &err), &err);
+	assert_ok(resolver_open(r, "", "only-here", 0, &file, NULL, &err), &err);
 	tranship_file_close(file);
-	assert_fails(resolver_open(r, "nothing", 0, &file, NULL, &err), TRANSHIP_EIO, &err,
+	assert_fails(resolver_open(r, "", "nothing", 0, &file, NULL, &err), TRANSHIP_EIO, &err,
 		     "No such");
 	resolver_free(r);
 	assert_ok(resolver_new(NULL, &anywhere, &r, &err), &err);
 	errno = 0; /* what an earlier call left is no reason */
-	assert_int_equal(resolver_open(r, "tranship-no-such-file", 0, &file, NULL, &err),
+	assert_int_equal(resolver_open(r, "", "tranship-no-such-file", 0, &file, NULL, &err),
 			 TRANSHIP_EIO);
 	assert_null(strstr(err.message, "Success"));
 	resolver_free(r);

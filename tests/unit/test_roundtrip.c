@@ -24,6 +24,8 @@ static const struct {
 	{ "azure", NULL, NULL, 1 << 20 },
 	{ "vhdx", "block_size=1M", NULL, 512 },
 	{ "vhdx", "subformat=fixed", NULL, 512 },
+	{ "vhdx", "logical_sector_size=4096,block_size=1M", NULL, 4096 },
+	{ "vhdx", "logical_sector_size=4096,subformat=fixed", NULL, 4096 },
 };
 
 static const size_t sizes[] = {

@@ -268,7 +268,7 @@ static char descriptor_path[4200];
 static int read_descriptor(size_t k, struct tranship_error *err)
 {
 	static const struct tranship_policy beside = { .kind = TRANSHIP_POLICY_BESIDE };
-	struct tranship_open_options open = { .policy = &beside, .flags = TRANSHIP_OPEN_LAYER };
+	struct tranship_open_options open = { .policy = &beside };
 	struct tranship_disk *disk;
 	int rc = tranship_open(descriptor_path, &open, &disk, err);
 
@@ -300,13 +300,15 @@ static void test_sweep__allocations_of_a_descriptor(void **state)
 	assert_int_equal(count_descriptors(), descriptors);
 }
 
-/* A delta link of the kinds of extents that nothing writes, its parent's name in another encoding.
- */
+/* A delta link of the kinds of extents that nothing writes, over a parent with a name in another
+ * encoding. */
 static void test_sweep__allocations_of_a_delta_link(void **state)
 {
 	static const char text[] = "# Disk DescriptorFile\nversion=1\nencoding=\"windows-1252\"\n"
 				   "CID=1\nparentCID=2\nparentFileNameHint=\"M\xfcller\"\n"
 				   "RW 200 VMFSSPARSE \"cowd\"\nRW 401 SESPARSE \"sesparse\"\n";
+	static const char parent[] = "# Disk DescriptorFile\nversion=1\nCID=2\n"
+				     "parentCID=ffffffff\nRW 601 ZERO\n";
 	struct image_cowd cowd = image_cowd_defaults();
 	struct image_sesparse se = image_sesparse_defaults();
 	unsigned descriptors = count_descriptors();
@@ -316,6 +318,7 @@ static void test_sweep__allocations_of_a_delta_link(void **state)
 		skip();
 	strcpy(descriptor_path, path_in(*state, "disk.vmdk"));
 	write_path(descriptor_path, text, strlen(text));
+	write_path(path_in(*state, "M\xc3\xbcller"), parent, strlen(parent));
 	assert_int_equal(image_cowd(&cowd, content, 200 * 512, &out), 0);
 	write_path(path_in(*state, "cowd"), out.bytes, out.len);
 	buffer_free(&out);

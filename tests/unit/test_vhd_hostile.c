@@ -9,6 +9,7 @@
 #include "image_vhd.h"
 #include "patched.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +73,8 @@ static const struct row rows[] = {
 	{ "disk type 1", FOOTERS, 60, 4, 1, NOT_OURS, "disk type 1" },
 	{ "disk type 5", FOOTERS, 60, 4, 5, NOT_OURS, "disk type 5" },
 	{ "largest disk type", FOOTERS, 60, 4, UINT32_MAX, NOT_OURS, "disk type 4294967295" },
-	{ "differencing", FOOTERS, 60, 4, VHD_DIFFERENCING, NOT_OURS, "needs its parent" },
+	{ "differencing", FOOTERS, 60, 4, VHD_DIFFERENCING, TRANSHIP_EMISMATCH,
+	  "needs the parent" },
 	{ "dynamic said to be fixed", FOOTERS, 60, 4, VHD_FIXED, BAD, "a fixed disk of" },
 	{ "fixed said to be dynamic", FIXED, 60, 4, VHD_DYNAMIC, BAD, "dynamic disk header at" },
 	{ "fixed and too large", FIXED, 48, 8, DISK + 512, BAD, "needs a file of 38400" },
@@ -219,64 +221,98 @@ static void test_vhd__every_byte_that_a_checksum_guards(void **state)
 			}
 }
 
-static uint64_t check_errors(const unsigned char *bytes, size_t len, uint64_t *leaks)
-{
-	struct tranship_check_result result;
-	struct tranship_open_options open = { .format = "vpc" };
-	struct tranship_disk *disk;
-	struct tranship_error err;
-
-	assert_ok(tranship_open_file(file_of(bytes, len), &open, &disk, &err), &err);
-	assert_ok(tranship_check(disk, NULL, NULL, &result, &err), &err);
-	tranship_disk_close(disk);
-	*leaks = result.leaks;
-	return result.errors;
-}
-
-static uint64_t errors_with(size_t entry, uint32_t value, uint64_t *leaks)
+static void findings_with(size_t entry, uint32_t value, struct findings *f)
 {
 	struct row row = { .place = BAT, .off = 4 * entry, .width = 4, .value = value };
 	size_t len;
 	unsigned char *bytes = changed(&row, &len);
-	uint64_t errors = check_errors(bytes, len, leaks);
 
+	findings_of(file_of(bytes, len), "vpc", f);
 	free(bytes);
-	return errors;
 }
 
+/* Blocks of 9 sectors stand one behind the other from sector 4 on: entries 0, 2, 4 and so on. */
 static void test_check__finds_what_is_wrong(void **state)
 {
 	uint32_t first = get_be32(dynamic.bytes + 1536);
-	uint64_t leaks;
+	uint32_t end = (uint32_t)(dynamic.len / 512) - 1; /* where the footer stands */
+	unsigned i;
+	struct findings f;
+	char text[200];
 
 	(void)state;
-	assert_int_equal(check_errors(dynamic.bytes, dynamic.len, &leaks), 0);
-	assert_int_equal(leaks, 0);
-	assert_int_equal(check_errors(fixed.bytes, fixed.len, &leaks), 0);
-	assert_int_equal(errors_with(0, VHD_BAT_UNUSED, &leaks), 0);
-	assert_int_equal(leaks, 1);
-	assert_int_equal(errors_with(3, first, &leaks), 1); /* two blocks in one place */
-	assert_int_equal(leaks, 1);
-	assert_int_equal(errors_with(3, first + 1, &leaks), 1); /* two that overlap */
-	assert_int_equal(errors_with(3, 0, &leaks), 1);         /* the footer's copy */
-	assert_int_equal(errors_with(3, 1, &leaks), 2);         /* over the metadata and a block */
-	assert_int_equal(errors_with(3, 5000, &leaks), 1);      /* past the end */
-	assert_int_equal(errors_with(3, (uint32_t)(dynamic.len / 512) - 9, &leaks), 2);
+	findings_of(file_of(dynamic.bytes, dynamic.len), "vpc", &f);
+	findings_match(&f, 0, 0, NULL);
+	findings_of(file_of(fixed.bytes, fixed.len), "vpc", &f);
+	findings_match(&f, 0, 0, NULL);
+	findings_with(0, VHD_BAT_UNUSED, &f);
+	snprintf(text, sizeof(text), "4608 bytes at %u are used by nothing", first * 512);
+	findings_match(&f, 0, 1, text);
+	findings_with(3, first, &f); /* two blocks in one place, and the place of the one is free */
+	snprintf(text, sizeof(text),
+		 "the block of BAT[3] at sector %u overlaps BAT[0], which ends at sector %u", first,
+		 first + 9);
+	findings_match(&f, 1, 1, text);
+	for (i = 1; i < 9; i += 7) { /* two that overlap in all but a sector, and in one */
+		findings_with(3, first + i, &f);
+		snprintf(
+			text, sizeof(text),
+			"the block of BAT[3] at sector %u overlaps BAT[0], which ends at sector %u",
+			first + i, first + 9);
+		assert_non_null(strstr(f.text, text));
+	}
+	findings_with(3, 0, &f); /* the footer's copy */
+	findings_match(&f, 1, 1, "BAT[3] points at sector 0, where no block fits");
+	findings_with(3, 1, &f); /* over the metadata and a block */
+	findings_match(&f, 2, 1, "the block of BAT[3] at sector 1 overlaps the metadata");
+	assert_non_null(strstr(f.text, "the block of BAT[0] at sector 4 overlaps BAT[3]"));
+	findings_with(3, 5000, &f); /* past the end */
+	findings_match(&f, 1, 1, "BAT[3] points at sector 5000, where no block fits");
+	findings_with(3, end - 8, &f);
+	snprintf(text, sizeof(text), "the block of BAT[3] at sector %u overlaps the footer at %u",
+		 end - 8, end * 512);
+	assert_non_null(strstr(f.text, text));
+}
+
+/* However many entries name one block, each is said once, and time does not explode. */
+static void test_check__every_entry_names_one_block(void **state)
+{
+	enum { BLOCKS = 1 << 16 };
+	size_t bat = 1536 + 4 * BLOCKS, len = bat + BLOCKS * 64 + 512, i;
+	unsigned char *bytes = calloc(1, len);
+	struct findings f;
+
+	(void)state;
+	assert_non_null(bytes);
+	memcpy(bytes, dynamic.bytes, 1536);
+	put_be64(bytes + 48, (uint64_t)BLOCKS * 4096);
+	put_be32(bytes + 512 + 28, BLOCKS);
+	for (i = 0; i < BLOCKS; i++)
+		put_be32(bytes + 1536 + 4 * i, (uint32_t)(bat / 512));
+	memcpy(bytes + len - 512, bytes, 512);
+	image_vhd_repair(bytes, len);
+	findings_of(file_of(bytes, len), "vpc", &f);
+	assert_non_null(strstr(f.text, "BAT[1] at sector"));
+	assert_non_null(strstr(f.text, "more blocks than the file has room for"));
+	assert_in_range(f.result.errors, 900, BLOCKS);
+	free(bytes);
 }
 
 static void test_check__finds_damaged_footers(void **state)
 {
 	unsigned char *copy = malloc(dynamic.len);
-	uint64_t leaks;
+	struct findings f;
 
 	(void)state;
 	assert_non_null(copy);
 	memcpy(copy, dynamic.bytes, dynamic.len);
 	copy[100] ^= 1;
-	assert_int_equal(check_errors(copy, dynamic.len, &leaks), 1);
+	findings_of(file_of(copy, dynamic.len), "vpc", &f);
+	findings_match(&f, 1, 0, "the copy of the footer");
 	copy[100] ^= 1;
 	copy[dynamic.len - 100] ^= 1;
-	assert_int_equal(check_errors(copy, dynamic.len, &leaks), 1);
+	findings_of(file_of(copy, dynamic.len), "vpc", &f);
+	findings_match(&f, 1, 0, "the footer at the end of the file is damaged");
 	free(copy);
 }
 
@@ -315,6 +351,7 @@ int main(void)
 		cmocka_unit_test(test_vhd__every_byte_of_what_is_no_data),
 		cmocka_unit_test(test_vhd__every_byte_that_a_checksum_guards),
 		cmocka_unit_test(test_check__finds_what_is_wrong),
+		cmocka_unit_test(test_check__every_entry_names_one_block),
 		cmocka_unit_test(test_check__finds_damaged_footers),
 		cmocka_unit_test(test_probe__a_sector_like_a_footer),
 	};

@@ -3,9 +3,11 @@
 #include "support.h"
 
 #include "base/bytes.h"
+#include "base/checked.h"
 #include "image_vmdk.h"
 #include "patched.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,46 +278,52 @@ static void test_vmdk__a_later_grain_past_the_end(void **state)
 
 static unsigned errors_of_check(struct tranship_file *file)
 {
-	struct tranship_check_result result;
-	struct tranship_disk *disk;
-	struct tranship_error err;
+	struct findings f;
 
-	assert_ok(tranship_open_file(file, NULL, &disk, &err), &err);
-	assert_ok(tranship_check(disk, NULL, NULL, &result, &err), &err);
-	tranship_disk_close(disk);
-	return (unsigned)result.errors;
+	findings_of(file, "vmdk", &f);
+	return (unsigned)f.result.errors;
 }
 
-static unsigned errors_with(const struct buffer *image, enum place place, size_t off,
-			    uint32_t value)
+static void findings_with(const struct buffer *image, enum place place, size_t off, uint32_t value,
+			  struct findings *f)
 {
 	unsigned char raw[4];
 	struct patch patch = { find(image, place) + off, 4, raw };
 
 	put_le32(raw, value);
-	return errors_of_check(patched_file(image->bytes, image->len, image->len, &patch, 1));
+	findings_of(patched_file(image->bytes, image->len, image->len, &patch, 1), "vmdk", f);
+}
+
+static unsigned errors_with(const struct buffer *image, enum place place, size_t off,
+			    uint32_t value)
+{
+	struct findings f;
+
+	findings_with(image, place, off, value, &f);
+	return (unsigned)f.result.errors;
 }
 
 static void test_check__finds_what_is_wrong(void **state)
 {
 	static const struct {
-		const char *what;
 		enum kind kind;
 		enum place place;
 		size_t off;
 		uint32_t value; /* 0: the first grain's place */
+		const char *text;
 	} cases[] = {
-		{ "two grains in one place", SINGLE, GT, 4, 0 },
-		{ "a grain past the end", SINGLE, GT, 4, UINT32_MAX },
-		{ "a grain over the descriptor", SINGLE, GT, 4, 2 },
-		{ "a grain over the tables", SINGLE, GT, 4, 8 },
-		{ "a table past the end", SINGLE, GD, 4, UINT32_MAX },
-		{ "an entry that its copy contradicts", PLAIN, GT, 4, 1 },
-		{ "a packed grain past the end", FRONT, GT, 4, UINT32_MAX },
-		{ "two packed grains in one place", FRONT, GT, 4, 0 },
-		{ "a packed grain of any length", FRONT, GRAIN, 8, UINT32_MAX },
-		{ "the marker of another grain", FRONT, GRAIN, 0, 8 },
+		{ SINGLE, GT, 4, 0, ", which another grain or table uses, too" },
+		{ SINGLE, GT, 4, UINT32_MAX, "entry 1 points at sector 4294967295, past the end" },
+		{ SINGLE, GT, 4, 2, "points at sector 2, which something before the grains uses" },
+		{ SINGLE, GT, 4, 8, "points at sector 8, which something before the grains uses" },
+		{ SINGLE, GD, 4, UINT32_MAX, "grain directory[1] points at sector 4294967295" },
+		{ PLAIN, GT, 4, 1, "grain table 0 entry 1 is 1, its redundant copy says" },
+		{ FRONT, GT, 4, UINT32_MAX, "entry 1 points at sector 4294967295, past the end" },
+		{ FRONT, GT, 4, 0, "which another grain or table uses, too" },
+		{ FRONT, GRAIN, 8, UINT32_MAX, "more than deflate makes" },
+		{ FRONT, GRAIN, 0, 8, "has the marker of LBA 8, not 0" },
 	};
+	struct findings f;
 	size_t i;
 
 	(void)state;
@@ -325,9 +333,70 @@ static void test_check__finds_what_is_wrong(void **state)
 		const struct buffer *image = &images[cases[i].kind];
 		uint32_t first = get_le32(image->bytes + find(image, GT));
 
-		if (errors_with(image, cases[i].place, cases[i].off,
-				cases[i].value ? cases[i].value : first) == 0)
-			fail_msg("%s was not found", cases[i].what);
+		findings_with(image, cases[i].place, cases[i].off,
+			      cases[i].value ? cases[i].value : first, &f);
+		if (f.result.errors == 0 || !strstr(f.text, cases[i].text))
+			fail_msg("'%s' was not said, but: %s", cases[i].text, f.text);
+	}
+}
+
+static void test_check__finds_a_grain_that_nothing_names(void **state)
+{
+	const struct buffer *image = &images[SINGLE];
+	uint32_t first = get_le32(image->bytes + find(image, GT));
+	struct findings f;
+	char text[100];
+
+	(void)state;
+	findings_with(image, GT, 0, 0, &f);
+	snprintf(text, sizeof(text), "4096 bytes at %u are used by nothing", first * 512);
+	findings_match(&f, 0, 1, text);
+}
+
+/*
+ * Grains at places that are not multiples of a grain: usage is kept in smaller units, down to
+ * sectors, and a part of an overlap is seen. The first grain moves up by less than a grain, over
+ * the second.
+ */
+static void test_check__grains_at_any_sector(void **state)
+{
+	static const uint32_t shifts[] = { 1, 2, 3, 4, 7 };
+	const struct buffer *image = &images[SINGLE];
+	uint32_t first = get_le32(image->bytes + find(image, GT));
+	struct findings f;
+	char text[100];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT_OF(shifts); i++) {
+		findings_with(image, GT, 0, first + shifts[i], &f);
+		snprintf(text, sizeof(text), "grain table 0 entry 1 points at sector %u, which",
+			 first + 8);
+		findings_match(&f, 1, 0, text);
+	}
+}
+
+/* Two that stand one behind the other, at no multiple of a grain, overlap nothing; one of them
+ * moved back by a sector overlaps the other. */
+static void test_check__neighbours_at_any_sector(void **state)
+{
+	const struct buffer *image = &images[SINGLE];
+	uint32_t free_sector = (uint32_t)round_up(image->len / 512 + 1, 8) + 2;
+	size_t gt = find(image, GT);
+	unsigned char raw[8];
+	struct patch patch = { gt, sizeof(raw), raw };
+	struct findings f;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		put_le32(raw, free_sector);
+		put_le32(raw + 4, free_sector + 8 - i);
+		findings_of(
+			patched_file(image->bytes, image->len, (free_sector + 16) * 512, &patch, 1),
+			"vmdk", &f);
+		assert_int_equal(f.result.errors, i);
+		assert_in_range(f.result.leaks, 3, 4); /* where they were, and before them */
 	}
 }
 
@@ -379,6 +448,9 @@ int main(void)
 		cmocka_unit_test(test_vmdk__every_byte_of_markers_and_footer),
 		cmocka_unit_test(test_vmdk__a_later_grain_past_the_end),
 		cmocka_unit_test(test_check__finds_what_is_wrong),
+		cmocka_unit_test(test_check__finds_a_grain_that_nothing_names),
+		cmocka_unit_test(test_check__grains_at_any_sector),
+		cmocka_unit_test(test_check__neighbours_at_any_sector),
 		cmocka_unit_test(test_check__finds_a_table_that_is_named_twice),
 		cmocka_unit_test(test_check__a_table_that_is_named_again_is_not_walked_again),
 	};

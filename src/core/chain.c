@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Chains: an image over its parents. Formats say which parent an image needs and where it may be;
+ * here it is looked for as the policy allows, must be the one that is meant, and is read where its
+ * child is ABSENT. A parent is of its child's format: what is in it may be a guest's, so it is
+ * never probed.
+ */
+#include "core/chain.h"
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct layer {
+	struct tranship_disk *disk;
+	uint32_t first_file; /* where its files begin among the chain's */
+};
+
+struct chain {
+	struct tranship_disk disk;
+	uint32_t count;
+	struct layer *layers; /* the child first */
+};
+
+/* Looking for the parents. */
+struct chain_search {
+	struct chain *chain;
+	struct open_params params; /* of the image whose parent is looked for */
+	char *path;                /* of that image, where it was found; NULL: params' own */
+	struct resolver *resolver; /* of a parent that the caller named; NULL: params' own */
+	const struct tranship_open_options *options;
+};
+
+static struct chain *chain_of(struct tranship_disk *disk)
+{
+	return (struct chain *)disk;
+}
+
+/* A parent may be shorter than its child: behind its end are zeros. */
+static int chain_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
+		     struct tranship_error *err)
+{
+	struct chain *chain = chain_of(disk);
+	uint64_t len = UINT64_MAX;
+	uint32_t i;
+
+	for (i = 0; i < chain->count; i++) {
+		const struct layer *layer = &chain->layers[i];
+		int rc;
+
+		if (off >= layer->disk->size) {
+			out->kind = TRANSHIP_ZERO;
+			out->len = len;
+			out->depth = i;
+			return 0;
+		}
+		rc = tranship_disk_map(layer->disk, off, out, err);
+		if (rc)
+			return rc;
+		len = min_u64(len, out->len);
+		out->depth = i;
+		if (out->kind != TRANSHIP_ABSENT)
+			break;
+	}
+	out->len = len;
+	if (out->kind == TRANSHIP_DATA)
+		out->file_index += chain->layers[out->depth].first_file;
+	return 0;
+}
+
+static int chain_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf,
+		      size_t len, struct tranship_error *err)
+{
+	struct tranship_scratch **scratches = scratch;
+	unsigned char *to = buf;
+
+	while (len > 0) {
+		struct tranship_extent extent;
+		int rc = tranship_disk_map(disk, off, &extent, err);
+		size_t n;
+
+		if (rc)
+			return rc;
+		n = (size_t)min_u64(len, extent.len);
+		if (extent.kind == TRANSHIP_ZERO || extent.kind == TRANSHIP_ABSENT)
+			memset(to, 0, n);
+		else
+			rc = tranship_disk_read(chain_of(disk)->layers[extent.depth].disk,
+						scratches[extent.depth], off, to, n, err);
+		if (rc)
+			return rc;
+		to += n;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* A scratch for each layer, ended by NULL. */
+static void chain_scratch_free(void *scratch)
+{
+	struct tranship_scratch **scratches = scratch;
+	size_t i;
+
+	for (i = 0; scratches && scratches[i]; i++)
+		tranship_scratch_free(scratches[i]);
+	free(scratches);
+}
+
+static int chain_scratch_new(struct tranship_disk *disk, void **out, struct tranship_error *err)
+{
+	struct chain *chain = chain_of(disk);
+	struct tranship_scratch **scratches =
+		calloc(chain->count + 1, sizeof(struct tranship_scratch *));
+	uint32_t i;
+	int rc = 0;
+
+	if (!scratches)
+		return error_nomem(err, (chain->count + 1) * sizeof(*scratches));
+	for (i = 0; i < chain->count && rc == 0; i++)
+		rc = tranship_scratch_new(chain->layers[i].disk, &scratches[i], err);
+	if (rc) {
+		chain_scratch_free(scratches);
+		return rc;
+	}
+	*out = scratches;
+	return 0;
+}
+
+static void chain_properties(struct tranship_disk *disk, struct property_sink *sink)
+{
+	struct tranship_disk *top = chain_of(disk)->layers[0].disk;
+
+	if (top->ops->properties)
+		top->ops->properties(top, sink);
+}
+
+/* Of the child alone: its parents have checks of their own. */
+static int chain_check(struct tranship_disk *disk, struct check *check, struct tranship_error *err)
+{
+	struct tranship_disk *top = chain_of(disk)->layers[0].disk;
+
+	return top->ops->check(top, check, err);
+}
+
+static void chain_close(struct tranship_disk *disk)
+{
+	struct chain *chain = chain_of(disk);
+	uint32_t i;
+
+	for (i = 0; i < chain->count; i++)
+		tranship_disk_close(chain->layers[i].disk);
+	free(chain->layers);
+	free(chain);
+}
+
+static const struct disk_ops chain_ops = {
+	.map = chain_map,
+	.read = chain_read,
+	.scratch_new = chain_scratch_new,
+	.scratch_free = chain_scratch_free,
+	.properties = chain_properties,
+	.check = chain_check,
+	.close = chain_close,
+};
+
+uint32_t tranship_disk_layer_count(const struct tranship_disk *disk)
+{
+	return disk->ops == &chain_ops ? ((const struct chain *)disk)->count : 1;
+}
+
+struct tranship_disk *tranship_disk_layer(struct tranship_disk *disk, uint32_t index)
+{
+	if (index >= tranship_disk_layer_count(disk))
+		return NULL;
+	return disk->ops == &chain_ops ? chain_of(disk)->layers[index].disk : disk;
+}
+
+static int add_layer(struct chain *chain, struct tranship_disk *disk, struct tranship_error *err)
+{
+	size_t bytes = (chain->count + 1) * sizeof(*chain->layers);
+	struct layer *layers = realloc(chain->layers, bytes);
+	uint32_t first;
+	int rc;
+
+	if (!layers)
+		return error_nomem(err, bytes);
+	chain->layers = layers;
+	rc = disk_add_files_of(&chain->disk, disk, &first, err);
+	if (rc)
+		return rc;
+	layers[chain->count++] = (struct layer){ disk, first };
+	return 0;
+}
+
+static struct tranship_disk *last_layer(const struct chain *chain)
+{
+	return chain->layers[chain->count - 1].disk;
+}
+
+/* The file of an image must not be one of its children's. */
+static int check_loop(const struct chain *chain, const struct tranship_file *file, const char *path,
+		      struct tranship_error *err)
+{
+	char shown[200];
+	uint32_t i;
+
+	for (i = 0; i < chain->disk.file_count; i++)
+		if (file->has_id && chain->disk.files[i].has_id &&
+		    file_id_equal(&file->id, &chain->disk.files[i].id)) {
+			text_escape(shown, sizeof(shown), path, strlen(path));
+			return error_set(err, TRANSHIP_ECORRUPT,
+					 "%s: the chain of parents comes back to '%s'",
+					 last_layer(chain)->format, shown);
+		}
+	return 0;
+}
+
+/* Whether a disk that was opened is the parent that the last layer means. */
+static int check_parent(const struct chain *chain, const struct tranship_disk *parent,
+			const char *path, struct tranship_error *err)
+{
+	const struct tranship_disk *child = last_layer(chain);
+	const struct disk_parent *wanted = child->parent;
+	char shown[200];
+	bool same = strcmp(parent->identity, wanted->ids[0]) == 0 ||
+		    (wanted->ids[1] && strcmp(parent->identity, wanted->ids[1]) == 0);
+
+	text_escape(shown, sizeof(shown), path, strlen(path));
+	if (!same)
+		return error_set(err, TRANSHIP_EMISMATCH, "%s: the parent wanted is %s, '%s' is %s",
+				 child->format, wanted->ids[0], shown,
+				 *parent->identity ? parent->identity : "without an identity");
+	if (parent->sector_size != child->sector_size)
+		return error_set(err, TRANSHIP_EMISMATCH,
+				 "%s: sectors have %" PRIu32
+				 " bytes, those of the parent '%s' %" PRIu32,
+				 child->format, child->sector_size, shown, parent->sector_size);
+	return 0;
+}
+
+/* Opens a file as the parent of the last layer; takes the file over in any case. */
+static int open_parent(const struct chain_search *s, struct tranship_file *file, const char *path,
+		       struct tranship_disk **out, struct tranship_error *err)
+{
+	struct open_params params = s->params;
+	int rc = check_loop(s->chain, file, path, err);
+
+	params.name = path;
+	if (rc == 0) {
+		rc = format_open(format_find(s->chain->disk.format), file, &params, NULL, out, err);
+		if (rc)
+			error_in_file(err, rc, path);
+	}
+	if (rc) {
+		tranship_file_close(file);
+		return rc;
+	}
+	rc = check_parent(s->chain, *out, path, err);
+	if (rc) {
+		tranship_disk_close(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+/* The parent that the caller named; its own parents are looked for from its folder. */
+static int open_named_parent(struct chain_search *s, const char *path, struct tranship_disk **out,
+			     char **found, struct tranship_error *err)
+{
+	struct resolver *resolver;
+	struct tranship_file *file;
+	int rc = resolver_new(path, s->options->policy, &resolver, err);
+
+	if (rc)
+		return rc;
+	resolver_free(s->resolver);
+	s->resolver = resolver;
+	s->params.resolver = resolver;
+	*found = strdup(path);
+	if (!*found)
+		return error_nomem(err, strlen(path) + 1);
+	rc = tranship_file_open(path, open_file_flags(s->params.flags), &file, err);
+	return rc ? error_in_file(err, rc, path) : open_parent(s, file, path, out, err);
+}
+
+/* One place after the other; the error is the first one's. */
+static int open_hinted_parent(struct chain_search *s, struct tranship_disk **out, char **found,
+			      struct tranship_error *err)
+{
+	const struct disk_parent *wanted = last_layer(s->chain)->parent;
+	struct tranship_error first, why;
+	const char *from = s->path ? s->path : s->params.name;
+	struct tranship_file *file;
+	size_t i;
+
+	if (wanted->hint_count == 0)
+		return error_set(err, TRANSHIP_EMISMATCH,
+				 "%s: the image needs the parent %s and does not say where it is",
+				 s->chain->disk.format, wanted->ids[0]);
+	for (i = 0; i < wanted->hint_count; i++) {
+		int rc = resolver_open(s->params.resolver, from, wanted->hints[i],
+				       open_file_flags(s->params.flags), &file, found, &why);
+
+		if (rc == 0)
+			rc = open_parent(s, file, *found, out, &why);
+		if (rc == 0)
+			return 0;
+		free(*found);
+		*found = NULL;
+		if (i == 0)
+			first = why;
+	}
+	if (first.code == TRANSHIP_EMISMATCH)
+		return error_copy(err, &first, first.code);
+	error_set(err, first.code, "%s: the parent %s is needed: %.350s", s->chain->disk.format,
+		  wanted->ids[0], first.message);
+	if (err)
+		err->sys_errno = first.sys_errno;
+	return first.code;
+}
+
+/* Adds the parent of the last layer. */
+static int add_parent(struct chain_search *s, struct tranship_error *err)
+{
+	const struct tranship_policy *policy = s->options->policy;
+	uint32_t depth = policy && policy->chain_depth ? policy->chain_depth : TRANSHIP_CHAIN_DEPTH;
+	uint32_t index = s->chain->count - 1;
+	struct tranship_disk *parent = NULL;
+	char *found = NULL;
+	int rc;
+
+	if (s->chain->count >= depth)
+		return error_set(err, TRANSHIP_ELIMIT,
+				 "%s: the chain has more than %" PRIu32 " images",
+				 s->chain->disk.format, depth);
+	rc = index < s->options->parent_count
+		     ? open_named_parent(s, s->options->parents[index], &parent, &found, err)
+		     : open_hinted_parent(s, &parent, &found, err);
+	if (rc == 0)
+		rc = add_layer(s->chain, parent, err);
+	if (rc) {
+		if (parent)
+			tranship_disk_close(parent);
+		free(found);
+		return rc;
+	}
+	free(s->path);
+	s->path = found;
+	return 0;
+}
+
+static int new_chain(struct tranship_disk *top, struct chain **out, struct tranship_error *err)
+{
+	struct chain *chain = calloc(1, sizeof(*chain));
+
+	if (!chain)
+		return error_nomem(err, sizeof(*chain));
+	disk_init(&chain->disk, &chain_ops, top->format);
+	chain->disk.size = top->size;
+	chain->disk.sector_size = top->sector_size;
+	chain->disk.cluster_size = top->cluster_size;
+	chain->disk.allocated = top->allocated;
+	memcpy(chain->disk.identity, top->identity, sizeof(top->identity));
+	*out = chain;
+	return 0;
+}
+
+int chain_open(struct tranship_disk *top, const struct open_params *params,
+	       const struct tranship_open_options *options, struct tranship_disk **out,
+	       struct tranship_error *err)
+{
+	struct chain_search s = { .params = *params, .options = options };
+	int rc = new_chain(top, &s.chain, err);
+
+	if (rc)
+		return rc;
+	rc = add_layer(s.chain, top, err);
+	while (rc == 0 && last_layer(s.chain)->parent)
+		rc = add_parent(&s, err);
+	resolver_free(s.resolver);
+	free(s.path);
+	if (rc == 0) {
+		*out = &s.chain->disk;
+		return 0;
+	}
+	while (s.chain->count > 1)
+		tranship_disk_close(s.chain->layers[--s.chain->count].disk);
+	disk_fini(&s.chain->disk);
+	free(s.chain->layers);
+	free(s.chain);
+	return rc;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What edit.c (the transaction) and edit_open.c (the place) share. */
+#ifndef IO_EDIT_INSIDE_H
+#define IO_EDIT_INSIDE_H
+
+#include "io/edit.h"
+#include "io/edit_pages.h"
+
+struct edit {
+	struct journal_site site;
+	struct edit_pages pages;
+	struct tranship_file
+		*file;       /* what edit_file gives; its size is that after the transaction */
+	uint64_t medium_len; /* the length on the medium now */
+	uint64_t undo_len;   /* and before anything was written free */
+	bool free_unsynced;
+	bool recovered;
+	bool failed;
+};
+
+extern const struct tranship_file_ops edit_file_ops;
+
+#endif

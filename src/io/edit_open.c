@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Opening a file to change it in place: which file it is, where its journal stands, what a crash
+ * left.
+ */
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "io/edit_inside.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Sets the names of journal and note after `base`, a last component. */
+static void name_site(struct journal_site *site, const char *base, const char *journal_suffix)
+{
+	snprintf(site->journal, sizeof(site->journal), "%s%s", base, journal_suffix);
+	snprintf(site->note, sizeof(site->note), "%s%s", base, NOTE_SUFFIX);
+	snprintf(site->note_partial, sizeof(site->note_partial), "%s%s", base, NOTE_PARTIAL);
+}
+
+/* Opens the folder of `path`; *name, its last component, points into `work` (PATH_MAX). */
+static int open_folder_of(const struct medium *m, const char *path, char *work, int *folder,
+			  const char **name, struct tranship_error *err)
+{
+	char parent[PATH_MAX];
+	int sys;
+
+	if (strlen(path) >= PATH_MAX)
+		return error_sys(err, ENAMETOOLONG, "its folder could not be opened");
+	strcpy(parent, path);
+	strcpy(work, path);
+	*name = basename(work);
+	if (strlen(*name) > NAME_MAX)
+		return error_sys(err, ENAMETOOLONG, "its folder could not be opened");
+	sys = m->ops->open_folder(m->ctx, dirname(parent), folder);
+	if (sys)
+		*folder = -1;
+	return sys ? error_sys(err, sys, "its folder could not be opened") : 0;
+}
+
+static int open_target(struct edit *e, const char *path, struct tranship_error *err)
+{
+	const struct medium *m = e->site.medium;
+	char real[PATH_MAX], work[PATH_MAX];
+	struct medium_info info;
+	const char *name;
+	int rc, sys = m->ops->resolve(m->ctx, path, real);
+
+	if (sys)
+		return error_sys(err, sys, "could not be opened");
+	rc = open_folder_of(m, real, work, &e->site.folder, &name, err);
+	if (rc == 0)
+		rc = m->ops->claim(m->ctx, e->site.folder, name, &e->site.target, err);
+	if (rc)
+		return rc;
+	sys = m->ops->info(m->ctx, e->site.target, &info);
+	if (sys)
+		return error_sys(err, sys, "fstat failed");
+	e->site.device = S_ISBLK(info.mode);
+	e->site.ino = info.ino;
+	e->site.dev = info.dev;
+	name_site(&e->site, name, JOURNAL_SUFFIX);
+	return 0;
+}
+
+/* A device's journal stands where the caller said. */
+static int place_journal(struct edit *e, const char *journal_path, struct tranship_error *err)
+{
+	const struct medium *m = e->site.medium;
+	char work[PATH_MAX];
+	const char *name;
+	int rc;
+
+	if (!e->site.device && journal_path)
+		return error_set(err, TRANSHIP_EINVAL,
+				 "the journal of a file stands beside it, not where one likes");
+	if (!e->site.device)
+		return 0;
+	if (!journal_path)
+		return error_set(err, TRANSHIP_EINVAL,
+				 "to change a device in place, a path for its journal is needed, "
+				 "on storage that lasts");
+	m->ops->close(m->ctx, e->site.folder);
+	e->site.folder = -1;
+	rc = open_folder_of(m, journal_path, work, &e->site.folder, &name, err);
+	if (rc == 0)
+		name_site(&e->site, name, "");
+	return rc;
+}
+
+/*
+ * Whatever an earlier run left is settled before anything is read, and what is read must last: the
+ * journal's old content is compared with the file after a power loss. So what a program that was
+ * killed wrote is synced, and so are its names: a journal that was removed, and came back later,
+ * would undo what is done now.
+ */
+static int settle(struct edit *e, bool with_note, struct tranship_error *err)
+{
+	const struct medium *m = e->site.medium;
+	char text[NOTE_TEXT_MAX + 1], shown[300];
+	bool found;
+	uint32_t kind;
+	int rc = medium_unlink(m, e->site.folder, e->site.note_partial, err);
+
+	if (rc == 0)
+		rc = journal_recover(&e->site, &e->recovered, err);
+	if (rc == 0 && !e->recovered)
+		rc = medium_sync(m, e->site.target, "the file", err);
+	if (rc == 0 && !e->recovered)
+		rc = medium_sync_folder(m, e->site.folder, err);
+	if (rc || with_note)
+		return rc;
+	rc = journal_note_read(&e->site, &found, &kind, text, err);
+	if (rc || !found)
+		return rc;
+	text_escape(shown, sizeof(shown), text, strlen(text));
+	return error_set(err, TRANSHIP_EBUSY,
+			 "a commit into it was interrupted and must be finished first: %s", shown);
+}
+
+static int make_file(struct edit *e, struct tranship_error *err)
+{
+	const struct medium *m = e->site.medium;
+	struct medium_info info;
+	int rc, sys = m->ops->info(m->ctx, e->site.target, &info);
+
+	if (sys)
+		return error_sys(err, sys, "fstat failed");
+	rc = tranship_file_new(&edit_file_ops, e, info.size, &e->file, err);
+	if (rc)
+		return rc;
+	e->file->has_id = true;
+	e->file->id = (struct file_id){ (dev_t)info.dev, (ino_t)info.ino };
+	e->medium_len = e->undo_len = info.size;
+	return 0;
+}
+
+int edit_open(const char *path, const struct edit_params *params, struct edit **out,
+	      struct tranship_error *err)
+{
+	struct edit *e = calloc(1, sizeof(*e));
+	int rc;
+
+	*out = NULL;
+	if (!e)
+		return error_nomem(err, sizeof(*e));
+	e->site.medium = params->medium ? params->medium : &medium_local;
+	e->site.folder = e->site.target = -1;
+	e->pages.max = (params->memory_max ? params->memory_max : EDIT_MEMORY_MAX) / JOURNAL_PAGE;
+	e->pages.max = min_u64(e->pages.max, JOURNAL_PAGES_MAX);
+	rc = open_target(e, path, err);
+	if (rc == 0)
+		rc = place_journal(e, params->journal_path, err);
+	if (rc == 0)
+		rc = settle(e, params->with_note, err);
+	if (rc == 0)
+		rc = make_file(e, err);
+	if (rc) {
+		edit_close(e);
+		return rc;
+	}
+	*out = e;
+	return 0;
+}
+
+int edit_recover(const char *path, const struct edit_params *params, bool *recovered,
+		 struct tranship_error *err)
+{
+	struct edit_params with_note = *params;
+	struct edit *e;
+	int rc;
+
+	with_note.with_note = true;
+	rc = edit_open(path, &with_note, &e, err);
+	if (recovered)
+		*recovered = rc == 0 && edit_recovered(e);
+	edit_close(e);
+	return rc;
+}
