@@ -35,6 +35,7 @@ struct cli_source {
 	const char *spool;  /* where what comes through a pipe is kept */
 	unsigned flags;     /* TRANSHIP_OPEN_* */
 	bool quiet;         /* -q */
+	bool image_opts; /* --image-opts: an image is a list of options with the file among them */
 	struct tranship_policy policy;
 	const char **folders;
 	size_t parent_count;
@@ -47,6 +48,10 @@ void cli_source_free(struct cli_source *source);
 
 /* Takes -T; an unknown mode is a usage error. */
 void cli_source_cache(struct cli_source *source, struct argp_state *state, const char *mode);
+
+/* How the options say that an image is opened; `path` is named in warnings. */
+void cli_open_options(const struct cli_source *source, const char *path,
+		      struct tranship_open_options *out);
 
 /* Opens an image; prints what is wrong. NULL on failure. `format` overrides the source's. */
 struct tranship_disk *cli_open(const struct cli_source *source, const char *path,
@@ -97,6 +102,9 @@ int cmd_measure(int argc, char **argv);
 int cmd_create(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_resize(int argc, char **argv);
+int cmd_commit(int argc, char **argv);
+int cmd_rebase(int argc, char **argv);
 int cmd_dd(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 

@@ -25,6 +25,7 @@ struct convert_args {
 struct losses {
 	uint64_t ranges;
 	uint64_t bytes;
+	struct cli_meter *meter; /* makes room for a line */
 };
 
 enum { OPT_TARGET_IS_ZERO = 0x200, OPT_NO_CLOBBER, OPT_SALVAGE };
@@ -34,6 +35,11 @@ static const struct argp_option options[] = {
 	  "Format of the output (default: raw); null reads and checks only", 0 },
 	{ "options", 'o', "KEY=VALUE,...", 0, "Options of the output; 'help' lists them", 0 },
 	{ "compress", 'c', NULL, 0, "Compressed output (vmdk: streamOptimized)", 0 },
+	{ "base", 'B', "FILE", 0,
+	  "Lay the output over this image, seen from the output's folder: only what differs is "
+	  "written",
+	  0 },
+	{ "base-format", 'F', "FORMAT", 0, "Format of that one: the output's own", 0 },
 	{ "progress", 'p', NULL, 0, "Show phase, rate and time left on a terminal", 0 },
 	{ "sparse-size", 'S', "SIZE", 0,
 	  "Leave out zeros of this length (default: 4k; 0: leave out none)", 0 },
@@ -107,6 +113,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'O': args->target.format = arg; break;
 	case 'o': cli_target_option(&args->target, arg); break;
 	case 'c': args->target.compressed = true; break;
+	case 'B': args->target.base = arg; break;
+	case 'F': args->target.base_format = arg; break;
 	case 'p': args->progress = true; break;
 	case 'S': take_sparse_size(args, state, arg); break;
 	case 'm': args->copy.threads = take_threads(state, arg); break;
@@ -136,6 +144,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (args->flags & TRANSHIP_CREATE_TARGET_IS_ZERO &&
 		    !(args->flags & TRANSHIP_CREATE_IN_PLACE))
 			argp_error(state, "--target-is-zero goes with -n");
+		if (args->target.base && args->flags & TRANSHIP_CREATE_IN_PLACE)
+			argp_error(state, "-n keeps the base that the output has; -B goes without");
 		if (args->flags & TRANSHIP_CREATE_NO_CLOBBER &&
 		    args->flags & TRANSHIP_CREATE_IN_PLACE)
 			argp_error(state, "-n writes into what --no-clobber keeps");
@@ -180,6 +190,7 @@ static void lose(void *ctx, uint64_t off, uint64_t len, const char *why)
 
 	losses->ranges++;
 	losses->bytes += len;
+	cli_meter_clear(losses->meter);
 	cli_error("lost: offset %" PRIu64 ", length %" PRIu64 ": %s", off, len, why);
 }
 
@@ -194,6 +205,7 @@ static int copy(const struct convert_args *args, struct tranship_disk *disk,
 	copy_options.progress = cli_progress;
 	copy_options.progress_ctx = &meter;
 	copy_options.warn = args->source.quiet ? NULL : cli_warn;
+	losses->meter = &meter;
 	copy_options.lost = args->salvage ? lose : NULL;
 	copy_options.lost_ctx = losses;
 	rc = tranship_copy(disk, writer, &copy_options, err);
@@ -209,7 +221,7 @@ static int convert(struct convert_args *args)
 {
 	struct tranship_create_options create;
 	struct tranship_writer *writer = NULL;
-	struct tranship_disk *disk;
+	struct tranship_disk *disk, *base = NULL;
 	struct tranship_error err;
 	struct losses losses = { 0 };
 	int rc;
@@ -219,11 +231,15 @@ static int convert(struct convert_args *args)
 	create.cache = args->cache;
 	args->source.flags |= TRANSHIP_OPEN_DROP_BEHIND;
 	disk = cli_open(&args->source, args->from, NULL);
-	if (!disk)
+	if (!disk || cli_open_base(&args->target, &args->source, args->to ? args->to : "", &base)) {
+		tranship_disk_close(disk);
 		return EXIT_ERROR;
+	}
 	create.size = tranship_disk_size(disk);
 	create.flags |= args->flags;
 	create.source = disk;
+	create.base = base;
+	create.base_hint = args->target.base;
 	cli_catch_signals();
 	rc = tranship_create(args->to, &create, &writer, &err);
 	if (rc) {
@@ -238,9 +254,10 @@ static int convert(struct convert_args *args)
 	}
 	tranship_writer_close(writer);
 	tranship_disk_close(disk);
+	tranship_disk_close(base);
 	if (rc == 0 && losses.ranges > 0)
-		cli_error("'%s': %" PRIu64 " bytes in %" PRIu64
-			  " ranges are lost and are zeros in the output",
+		cli_error("'%s': lost in all: %" PRIu64 " bytes, ranges: %" PRIu64
+			  "; they are zeros in the output",
 			  args->from, losses.bytes, losses.ranges);
 	return rc ? cli_exit_code(&err) : losses.ranges > 0 ? EXIT_LOST : EXIT_OK;
 }

@@ -6,7 +6,7 @@
 
 struct create_args {
 	struct cli_target target;
-	bool quiet;
+	struct cli_source source; /* of the base */
 	bool no_clobber;
 	const char *path;
 	const char *size_text;
@@ -19,6 +19,10 @@ static const struct argp_option options[] = {
 	{ "format", 'f', "FORMAT", 0, "Format of the image (default: raw)", 0 },
 	{ "options", 'o', "KEY=VALUE,...", 0, "Options of the format; 'help' lists them", 0 },
 	{ "no-clobber", OPT_NO_CLOBBER, NULL, 0, "Refuse to replace an existing file", 0 },
+	{ "backing", 'b', "FILE", 0,
+	  "Lay the image over this one, seen from the image's folder; SIZE is then its size", 0 },
+	{ "backing-format", 'F', "FORMAT", 0, "Format of that one: the image's own", 0 },
+	{ "unsafe", 'u', NULL, 0, "Do not open the base's own parents", 0 },
 	{ "quiet", 'q', NULL, 0, "Print nothing but errors", 0 },
 	{ 0 },
 };
@@ -31,7 +35,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'f': args->target.format = arg; break;
 	case 'o': cli_target_option(&args->target, arg); break;
 	case OPT_NO_CLOBBER: args->no_clobber = true; break;
-	case 'q': args->quiet = true; break;
+	case 'b': args->target.base = arg; break;
+	case 'F': args->target.base_format = arg; break;
+	case 'u': args->source.flags |= TRANSHIP_OPEN_LAYER; break;
+	case 'q': args->source.quiet = true; break;
 	case ARGP_KEY_ARG:
 		if (!args->path) {
 			args->path = arg;
@@ -43,7 +50,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		}
 		break;
 	case ARGP_KEY_END:
-		if (!args->target.help && !args->size_text)
+		if (!args->target.help && (!args->path || (!args->size_text && !args->target.base)))
 			argp_error(state, "a file and a size are needed");
 		break;
 	default: return ARGP_ERR_UNKNOWN;
@@ -54,42 +61,67 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	options,
 	parse,
-	"FILE SIZE",
-	"Makes an empty image: a disk of zeros."
+	"FILE [SIZE]",
+	"Makes an empty image: a disk of zeros, or of what its base has."
 	"\vExample: tranship create -f vhdx -o block_size=2M disk.vhdx 100G",
 	NULL,
 	NULL,
 	NULL
 };
 
-static int create(const struct create_args *args)
+/* All of it in one go: as the base has it, or zeros. */
+static int fill(struct tranship_writer *writer, bool over_base, struct tranship_error *err)
 {
-	struct tranship_create_options options_;
-	struct tranship_writer *writer;
+	uint64_t size = tranship_writer_size(writer);
+	int rc = over_base ? tranship_writer_skip(writer, 0, size, err)
+			   : tranship_writer_zero(writer, 0, size, err);
+
+	return rc ? rc : tranship_writer_finish(writer, err);
+}
+
+static void say(const struct create_args *args, uint64_t size)
+{
+	const struct cli_target *t = &args->target;
+
+	printf("Formatting '%s', fmt=%s size=%" PRIu64, args->path, t->format, size);
+	if (t->base)
+		printf(" backing_file=%s", t->base);
+	if (t->base_format)
+		printf(" backing_fmt=%s", t->base_format);
+	printf("%s%s\n", t->options ? " " : "", t->options ? t->options : "");
+}
+
+static int create(struct create_args *args)
+{
+	struct tranship_create_options create_options;
+	struct tranship_writer *writer = NULL;
+	struct tranship_disk *base;
 	struct tranship_error err;
 	int rc;
 
-	if (cli_create_options(&args->target, args->quiet, &options_))
+	if (cli_create_options(&args->target, args->source.quiet, &create_options) ||
+	    cli_open_base(&args->target, &args->source, args->path, &base))
 		return EXIT_ERROR;
-	options_.size = args->size;
-	options_.flags |= args->no_clobber ? TRANSHIP_CREATE_NO_CLOBBER : 0;
+	create_options.size = args->size_text ? args->size : base ? tranship_disk_size(base) : 0;
+	create_options.size =
+		(create_options.size + 511) / 512 * 512; /* a disk has whole sectors */
+	create_options.base = base;
+	create_options.base_hint = args->target.base;
+	create_options.flags |= args->no_clobber ? TRANSHIP_CREATE_NO_CLOBBER : 0;
 	cli_catch_signals();
-	rc = tranship_create(args->path, &options_, &writer, &err);
-	if (rc == 0 && !args->quiet)
-		cli_say_in_place(args->path, options_.flags);
+	rc = tranship_create(args->path, &create_options, &writer, &err);
+	if (rc == 0 && !args->source.quiet)
+		cli_say_in_place(args->path, create_options.flags);
 	if (rc == 0)
-		rc = tranship_writer_zero(writer, 0, tranship_writer_size(writer), &err);
-	if (rc == 0)
-		rc = tranship_writer_finish(writer, &err);
+		rc = fill(writer, base, &err);
 	tranship_writer_close(writer);
+	tranship_disk_close(base);
 	if (rc) {
 		cli_report(args->path, &err);
 		return EXIT_ERROR;
 	}
-	if (!args->quiet)
-		printf("Formatting '%s', fmt=%s size=%" PRIu64 "%s%s\n", args->path,
-		       args->target.format, args->size, args->target.options ? " " : "",
-		       args->target.options ? args->target.options : "");
+	if (!args->source.quiet)
+		say(args, args->size_text ? args->size : create_options.size);
 	return EXIT_OK;
 }
 
@@ -98,8 +130,10 @@ int cmd_create(int argc, char **argv)
 	struct create_args args = { .target.format = "raw" };
 	int code;
 
+	cli_source_init(&args.source);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	code = args.target.help ? cli_option_help(args.target.format) : create(&args);
 	cli_target_free(&args.target);
+	cli_source_free(&args.source);
 	return code;
 }

@@ -24,6 +24,9 @@ static const struct {
 	{ "create", cmd_create, "make an empty image", EXIT_ERROR },
 	{ "compare", cmd_compare, "compare the content of two disks", EXIT_TROUBLE },
 	{ "check", cmd_check, "check the structure of an image", EXIT_ERROR },
+	{ "resize", cmd_resize, "give a disk another size", EXIT_ERROR },
+	{ "commit", cmd_commit, "write what an image holds into its parent", EXIT_ERROR },
+	{ "rebase", cmd_rebase, "give an image another parent", EXIT_ERROR },
 	{ "dd", cmd_dd, "copy a part of a disk", EXIT_ERROR },
 	{ "measure", cmd_measure, "say how large a converted image would be", EXIT_ERROR },
 };

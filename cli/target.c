@@ -4,13 +4,69 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-void cli_target_option(struct cli_target *target, const char *arg)
+/* qemu-img takes the base as an option of the format, too. */
+static bool take_base(struct cli_target *target, const char *option)
 {
-	if (strcmp(arg, "help") == 0 || strcmp(arg, "?") == 0)
-		target->help = true;
+	if (strncmp(option, "backing_file=", 13) == 0)
+		target->base = option + 13;
+	else if (strncmp(option, "backing_fmt=", 12) == 0)
+		target->base_format = option + 12;
 	else
-		cli_join_options(&target->options, arg);
+		return false;
+	return true;
+}
+
+void cli_target_option(struct cli_target *target, char *arg)
+{
+	char *option, *rest = arg;
+
+	if (strcmp(arg, "help") == 0 || strcmp(arg, "?") == 0) {
+		target->help = true;
+		return;
+	}
+	while ((option = strsep(&rest, ",")))
+		if (!take_base(target, option))
+			cli_join_options(&target->options, option);
+}
+
+/* The path as the folder of `beside` sees it. */
+static char *path_beside(const char *beside, const char *path)
+{
+	const char *slash = strrchr(beside, '/');
+	char *joined;
+
+	if (!slash || *path == '/')
+		return strdup(path);
+	return asprintf(&joined, "%.*s%s", (int)(slash - beside) + 1, beside, path) < 0 ? NULL
+											: joined;
+}
+
+int cli_open_base(const struct cli_target *target, const struct cli_source *source,
+		  const char *path, struct tranship_disk **disk)
+{
+	struct cli_source base = { .policy = source->policy,
+				   .quiet = source->quiet,
+				   .flags = source->flags & TRANSHIP_OPEN_FORCE_SHARE };
+	const char *format = target->base_format ? target->base_format : target->format;
+	char *where;
+
+	*disk = NULL;
+	if (!target->base || *target->base == '\0')
+		return 0;
+	where = path_beside(path, target->base);
+	if (!where)
+		abort();
+	*disk = cli_open(&base, where, format);
+	free(where);
+	if (*disk && strcmp(tranship_disk_identity(*disk), "") == 0) {
+		cli_error("'%s': format %s has no identity, it cannot be a base", target->base,
+			  tranship_disk_format(*disk));
+		tranship_disk_close(*disk);
+		*disk = NULL;
+	}
+	return *disk ? 0 : -1;
 }
 
 void cli_target_free(struct cli_target *target)
@@ -24,7 +80,9 @@ void cli_say_in_place(const char *path, unsigned flags)
 
 	if (strcmp(path, "-") == 0 || stat(path, &st))
 		return;
-	if (S_ISBLK(st.st_mode) || (S_ISREG(st.st_mode) && flags & TRANSHIP_CREATE_IN_PLACE))
+	/* A script that says -n for a file knows. */
+	if (S_ISBLK(st.st_mode) ||
+	    (S_ISREG(st.st_mode) && flags & TRANSHIP_CREATE_IN_PLACE && isatty(STDERR_FILENO)))
 		cli_error("note: '%s' is written in place; if this is interrupted it is neither "
 			  "old nor new",
 			  path);

@@ -6,15 +6,25 @@
 #include "cli.h"
 
 struct cli_target {
-	const char *format; /* -O, or -f of create */
-	char *options;      /* -o, joined */
-	bool compressed;    /* -c */
-	bool help;          /* -o help */
+	const char *format;      /* -O, or -f of create */
+	const char *base;        /* -b of create, -B of convert, -o backing_file= */
+	const char *base_format; /* -F, -o backing_fmt= */
+	char *options;           /* -o, joined */
+	bool compressed;         /* -c */
+	bool help;               /* -o help */
 };
 
 /* Takes one -o. */
-void cli_target_option(struct cli_target *target, const char *arg);
+void cli_target_option(struct cli_target *target, char *arg);
 void cli_target_free(struct cli_target *target);
+
+/*
+ * Opens the base of the output at `path`, if there is one: *disk, else NULL. Its name counts from
+ * the output's folder, as it will be recorded. -1, with a message, if it cannot be opened or is of
+ * another format than the output.
+ */
+int cli_open_base(const struct cli_target *target, const struct cli_source *source,
+		  const char *path, struct tranship_disk **disk);
 
 /* Fills in what the environment decides (SOURCE_DATE_EPOCH); -1, with a message, if that is no
  * number. */

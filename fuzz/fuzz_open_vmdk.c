@@ -81,5 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	fuzz_file(patched_file(data, size, size, NULL, 0), patched_file(data, size, size, NULL, 0),
 		  &options);
+	options.flags = TRANSHIP_OPEN_SALVAGE;
+	fuzz_file(patched_file(data, size, size, NULL, 0), patched_file(data, size, size, NULL, 0),
+		  &options);
 	return 0;
 }

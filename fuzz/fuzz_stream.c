@@ -14,10 +14,10 @@
 
 #define GRAIN_MAX (1U << 20)
 
-static int open_bytes(const uint8_t *data, size_t size, struct tranship_disk **disk,
+static int open_bytes(const uint8_t *data, size_t size, unsigned flags, struct tranship_disk **disk,
 		      struct tranship_error *err)
 {
-	struct open_params params = { .name = "-" };
+	struct open_params params = { .name = "-", .flags = flags };
 	int fd = memfd_create("stream", MFD_CLOEXEC), rc;
 	struct stream *stream;
 
@@ -42,6 +42,10 @@ static int read_once(struct tranship_disk *disk, const struct tranship_extent *e
 	if (rc == 0)
 		rc = tranship_disk_read(disk, NULL, extent->off + first, bytes + first, len - first,
 					err);
+	if (extent->kind == TRANSHIP_LOST) {
+		fuzz_require(rc == TRANSHIP_ECORRUPT, "what is lost cannot be read");
+		return 0;
+	}
 	if (extent->kind != TRANSHIP_DATA) {
 		fuzz_require(rc == 0 && bytes_are_zero(bytes, len), "no data reads as zeros");
 		return 0;
@@ -78,16 +82,22 @@ static void walk_forward(struct tranship_disk *disk)
 		fuzz_require(walk_error(rc, &err) == NULL, "a failure says what it is");
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void read_forward(const uint8_t *data, size_t size, unsigned flags)
 {
 	struct tranship_error err = { 0 };
 	struct tranship_disk *disk = NULL;
-	int rc = open_bytes(data, size, &disk, &err);
+	int rc = open_bytes(data, size, flags, &disk, &err);
 
 	if (rc)
 		fuzz_require(walk_error(rc, &err) == NULL, "a failure says what it is");
 	else
 		walk_forward(disk);
 	tranship_disk_close(disk);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	read_forward(data, size, 0);
+	read_forward(data, size, TRANSHIP_OPEN_SALVAGE);
 	return 0;
 }

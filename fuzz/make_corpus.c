@@ -5,6 +5,7 @@
  */
 #include "base/bytes.h"
 #include "image_vhd.h"
+#include "image_vhdx_log.h"
 #include "image_vmdk.h"
 #include "image_vmfs.h"
 #include "vhdx_input.h"
@@ -263,6 +264,52 @@ static void save_vhdx_of_many(void)
 	buffer_free(&out);
 }
 
+static void make_vhdx_children(void)
+{
+	const unsigned child = VHDX_INPUT_CHILD;
+
+	save_vhdx("child", child, 0, 0, 0, 0, 0);
+	save_vhdx("child-large-sectors", child | VHDX_INPUT_LARGE_SECTORS, 0, 0, 0, 0, 0);
+	save_vhdx("child-dirty", child | VHDX_INPUT_DIRTY, 0, 0, 0, 0, 0);
+	save_vhdx("child-locator-type", child, 0, VHDX_AT_LOCATOR, 0, 0, 1);
+	save_vhdx("child-locator-count", child, 0, VHDX_AT_LOCATOR, 18, 0xFFFF, 2);
+	save_vhdx("child-locator-key", child, 0, VHDX_AT_LOCATOR, 20, 5000, 4);
+	save_vhdx("child-locator-value", child, 0, VHDX_AT_LOCATOR, 42, 3, 2);
+	save_vhdx("child-no-bitmap", child, 0, VHDX_AT_BITMAP_ENTRY, 0, 0, 8);
+	save_vhdx("child-bitmap-far", child, 0, VHDX_AT_BITMAP_ENTRY, 0, UINT64_MAX - 1, 8);
+	save_vhdx("child-bits", child, 0, VHDX_AT_BLOCKS, 0, 0xFF00000155AA0F01, 8);
+	save_vhdx("child-full", child, 0, VHDX_AT_BAT, 0, 5 * VHDX_MB | VHDX_BLOCK_FULLY_PRESENT,
+		  8);
+}
+
+/* The log of the image that these start from is that of image_log_usual. */
+static void make_vhdx_logs(void)
+{
+	static const struct {
+		const char *name;
+		uint16_t off;
+		uint8_t width;
+		uint64_t value;
+	} cases[] = {
+		{ "log-dirty", 0, 0, 0 },
+		{ "log-entry-length", LOG_LENGTH, 4, 3 * LOG_SECTOR },
+		{ "log-tail", 2 * LOG_SECTOR + LOG_TAIL, 4, 2 * LOG_SECTOR },
+		{ "log-sequence", LOG_SEQUENCE, 8, 9 },
+		{ "log-descriptors", LOG_DESCRIPTORS, 4, 126 },
+		{ "log-flushed", 2 * LOG_SECTOR + LOG_FLUSHED, 8, (uint64_t)1 << 40 },
+		{ "log-last", 2 * LOG_SECTOR + LOG_LAST, 8, (uint64_t)1 << 40 },
+		{ "log-data-offset", LOG_FIRST + LOG_DESC_OFFSET, 8, VHDX_REGION_TABLE_1 },
+		{ "log-data-far", LOG_FIRST + LOG_DESC_OFFSET, 8, (uint64_t)1 << 46 },
+		{ "log-zeros", 2 * LOG_SECTOR + LOG_FIRST + LOG_DESC_LENGTH, 8, 3 << 20 },
+		{ "log-torn", 2 * LOG_SECTOR - 4, 4, 1 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		save_vhdx(cases[i].name, VHDX_INPUT_DIRTY, 0, VHDX_AT_LOG, cases[i].off,
+			  cases[i].value, cases[i].width);
+}
+
 static void make_vhdx(void)
 {
 	const uint64_t mb = VHDX_MB;
@@ -291,6 +338,8 @@ static void make_vhdx(void)
 	save_vhdx("bat-partial", 0, 0, VHDX_AT_BAT, 8, VHDX_BLOCK_PARTIALLY_PRESENT, 8);
 	save_vhdx("bat-far", 0, 0, VHDX_AT_BAT, 0, UINT64_MAX - 1, 8);
 	save_vhdx("data", 0, 0, VHDX_AT_BLOCKS, 3, 0x1122334455667788, 8);
+	make_vhdx_children();
+	make_vhdx_logs();
 }
 
 /* A tar header and its content; the harness makes the checksum right. */

@@ -64,8 +64,8 @@ TRANSHIP_API int tranship_file_new(const struct tranship_file_ops *ops, void *ct
 				   struct tranship_file **out, struct tranship_error *err);
 
 enum tranship_file_flag {
-	/* Read although another program (a running qemu) holds the file for writing. What is read
-	   may be torn. */
+	/* Read although another program (a running qemu) holds the file for writing, or a change in
+	   place was interrupted. What is read may be torn. */
 	TRANSHIP_FILE_FORCE_SHARE = 1 << 0,
 	/* Read past the page cache (O_DIRECT). */
 	TRANSHIP_FILE_DIRECT = 1 << 1,
@@ -76,7 +76,8 @@ enum tranship_file_flag {
 
 /*
  * Opens a local regular file or block device for reading. The file is locked as qemu locks its
- * images (shared; TRANSHIP_EBUSY while somebody writes it) until it is closed.
+ * images (shared; TRANSHIP_EBUSY while somebody writes it) until it is closed. TRANSHIP_EBUSY also
+ * while a journal says that a change of it in place was interrupted (see tranship_repair).
  */
 TRANSHIP_API int tranship_file_open(const char *path, unsigned flags, struct tranship_file **out,
 				    struct tranship_error *err);

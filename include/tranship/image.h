@@ -86,7 +86,8 @@ TRANSHIP_API int tranship_open_file(struct tranship_file *file,
 enum tranship_create_flag {
 	/* Refuse to replace an existing file. */
 	TRANSHIP_CREATE_NO_CLOBBER = 1 << 0,
-	/* Write into the existing file or device instead of replacing it. Raw only; not atomic. */
+	/* Write into the existing image or device instead of replacing it; not atomic. An image of
+	   a format with structure keeps its kind and its size, and gets a new identity. */
 	TRANSHIP_CREATE_IN_PLACE = 1 << 1,
 	/* With IN_PLACE: the target reads as zeros already. */
 	TRANSHIP_CREATE_TARGET_IS_ZERO = 1 << 2,

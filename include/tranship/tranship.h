@@ -8,6 +8,7 @@
 #include "tranship/error.h"
 #include "tranship/file.h"
 #include "tranship/image.h"
+#include "tranship/modify.h"
 #include "tranship/policy.h"
 #include "tranship/probe.h"
 #include "tranship/writer.h"

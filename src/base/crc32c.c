@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A nibble table: it needs no initialisation, and VHDX guards only small structures (4 and 64 KiB),
- * so that speed does not matter here. None of the linked libraries offers CRC-32C on every
- * platform.
+ * A nibble table: it needs no initialisation, and VHDX guards only small structures (4 and 64 KiB,
+ * and the log after a crash), so that speed does not matter here. None of the linked libraries
+ * offers CRC-32C on every platform.
  */
 #include "base/crc32c.h"
 

@@ -222,7 +222,7 @@ static int check_loop(const struct chain *chain, const struct tranship_file *fil
 
 /* Whether a disk that was opened is the parent that the last layer means. */
 static int check_parent(const struct chain *chain, const struct tranship_disk *parent,
-			const char *path, struct tranship_error *err)
+			const char *path, unsigned flags, struct tranship_error *err)
 {
 	const struct tranship_disk *child = last_layer(chain);
 	const struct disk_parent *wanted = child->parent;
@@ -231,7 +231,7 @@ static int check_parent(const struct chain *chain, const struct tranship_disk *p
 		    (wanted->ids[1] && strcmp(parent->identity, wanted->ids[1]) == 0);
 
 	text_escape(shown, sizeof(shown), path, strlen(path));
-	if (!same)
+	if (!same && !(flags & OPEN_UNFINISHED_COMMIT))
 		return error_set(err, TRANSHIP_EMISMATCH, "%s: the parent wanted is %s, '%s' is %s",
 				 child->format, wanted->ids[0], shown,
 				 *parent->identity ? parent->identity : "without an identity");
@@ -260,7 +260,7 @@ static int open_parent(const struct chain_search *s, struct tranship_file *file,
 		tranship_file_close(file);
 		return rc;
 	}
-	rc = check_parent(s->chain, *out, path, err);
+	rc = check_parent(s->chain, *out, path, s->params.flags, err);
 	if (rc) {
 		tranship_disk_close(*out);
 		*out = NULL;
@@ -370,6 +370,16 @@ static int new_chain(struct tranship_disk *top, struct chain **out, struct trans
 	return 0;
 }
 
+/* Gives up a chain, but not the first `keep` of its images. */
+static void drop_chain(struct chain *chain, uint32_t keep)
+{
+	while (chain->count > keep)
+		tranship_disk_close(chain->layers[--chain->count].disk);
+	disk_fini(&chain->disk);
+	free(chain->layers);
+	free(chain);
+}
+
 int chain_open(struct tranship_disk *top, const struct open_params *params,
 	       const struct tranship_open_options *options, struct tranship_disk **out,
 	       struct tranship_error *err)
@@ -384,14 +394,27 @@ int chain_open(struct tranship_disk *top, const struct open_params *params,
 		rc = add_parent(&s, err);
 	resolver_free(s.resolver);
 	free(s.path);
-	if (rc == 0) {
+	if (rc)
+		drop_chain(s.chain, s.chain->count > 0 ? 1 : 0);
+	else
 		*out = &s.chain->disk;
-		return 0;
-	}
-	while (s.chain->count > 1)
-		tranship_disk_close(s.chain->layers[--s.chain->count].disk);
-	disk_fini(&s.chain->disk);
-	free(s.chain->layers);
-	free(s.chain);
+	return rc;
+}
+
+int chain_of_layers(struct tranship_disk *const *layers, uint32_t count, struct tranship_disk **out,
+		    struct tranship_error *err)
+{
+	struct chain *chain;
+	uint32_t i;
+	int rc = new_chain(layers[0], &chain, err);
+
+	if (rc)
+		return rc;
+	for (i = 0; i < count && rc == 0; i++)
+		rc = add_layer(chain, layers[i], err);
+	if (rc)
+		drop_chain(chain, chain->count);
+	else
+		*out = &chain->disk;
 	return rc;
 }

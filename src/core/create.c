@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From a path, a size and options to a writer. */
 #include "core/format.h"
+#include "core/in_place.h"
 
 #include "base/error.h"
 #include "base/text.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* Disks of up to 2^62 bytes leave room for sums; no format here comes near. */
@@ -53,12 +56,24 @@ static int merge_options(const struct format *format, const struct tranship_crea
 	return 0;
 }
 
-static struct base_info describe_base(const struct tranship_create_options *options)
+struct base_place {
+	struct base_info info;
+	char absolute[PATH_MAX];
+};
+
+static void describe_base(const struct tranship_create_options *options, struct base_place *out)
 {
-	return (struct base_info){ .identity = options->base->identity,
-				   .relative = options->base_hint,
-				   .sector_size = options->base->sector_size,
-				   .cluster_size = options->base->cluster_size };
+	const char *path = tranship_disk_file_name(options->base, 0);
+	struct stat st;
+
+	out->info = (struct base_info){ .identity = options->base->identity,
+					.relative = options->base_hint,
+					.sector_size = options->base->sector_size,
+					.cluster_size = options->base->cluster_size };
+	if (path && *path)
+		out->info.absolute = realpath(path, out->absolute);
+	if (out->info.absolute && stat(out->absolute, &st) == 0)
+		out->info.time = (uint64_t)st.st_mtime;
 }
 
 /* A format that knows nothing of bases has made a disk that stands alone. */
@@ -80,7 +95,7 @@ static int create_writer(const struct format *format, struct output *output,
 	struct create_params params = { .output = output,
 					.size = options->size,
 					.flags = options->flags };
-	struct base_info base;
+	struct base_place base;
 	struct options *parsed = NULL;
 	struct idgen ids;
 	char *text = NULL;
@@ -99,8 +114,8 @@ static int create_writer(const struct format *format, struct output *output,
 	params.ids = &ids;
 	params.time = options->time ? options->time : (uint64_t)time(NULL);
 	if (options->base) {
-		base = describe_base(options);
-		params.base = &base;
+		describe_base(options, &base);
+		params.base = &base.info;
 	}
 	if (rc == 0)
 		rc = format->create(&params, out, err);
@@ -115,23 +130,40 @@ static int create_writer(const struct format *format, struct output *output,
 	return rc;
 }
 
-/* The identities of the source's files, for output_open, which takes them over. */
-static int source_ids(const struct tranship_disk *source, struct file_id **out, size_t *count,
-		      struct tranship_error *err)
+/* The identities of the files of the source and the base, for output_open, which takes them over.
+ */
+static int source_ids(const struct tranship_create_options *options, struct file_id **out,
+		      size_t *count, struct tranship_error *err)
 {
+	const struct tranship_disk *disks[2] = { options->source, options->base };
+	size_t total = 0;
 	uint32_t i;
+	int d;
 
 	*out = NULL;
 	*count = 0;
-	if (!source || source->file_count == 0)
+	for (d = 0; d < 2; d++)
+		total += disks[d] ? disks[d]->file_count : 0;
+	if (total == 0)
 		return 0;
-	*out = calloc(source->file_count, sizeof(**out));
+	*out = calloc(total, sizeof(**out));
 	if (!*out)
-		return error_nomem(err, source->file_count * sizeof(**out));
-	for (i = 0; i < source->file_count; i++)
-		if (source->files[i].has_id)
-			(*out)[(*count)++] = source->files[i].id;
+		return error_nomem(err, total * sizeof(**out));
+	for (d = 0; d < 2; d++)
+		for (i = 0; disks[d] && i < disks[d]->file_count; i++)
+			if (disks[d]->files[i].has_id)
+				(*out)[(*count)++] = disks[d]->files[i].id;
 	return 0;
+}
+
+/* Whether an image of a format with structure is written where it stands. */
+static bool changes_image(const struct format *format, const char *path,
+			  const struct tranship_create_options *options)
+{
+	struct stat st;
+
+	return options->flags & TRANSHIP_CREATE_IN_PLACE && path && format->probe &&
+	       strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 int tranship_create(const char *path, const struct tranship_create_options *options,
@@ -151,8 +183,10 @@ int tranship_create(const char *path, const struct tranship_create_options *opti
 		return rc;
 	if (!format->no_output && !path)
 		return error_set(err, TRANSHIP_EINVAL, "format '%s' needs an output", format->name);
+	if (changes_image(format, path, options))
+		return in_place_create(path, options, out, err);
 	if (!format->no_output) {
-		rc = source_ids(options->source, &params.sources, &params.source_count, err);
+		rc = source_ids(options, &params.sources, &params.source_count, err);
 		if (rc == 0)
 			rc = output_open(&params, &output, err);
 		if (rc)

@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 struct check;
+struct modify_ops;
 struct property_sink;
 
 struct disk_ops {
@@ -28,6 +29,7 @@ struct disk_ops {
 	void (*properties)(struct tranship_disk *disk, struct property_sink *sink);
 	/* NULL: there is no structure to check. */
 	int (*check)(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
+	const struct modify_ops *modify; /* NULL: it cannot be changed in place */
 	/* Forward disks: makes a map that waits for input return TRANSHIP_ECANCELED. */
 	void (*cancel)(struct tranship_disk *disk);
 	/* Releases the format's own struct, which contains this disk. */

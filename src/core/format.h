@@ -33,6 +33,8 @@ struct probe_look {
 /* Fills it in, but for what is warned. */
 int probe_look(struct tranship_file *file, struct probe_look *look, struct tranship_error *err);
 
+struct edit_list;
+
 struct open_params {
 	const char *name; /* of the file, for people */
 	const struct options *options;
@@ -44,11 +46,12 @@ struct open_params {
 	 * they find, also what they then refuse, and open no other file: the disk is closed unread.
 	 */
 	struct tranship_probe_result *report;
+	struct edit_list *edits; /* other files are opened for changes; NULL: for reading */
 };
 
 /* The disk that a new image is laid over. */
 struct base_info {
-	const char *identity; /* of the parent disk, tranship_disk.identity */
+	const char *identity; /* of the parent disk, tranship_disk.identity; never NULL */
 	const char *relative; /* path from the child's folder, with '/'; NULL: unknown */
 	const char *absolute; /* NULL: unknown */
 	uint32_t sector_size;
@@ -132,6 +135,15 @@ int format_open(const struct format *format, struct tranship_file *file,
 
 /* The TRANSHIP_FILE_* that belong to TRANSHIP_OPEN_*. */
 unsigned open_file_flags(unsigned open_flags);
+
+/* Among the open flags: parents may be in the middle of a commit, which will be finished. */
+#define OPEN_UNFINISHED_COMMIT (1U << 30)
+
+/* Opens an image alone over a file that is being changed (core/modify.h); its other files are added
+ * to `edits`. Takes over the file on success. */
+int open_for_change(struct tranship_file *file, const char *path,
+		    const struct tranship_open_options *options, struct edit_list *edits,
+		    struct tranship_disk **out, struct tranship_error *err);
 
 /* Opens another file that the image names, as the policy allows, and notes it as a file of the
  * disk. */

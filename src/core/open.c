@@ -3,6 +3,7 @@
 #include "core/archive.h"
 #include "core/chain.h"
 #include "core/format.h"
+#include "core/modify.h"
 #include "core/report.h"
 
 #include "base/checked.h"
@@ -23,7 +24,10 @@ static const struct tranship_open_options default_options;
 
 unsigned open_file_flags(unsigned open_flags)
 {
-	return (open_flags & TRANSHIP_OPEN_FORCE_SHARE ? TRANSHIP_FILE_FORCE_SHARE : 0) |
+	unsigned unfinished = open_flags & OPEN_UNFINISHED_COMMIT ? FILE_UNFINISHED : 0;
+
+	return unfinished |
+	       (open_flags & TRANSHIP_OPEN_FORCE_SHARE ? TRANSHIP_FILE_FORCE_SHARE : 0) |
 	       (open_flags & TRANSHIP_OPEN_DIRECT ? TRANSHIP_FILE_DIRECT : 0) |
 	       (open_flags & TRANSHIP_OPEN_DROP_BEHIND ? TRANSHIP_FILE_DROP_BEHIND : 0);
 }
@@ -59,7 +63,17 @@ int open_other_file(const struct open_params *params, struct tranship_disk *disk
 			   &file, &path, err);
 	if (rc)
 		return rc;
-	rc = disk_add_file(disk, file, path, index, err);
+	if (params->edits) {
+		struct file_id id = file->id;
+
+		tranship_file_close(file); /* its lock gives way to the other one */
+		file = NULL;
+		rc = edit_list_open(params->edits, path, &id, false, &file, err);
+		if (rc)
+			error_in_file(err, rc, path);
+	}
+	if (rc == 0)
+		rc = disk_add_file(disk, file, path, index, err);
 	free(path);
 	if (rc) {
 		tranship_file_close(file);
@@ -143,11 +157,12 @@ static int complete(struct tranship_disk *top, const struct open_params *params,
 
 /* `path` is for people and for the folder of other files; NULL where there is none. */
 static int open_disk(struct tranship_file *file, const char *path, bool has_folder,
-		     const struct tranship_open_options *options, struct tranship_disk **out,
-		     struct tranship_error *err)
+		     const struct tranship_open_options *options, struct edit_list *edits,
+		     struct tranship_disk **out, struct tranship_error *err)
 {
 	struct open_params params = { .name = path ? path : "",
 				      .flags = options->flags,
+				      .edits = edits,
 				      .warn = options->warn,
 				      .warn_ctx = options->warn_ctx };
 	const struct format *format = NULL;
@@ -176,14 +191,27 @@ static int open_any(struct tranship_file *file, const char *path, bool has_folde
 	int rc;
 
 	if (!archive_wanted(path, options))
-		return open_disk(file, path, has_folder, options, out, err);
+		return open_disk(file, path, has_folder, options, NULL, out, err);
 	rc = archive_open(file, options->member, &member, err);
 	if (rc)
 		return rc;
-	rc = open_disk(member, path, false, options, out, err);
+	rc = open_disk(member, path, false, options, NULL, out, err);
 	if (rc) /* give the archive back to the caller */
 		file_part_release(member);
 	return rc;
+}
+
+int open_for_change(struct tranship_file *file, const char *path,
+		    const struct tranship_open_options *options, struct edit_list *edits,
+		    struct tranship_disk **out, struct tranship_error *err)
+{
+	struct tranship_open_options alone = options ? *options : default_options;
+
+	alone.flags |= TRANSHIP_OPEN_LAYER;
+	if (archive_wanted(path, &alone))
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "a member of an archive cannot be changed in place");
+	return open_disk(file, path, true, &alone, edits, out, err);
 }
 
 int tranship_open_file(struct tranship_file *file, const struct tranship_open_options *options,
@@ -210,7 +238,7 @@ static int open_spooled(struct stream *stream, const char *format, const char *n
 	rc = stream_spool(stream, options->spool_folder, &file, err);
 	if (rc)
 		return rc;
-	rc = open_disk(file, name, false, options, out, err);
+	rc = open_disk(file, name, false, options, NULL, out, err);
 	if (rc) {
 		tranship_file_close(file);
 		return rc;

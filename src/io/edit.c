@@ -182,7 +182,34 @@ const struct tranship_file_ops edit_file_ops = {
 	.zero = edit_zero,
 };
 
-static const struct tranship_file_ops view_ops = { .read = edit_read };
+/* What goes through a view goes through the edit's own file, which keeps the length. */
+static int view_write(void *ctx, uint64_t off, const void *buf, size_t len,
+		      struct tranship_error *err)
+{
+	return file_write(((struct edit *)ctx)->file, off, buf, len, err);
+}
+
+static int view_resize(void *ctx, uint64_t size, struct tranship_error *err)
+{
+	return file_resize(((struct edit *)ctx)->file, size, err);
+}
+
+static int view_zero(void *ctx, uint64_t off, uint64_t len, struct tranship_error *err)
+{
+	return file_zero(((struct edit *)ctx)->file, off, len, err);
+}
+
+static const struct tranship_file_ops view_ops = {
+	.read = edit_read,
+	.write = view_write,
+	.resize = view_resize,
+	.zero = view_zero,
+};
+
+struct edit *edit_of(const struct tranship_file *view)
+{
+	return view->ops == &view_ops ? view->ctx : NULL;
+}
 
 struct tranship_file *edit_file(struct edit *e)
 {
@@ -196,6 +223,7 @@ int edit_view(struct edit *e, struct tranship_file **out, struct tranship_error 
 	if (rc == 0) {
 		(*out)->has_id = e->file->has_id;
 		(*out)->id = e->file->id;
+		(*out)->allocated = e->file->allocated;
 	}
 	return rc;
 }

@@ -89,9 +89,12 @@ int edit_recover(const char *path, const struct edit_params *params, bool *recov
  */
 struct tranship_file *edit_file(struct edit *e);
 
-/* Another handle of the same, read-only, which its taker closes, before edit_close. Its length is
- * what the file's is now. */
+/* A second handle of the same, which its taker closes, before edit_close. Its length is what the
+ * file's is now, and follows what is written through it alone. */
 int edit_view(struct edit *e, struct tranship_file **out, struct tranship_error *err);
+
+/* The edit that a view belongs to; NULL if it is none. */
+struct edit *edit_of(const struct tranship_file *view);
 
 /*
  * Writes to the file at once, without the journal: for bytes that nothing refers to yet, a gap or

@@ -12,6 +12,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "io/journal.h"
 #include "io/lock.h"
 
 #include <errno.h>
@@ -366,6 +367,8 @@ int file_local_reader(int fd, unsigned flags, struct tranship_file **out,
 		return rc;
 	if (!(flags & TRANSHIP_FILE_FORCE_SHARE)) {
 		rc = lock_shared(fd, err);
+		if (rc == 0 && !(flags & FILE_UNFINISHED))
+			rc = journal_check_fd(fd, err);
 		if (rc)
 			return rc;
 	}

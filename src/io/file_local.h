@@ -6,9 +6,13 @@
 #include "io/file.h"
 #include "tranship/writer.h"
 
+/* Among the flags: read it although a change in place was interrupted; for who will finish that. */
+#define FILE_UNFINISHED (1U << 30)
+
 /*
  * Makes a file of an open descriptor: a regular file or a block device. `flags` are
- * TRANSHIP_FILE_*. Takes over fd on success. Locks it shared unless flags say otherwise.
+ * TRANSHIP_FILE_*. Takes over fd on success. Locks it shared, and refuses it while a journal of an
+ * interrupted change stands beside it, unless flags say otherwise.
  */
 int file_local_reader(int fd, unsigned flags, struct tranship_file **out,
 		      struct tranship_error *err);

@@ -51,6 +51,17 @@ enum {
 	TRAILER_CRC = 28,
 };
 
+/*
+ * The CRC-32C that stands behind the bytes that it guards, rotated: the CRC of bytes with their own
+ * CRC behind them is always the same number, so the one over the whole journal would not see them.
+ */
+static uint32_t seal(const unsigned char *raw, size_t len)
+{
+	uint32_t crc = crc32c(0, raw, len);
+
+	return (crc >> 15 | crc << 17) + 0x5EA1U;
+}
+
 uint64_t journal_length(const struct journal_header *h)
 {
 	return JOURNAL_HEADER + h->pages * JOURNAL_RECORD + JOURNAL_TRAILER;
@@ -69,7 +80,7 @@ void journal_header_encode(const struct journal_header *h, unsigned char *raw)
 	put_le64(raw + OFF_OLD_LEN, h->old_len);
 	put_le64(raw + OFF_NEW_LEN, h->new_len);
 	put_le64(raw + OFF_PAGES, h->pages);
-	put_le32(raw + OFF_CRC, crc32c(0, raw, OFF_CRC));
+	put_le32(raw + OFF_CRC, seal(raw, OFF_CRC));
 }
 
 static enum journal_part damaged(struct tranship_error *err, const char *field, uint64_t value)
@@ -91,7 +102,7 @@ enum journal_part journal_header_decode(const unsigned char *raw, struct journal
 		error_set(err, TRANSHIP_ECORRUPT, "journal: it does not begin as a journal does");
 		return JOURNAL_DAMAGED;
 	}
-	if (get_le32(raw + OFF_CRC) != crc32c(0, raw, OFF_CRC)) {
+	if (get_le32(raw + OFF_CRC) != seal(raw, OFF_CRC)) {
 		error_set(err, TRANSHIP_ECORRUPT, "journal: the checksum of its header is wrong");
 		return JOURNAL_DAMAGED;
 	}
@@ -132,7 +143,7 @@ void journal_head_encode(const struct journal_head *h, unsigned char *raw)
 	put_le32(raw + HEAD_OLD_CRC, h->old_crc);
 	put_le32(raw + HEAD_NEW_CRC, h->new_crc);
 	put_le32(raw + HEAD_MAGIC, PAGE_MAGIC);
-	put_le32(raw + HEAD_CRC, crc32c(0, raw, HEAD_CRC));
+	put_le32(raw + HEAD_CRC, seal(raw, HEAD_CRC));
 }
 
 enum journal_part journal_head_decode(const unsigned char *raw, struct journal_head *out)
@@ -142,7 +153,7 @@ enum journal_part journal_head_decode(const unsigned char *raw, struct journal_h
 	if (bytes_are_zero(raw, JOURNAL_HEAD))
 		return JOURNAL_LOST;
 	if (get_le32(raw + HEAD_MAGIC) != PAGE_MAGIC ||
-	    get_le32(raw + HEAD_CRC) != crc32c(0, raw, HEAD_CRC))
+	    get_le32(raw + HEAD_CRC) != seal(raw, HEAD_CRC))
 		return JOURNAL_DAMAGED;
 	h.id = get_le64(raw + HEAD_ID);
 	h.page = get_le64(raw + HEAD_PAGE);
@@ -160,13 +171,13 @@ void journal_trailer_encode(const struct journal_header *h, uint32_t crc, unsign
 	put_le64(raw + TRAILER_ID, h->id);
 	put_le64(raw + TRAILER_LEN, journal_length(h));
 	put_le32(raw + TRAILER_ALL_CRC, crc);
-	put_le32(raw + TRAILER_CRC, crc32c(0, raw, TRAILER_CRC));
+	put_le32(raw + TRAILER_CRC, seal(raw, TRAILER_CRC));
 }
 
 bool journal_trailer_alone_ok(const unsigned char *raw)
 {
 	return memcmp(raw + TRAILER_MAGIC, trailer_magic, sizeof(trailer_magic)) == 0 &&
-	       get_le32(raw + TRAILER_CRC) == crc32c(0, raw, TRAILER_CRC);
+	       get_le32(raw + TRAILER_CRC) == seal(raw, TRAILER_CRC);
 }
 
 bool journal_trailer_ok(const unsigned char *raw, const struct journal_header *h, uint32_t crc)
@@ -185,7 +196,7 @@ void note_header_encode(const struct note_header *h, unsigned char *raw)
 	put_le64(raw + OFF_NOTE_INO, h->ino);
 	put_le32(raw + OFF_NOTE_LEN, h->len);
 	put_le32(raw + OFF_NOTE_CRC, h->crc);
-	put_le32(raw + OFF_CRC, crc32c(0, raw, OFF_CRC));
+	put_le32(raw + OFF_CRC, seal(raw, OFF_CRC));
 }
 
 bool note_header_decode(const unsigned char *raw, struct note_header *out)
@@ -193,8 +204,7 @@ bool note_header_decode(const unsigned char *raw, struct note_header *out)
 	struct note_header h;
 
 	if (memcmp(raw + OFF_MAGIC, note_magic, sizeof(note_magic)) != 0 ||
-	    get_le32(raw + OFF_CRC) != crc32c(0, raw, OFF_CRC) ||
-	    get_le32(raw + OFF_VERSION) != VERSION)
+	    get_le32(raw + OFF_CRC) != seal(raw, OFF_CRC) || get_le32(raw + OFF_VERSION) != VERSION)
 		return false;
 	h.kind = get_le32(raw + OFF_KIND);
 	h.ino = get_le64(raw + OFF_NOTE_INO);

@@ -12,6 +12,8 @@
  *                               text, CRC-32C
  *            text
  *
+ * A part's own CRC-32C is its last 4 bytes, and rotated (seal in journal_ondisk.c).
+ *
  * Header, heads and trailer never straddle a 512-byte sector, so that each of them is on the medium
  * or is not; what was lost reads as zeros. CRC-32C and not SHA-256: it has to find what a power
  * loss or a bad disk did, not what somebody did who may write beside the file and could write the

@@ -10,7 +10,6 @@
 #include "base/checked.h"
 #include "base/crc32c.h"
 #include "base/error.h"
-#include "base/zero.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -165,24 +164,23 @@ static uint64_t piece_end(const struct recovery *r, uint64_t off)
 	return end;
 }
 
-/* Behind the shortest length zeros are right, too: a file that grows begins with them. */
-static bool piece_ok(const struct recovery *r, size_t at, size_t len, bool may_be_zero)
+/* Bytes that a longer file gained, or a shorter one lost, count as zeros on the side that has none.
+ */
+static bool piece_ok(const struct recovery *r, size_t at, size_t len)
 {
 	return memcmp(r->target + at, old_page(r) + at, len) == 0 ||
-	       memcmp(r->target + at, new_page(r) + at, len) == 0 ||
-	       (may_be_zero && bytes_are_zero(r->target + at, len));
+	       memcmp(r->target + at, new_page(r) + at, len) == 0;
 }
 
 static int check_page(struct recovery *r, struct tranship_error *err)
 {
 	uint64_t start = r->head.page * JOURNAL_PAGE, off, end;
-	uint64_t shortest = min_u64(r->h.undo_len, min_u64(r->h.old_len, r->h.new_len));
 	int rc = load_target(r, err);
 
 	for (off = start; rc == 0 && off < start + JOURNAL_PAGE && off < r->target_size;
 	     off = end) {
 		end = piece_end(r, off);
-		if (!piece_ok(r, (size_t)(off - start), (size_t)(end - off), off >= shortest))
+		if (!piece_ok(r, (size_t)(off - start), (size_t)(end - off)))
 			return error_set(err, TRANSHIP_ECORRUPT,
 					 "journal: the file's %" PRIu64 " bytes at %" PRIu64
 					 " are neither what they were before the interrupted "

@@ -68,6 +68,17 @@ void table_cache_free(struct table_cache *cache)
 	free(cache);
 }
 
+void table_cache_forget(struct table_cache *cache, uint64_t off, uint64_t len)
+{
+	size_t i;
+
+	for (i = 0; i < cache->slots; i++)
+		if (cache->slot[i].page != EMPTY && cache->slot[i].page >= off / PAGE_SIZE &&
+		    cache->slot[i].page * PAGE_SIZE < off + len)
+			cache->slot[i].page = EMPTY;
+	memset(cache->known, 0, sizeof(cache->known));
+}
+
 static bool find_known(struct table_cache *cache, uint64_t off, struct tranship_file_extent *out)
 {
 	unsigned i;

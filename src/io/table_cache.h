@@ -20,6 +20,9 @@ void table_cache_free(struct table_cache *cache);
 int table_cache_read(struct table_cache *cache, uint64_t off, void *buf, size_t len,
 		     struct tranship_error *err);
 
+/* [off, off + len) of the file was written: what is held of it is read again. Not beside reads. */
+void table_cache_forget(struct table_cache *cache, uint64_t off, uint64_t len);
+
 /* Whether [off, off + len) is known to be a hole of the file, so that it reads as zeros. */
 bool table_cache_is_hole(struct table_cache *cache, uint64_t off, uint64_t len);
 

@@ -13,17 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct raw_disk {
-	struct tranship_disk disk;
-	struct tranship_file *file;
-	uint64_t start; /* of the disk in the file */
-};
-
-static struct raw_disk *raw_of(struct tranship_disk *disk)
-{
-	return (struct raw_disk *)disk;
-}
-
 static int raw_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
 		   struct tranship_error *err)
 {
@@ -59,6 +48,7 @@ static void raw_close(struct tranship_disk *disk)
 static const struct disk_ops raw_disk_ops = {
 	.map = raw_map,
 	.read = raw_read,
+	.modify = &raw_modify_ops,
 	.close = raw_close,
 };
 

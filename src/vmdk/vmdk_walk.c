@@ -123,7 +123,6 @@ static void lose_step(struct vmdk_walk *walk)
 	if (walk->in_step)
 		walk->damaged_at = walk_pos(walk);
 	walk->in_step = false;
-	walk->complete = false;
 }
 
 /* Whether a zlib header (RFC 1950, 2.2) begins here: spares an attempt to unpack most of what is no
@@ -234,14 +233,16 @@ static int take_marker(struct vmdk_walk *walk, size_t have, struct tranship_erro
 	}
 	if (!known)
 		lose_step(walk);
-	else if (marker.type == VMDK_MARKER_GD || marker.type == VMDK_MARKER_FOOTER)
-		walk->complete = true;
 	rc = pass(walk, min_u64(have, VMDK_SECTOR), &there, err);
 	if (rc == 0 && known)
 		rc = pass(walk, sectors * VMDK_SECTOR, &there, err);
-	if (rc == 0 && !there)
+	if (rc)
+		return rc;
+	if (!there)
 		lose_step(walk);
-	return rc;
+	else if (known && (marker.type == VMDK_MARKER_GD || marker.type == VMDK_MARKER_FOOTER))
+		walk->complete = true;
+	return 0;
 }
 
 /* The input is at its end, or something says that nothing follows. */
@@ -250,7 +251,7 @@ static void take_end(struct vmdk_walk *walk, struct vmdk_found *out)
 	const struct vmdk_header *h = &walk->sparse->header;
 
 	*out = (struct vmdk_found){ .kind = VMDK_FOUND_END };
-	if (!(walk->in_step && all_seen(walk)) && walk->next_lba < h->capacity) {
+	if (!all_seen(walk) && walk->next_lba < h->capacity) {
 		lose_step(walk);
 		*out = (struct vmdk_found){ .kind = VMDK_FOUND_LOST,
 					    .off = walk->next_lba * VMDK_SECTOR,

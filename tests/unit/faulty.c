@@ -35,6 +35,8 @@ static int faulty_read(void *ctx, uint64_t off, void *buf, size_t len, struct tr
 	struct faulty *f = ctx;
 	int rc = count_read(f, err);
 
+	if (rc == 0 && off < f->faults->bad + f->faults->bad_len && off + len > f->faults->bad)
+		rc = error_set(err, TRANSHIP_EIO, FAULT_MESSAGE);
 	return rc ? rc : tranship_file_read(f->inner, off, buf, len, err);
 }
 

@@ -14,6 +14,8 @@ struct faults {
 	unsigned reads, writes; /* writes: write, resize and sync */
 	unsigned fail_read, fail_write;
 	bool failed;
+	/* Reads that touch [bad, bad + bad_len) fail, each time, as on a damaged device. */
+	uint64_t bad, bad_len;
 };
 
 /* Takes over `inner` and borrows `faults`. NULL where memory runs out. */

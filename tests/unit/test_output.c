@@ -428,7 +428,10 @@ static void test_create__in_place(void **state)
 	create.size = 11;
 	assert_fails(tranship_create(path, &create, &writer, &err), TRANSHIP_ELIMIT, &err,
 		     "has 10 bytes, the disk needs 11");
-	create.format = "vpc";
+	create.format = "vpc"; /* what stands there is none */
+	assert_fails(tranship_create(path, &create, &writer, &err), TRANSHIP_ECORRUPT, &err,
+		     "too few for a footer");
+	create.format = "azure";
 	assert_fails(tranship_create(path, &create, &writer, &err), TRANSHIP_EUNSUPPORTED, &err,
 		     "in place");
 }

@@ -143,6 +143,27 @@ static void test_child__extents(void **state)
 	buffer_free(&image);
 }
 
+/* A block that is partly there does not continue the one before it, wherever it stands. */
+static void test_child__neighbours_in_the_file(void **state)
+{
+	static const unsigned states[] = { VHDX_BLOCK_PARTIALLY_PRESENT, VHDX_BLOCK_FULLY_PRESENT,
+					   VHDX_BLOCK_PARTIALLY_PRESENT };
+	static const unsigned char bits[] = { 0xFF, 0, 0x01 };
+	struct image_vhdx vhdx = child(states, bits, 3);
+	struct buffer image = { 0 };
+	struct tranship_disk *disk;
+
+	(void)state;
+	assert_int_equal(image_vhdx(&vhdx, &image), 0);
+	disk = open_layer(&image);
+	assert_extent(disk, 0, MB(1), TRANSHIP_DATA, 0xA0);
+	assert_extent(disk, MB(1), MB(1), TRANSHIP_DATA, 0xA1);
+	assert_extent(disk, MB(2), 512, TRANSHIP_DATA, 0xA2);
+	assert_extent(disk, MB(2) + 512, 7 * 512, TRANSHIP_ABSENT, 0);
+	tranship_disk_close(disk);
+	buffer_free(&image);
+}
+
 /* Runs that are longer than what is read of a bitmap at once, with one sector that is different. */
 static void test_child__long_runs(void **state)
 {
@@ -195,6 +216,23 @@ static void test_child__sectors_of_4096_bytes(void **state)
 	buffer_free(&image);
 }
 
+static void check_patched(const struct buffer *image, size_t off, uint64_t value,
+			  struct tranship_check_result *result)
+{
+	struct tranship_open_options open = { .flags = LAYER };
+	unsigned char raw[8];
+	struct patch patch = { IMAGE_VHDX_BAT + off, 8, raw };
+	struct tranship_disk *disk;
+	struct tranship_error err;
+
+	put_le64(raw, value);
+	assert_ok(tranship_open_file(patched_file(image->bytes, image->len, image->len, &patch, 1),
+				     &open, &disk, &err),
+		  &err);
+	assert_ok(tranship_check(disk, NULL, NULL, result, &err), &err);
+	tranship_disk_close(disk);
+}
+
 /* Each chunk (of 4096 blocks here) has its own bitmap, the last one, which is not full, too. */
 static void test_child__the_second_chunk(void **state)
 {
@@ -225,27 +263,14 @@ static void test_child__the_second_chunk(void **state)
 	assert_int_equal(result.errors + result.leaks, 0);
 	assert_true(result.image_end == image.len);
 	tranship_disk_close(disk);
+	/* A chunk without such blocks needs no bitmap. */
+	put_le64(image.bytes + IMAGE_VHDX_BAT + 8 * (RATIO + 2), 0);
+	check_patched(&image, 8 * (2 * RATIO + 1), 0, &result);
+	assert_int_equal(result.errors, 0);
 	buffer_free(&image);
 	free(states);
 	free(bits);
 	free(fill);
-}
-
-static void check_patched(const struct buffer *image, size_t off, uint64_t value,
-			  struct tranship_check_result *result)
-{
-	struct tranship_open_options open = { .flags = LAYER };
-	unsigned char raw[8];
-	struct patch patch = { IMAGE_VHDX_BAT + off, 8, raw };
-	struct tranship_disk *disk;
-	struct tranship_error err;
-
-	put_le64(raw, value);
-	assert_ok(tranship_open_file(patched_file(image->bytes, image->len, image->len, &patch, 1),
-				     &open, &disk, &err),
-		  &err);
-	assert_ok(tranship_check(disk, NULL, NULL, result, &err), &err);
-	tranship_disk_close(disk);
 }
 
 #define BITMAP_ENTRY (8 * 4096) /* in the BAT */
@@ -269,8 +294,9 @@ static void test_child__bitmaps_that_are_wrong(void **state)
 		{ BITMAP_ENTRY, MB(5) | 6, NULL, 1, 1 }, /* over a block */
 		{ 0, MB(5) | 4, "has state 4, which a disk with a parent cannot have", 1, 1 },
 		{ 0, MB(7) | 7, "block 0 is said to be at 7340032", 1, 1 },
-		{ 0, 0, NULL, 0, 1 },         /* the bitmap stays: that is no fault */
-		{ 8, MB(6) | 7, NULL, 1, 0 }, /* two blocks in one place */
+		{ 0, 0, NULL, 0, 1 },           /* the bitmap stays: that is no fault */
+		{ 8, MB(6) | 7, NULL, 1, 0 },   /* two blocks in one place */
+		{ 800, MB(4) | 7, NULL, 0, 0 }, /* behind the last block */
 	};
 	struct tranship_check_result result;
 	struct tranship_error err;
@@ -543,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_child__says_what_it_needs),
 		cmocka_unit_test(test_child__an_identity_without_a_parent),
 		cmocka_unit_test(test_child__extents),
+		cmocka_unit_test(test_child__neighbours_in_the_file),
 		cmocka_unit_test(test_child__long_runs),
 		cmocka_unit_test(test_child__sectors_of_4096_bytes),
 		cmocka_unit_test(test_child__the_second_chunk),

@@ -232,7 +232,7 @@ static void test_vhdx_log__wraps(void **state)
 /* An entry that takes all of the ring; one without descriptors; one that is longer than it must. */
 static void test_vhdx_log__odd_entries(void **state)
 {
-	static const unsigned char want[] = { 0x11, 0x22 };
+	static const unsigned char want[] = { 0x11, 0x22 }, without[] = { 0x11, 0xA1 };
 	struct image_log_entry empty = { 6, 0, 0, 0, NULL, 0 };
 	struct tranship_error err;
 	struct buffer image;
@@ -246,6 +246,9 @@ static void test_vhdx_log__odd_entries(void **state)
 	put_le32(AT(&image, at) + LOG_LENGTH, 3 * LOG_SECTOR);
 	image_log_sum(image.bytes, at);
 	assert_sectors(&image, want, 2);
+	memcpy(AT(&image, at + 2 * LOG_SECTOR), "loge", 4); /* another entry begins in it */
+	image_log_sum(image.bytes, at);
+	assert_sectors(&image, without, 2);
 	buffer_free(&image);
 	make_image(&image);
 	at = put_fill(&image, 8192, 5, 8192, 0, 0x11);

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Commit: what a child holds goes into one of its parents.
+ *
+ * Everything that is copied stays in the child until it is in the parent for good, so that an
+ * interrupted commit loses nothing and is finished by doing it again; keeping the old blocks of the
+ * parent as well, to be able to undo it, would cost as much space as the child has. The order:
+ *
+ *   1. a note beside the parent: readers refuse it from here on, and learn what is to be done;
+ *   2. the parent's identity changes, so that its other children are refused for good;
+ *   3. the data, in transactions that never name bytes which are not there;
+ *   4. the child above the parent is told the new identity;
+ *   5. the note goes: the commit is done;
+ *   6. the child is emptied, unless it is kept.
+ */
+#include "copy/commit.h"
+
+#include "core/chain.h"
+#include "core/modify.h"
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "copy/meter.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define PIECE (1U << 20)
+/* What is written between two flushes. */
+#define FLUSH_BYTES ((uint64_t)64 << 20)
+
+struct commit {
+	const struct medium *medium;
+	const struct tranship_open_options *options;
+	unsigned flags;
+	const char *format;
+	uint32_t count;                  /* images of the chain */
+	char **paths;                    /* where they are, the child first */
+	uint32_t target;                 /* which of them is written */
+	bool again;                      /* an earlier commit was interrupted */
+	char wanted[DISK_IDENTITY_SIZE]; /* the target's identity as its child knows it */
+	struct modified into;
+	struct tranship_disk *chain; /* all of it, with the target open for changes */
+	size_t unit;                 /* the target takes multiples of this */
+	size_t piece;                /* what is copied at once: whole units */
+	struct meter meter;
+	uint64_t unflushed;
+};
+
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Which image of the chain `base` is. */
+static int find_target(struct commit *c, const char *base, struct tranship_error *err)
+{
+	char shown[200];
+
+	if (c->count < 2)
+		return error_set(err, TRANSHIP_EINVAL, "%s: the image has no parent to commit to",
+				 c->format);
+	if (!base) {
+		c->target = 1;
+		return 0;
+	}
+	for (c->target = 1; c->target < c->count; c->target++)
+		if (same_file(base, c->paths[c->target]))
+			return 0;
+	text_escape(shown, sizeof(shown), base, strlen(base));
+	return error_set(err, TRANSHIP_EINVAL, "'%s' is not among the parents of the image", shown);
+}
+
+/* Where all the images are. A parent that an interrupted commit changed is looked over. */
+static int learn_chain(struct commit *c, const char *path, struct tranship_error *err)
+{
+	struct tranship_open_options options = *c->options;
+	struct tranship_disk *disk;
+	struct tranship_error first;
+	uint32_t i;
+	int rc;
+
+	options.flags &= ~(unsigned)(TRANSHIP_OPEN_LAYER | TRANSHIP_OPEN_ABSENT_IS_ZERO);
+	rc = tranship_open(path, &options, &disk, &first);
+	if (rc == TRANSHIP_EBUSY || rc == TRANSHIP_EMISMATCH) {
+		options.flags |= OPEN_UNFINISHED_COMMIT;
+		c->again = tranship_open(path, &options, &disk, NULL) == 0;
+		rc = c->again ? 0 : rc;
+	}
+	if (rc)
+		return error_copy(err, &first, rc);
+	c->format = format_find(tranship_disk_format(disk))->name;
+	c->paths = calloc(tranship_disk_layer_count(disk), sizeof(*c->paths));
+	if (!c->paths)
+		rc = error_nomem(err, sizeof(*c->paths));
+	for (i = 0; rc == 0 && i < tranship_disk_layer_count(disk); i++) {
+		struct tranship_disk *layer = tranship_disk_layer(disk, i);
+
+		c->paths[i] = strdup(i == 0 ? path : tranship_disk_file_name(layer, 0));
+		if (!c->paths[i])
+			rc = error_nomem(err, 1);
+		c->count++;
+	}
+	tranship_disk_close(disk);
+	return rc;
+}
+
+static struct tranship_open_options layer_options(const struct commit *c)
+{
+	struct tranship_open_options options = *c->options;
+
+	options.format = c->format;
+	options.flags |= TRANSHIP_OPEN_LAYER;
+	return options;
+}
+
+/* Opens all images, the target for changes, and lays them over each other. */
+static int open_images(struct commit *c, struct tranship_error *err)
+{
+	struct tranship_open_options options = layer_options(c);
+	struct tranship_disk **layers = calloc(c->count, sizeof(struct tranship_disk *));
+	uint32_t i;
+	int rc = layers ? modify_open(c->paths[c->target], &options, true, &c->into, err)
+			: error_nomem(err, c->count * sizeof(*layers));
+
+	for (i = 0; rc == 0 && i < c->count; i++) {
+		if (i == c->target)
+			layers[i] = c->into.disk;
+		else
+			rc = tranship_open(c->paths[i], &options, &layers[i], err);
+		if (rc)
+			error_in_file(err, rc, c->paths[i]);
+	}
+	if (rc == 0)
+		strcpy(c->wanted, layers[c->target - 1]->parent->ids[0]);
+	if (rc == 0)
+		rc = chain_of_layers(layers, c->count, &c->chain, err);
+	for (i = 0; rc && layers && i < c->count; i++)
+		if (i != c->target)
+			tranship_disk_close(layers[i]);
+	free(layers);
+	return rc;
+}
+
+/* Images are named by their paths; what was interrupted is known by the child's identity. */
+static void note_text(const struct commit *c, char *text, size_t cap)
+{
+	char shown[1000];
+
+	text_escape(shown, sizeof(shown), c->paths[0], strlen(c->paths[0]));
+	snprintf(text, cap,
+		 "'%s' (%s) is being committed into it, which was interrupted: commit it again",
+		 shown, c->chain->identity);
+}
+
+/* The note of this very commit may stand from an interrupted one; that of another child may not. */
+static int begin(struct commit *c, struct tranship_error *err)
+{
+	char text[EDIT_NOTE_MAX + 1], mine[EDIT_NOTE_MAX + 1];
+	struct edit *edit = c->into.edits.edits[0];
+	struct idgen ids;
+	uint32_t kind;
+	bool found;
+	int rc = edit_note_read(edit, &found, &kind, text, err);
+
+	if (rc)
+		return rc;
+	note_text(c, mine, sizeof(mine));
+	if (found && (kind != EDIT_NOTE_COMMIT || strstr(text, c->chain->identity) == NULL))
+		return error_set(err, TRANSHIP_EBUSY, "%.400s", text);
+	if (!found && c->again && strcmp(tranship_disk_identity(c->into.disk), c->wanted) != 0)
+		return error_set(err, TRANSHIP_EMISMATCH,
+				 "%s: the parent wanted is %s, this one is %s", c->format,
+				 c->wanted, tranship_disk_identity(c->into.disk));
+	rc = edit_note_write(edit, EDIT_NOTE_COMMIT, mine, err);
+	if (rc == 0)
+		rc = idgen_init(&ids, NULL, err);
+	if (rc == 0 && c->into.disk->ops->modify->renew)
+		rc = c->into.disk->ops->modify->renew(c->into.disk, &ids, err);
+	if (rc == 0 && c->into.disk->size < c->chain->size)
+		rc = c->into.disk->ops->modify->resize(c->into.disk, c->chain->size, err);
+	return rc;
+}
+
+static int flush(struct commit *c, struct tranship_error *err)
+{
+	c->unflushed = 0;
+	return c->into.disk->ops->modify->flush(c->into.disk, err);
+}
+
+/* Writes [off, off + len) of the disk, at most a piece, into the target. */
+static int commit_piece(struct commit *c, uint64_t off, size_t len, unsigned char *bytes,
+			struct tranship_error *err)
+{
+	int rc = tranship_disk_read(c->chain, NULL, off, bytes, len, err);
+
+	if (rc == 0)
+		rc = c->into.disk->ops->modify->write(c->into.disk, off, bytes, len, err);
+	c->unflushed += len;
+	if (rc == 0 && c->unflushed >= FLUSH_BYTES)
+		rc = flush(c, err);
+	return rc;
+}
+
+/* One extent, or so much of it as is a piece; where the target takes whole clusters only, all of
+ * the clusters that it touches. */
+static int commit_extent(struct commit *c, const struct tranship_extent *extent, uint64_t *end,
+			 unsigned char *bytes, struct tranship_error *err)
+{
+	uint64_t size = c->chain->size, from = round_down(extent->off, c->unit);
+
+	*end = min_u64(extent->off + extent->len, size);
+	if (extent->depth >= c->target || extent->kind == TRANSHIP_ABSENT)
+		return 0;
+	if (extent->kind == TRANSHIP_ZERO && c->unit == 1)
+		return c->into.disk->ops->modify->zero(c->into.disk, extent->off,
+						       *end - extent->off, err);
+	*end = min_u64(min_u64(round_up(*end, c->unit), round_down(from, c->piece) + c->piece),
+		       size);
+	return commit_piece(c, from, (size_t)(*end - from), bytes, err);
+}
+
+static int commit_data(struct commit *c, struct tranship_error *err)
+{
+	unsigned char *bytes;
+	uint64_t off = 0, end = 0;
+	int rc = 0;
+
+	c->unit = c->into.disk->ops->modify->whole_clusters && c->into.disk->parent
+			  ? c->into.disk->cluster_size
+			  : 1;
+	c->piece = max_u64(PIECE, c->unit);
+	bytes = malloc(c->piece);
+	if (!bytes)
+		return error_nomem(err, c->piece);
+	c->meter.progress.total = c->chain->size;
+	while (rc == 0 && off < c->chain->size) {
+		struct tranship_extent extent;
+
+		rc = tranship_disk_map(c->chain, off, &extent, err);
+		if (rc == 0)
+			rc = commit_extent(c, &extent, &end, bytes, err);
+		if (rc == 0)
+			rc = meter_add(&c->meter, end - off,
+				       extent.kind == TRANSHIP_DATA ? end - off : 0, err);
+		off = end;
+	}
+	free(bytes);
+	return rc ? rc : flush(c, err);
+}
+
+/* The child right above the target learns its new identity. */
+static int relink_child(struct commit *c, const char *identity, struct tranship_error *err)
+{
+	struct tranship_open_options options = layer_options(c);
+	struct base_info base = { .identity = identity };
+	struct modified child = { .edits.medium = c->medium };
+	int rc = modify_open(c->paths[c->target - 1], &options, false, &child, err);
+
+	if (rc == 0)
+		rc = child.disk->ops->modify->relink(child.disk, &base, err);
+	if (rc)
+		error_in_file(err, rc, c->paths[c->target - 1]);
+	modify_close(&child);
+	return rc;
+}
+
+static int empty_child(struct commit *c, struct tranship_error *err)
+{
+	struct tranship_open_options options = layer_options(c);
+	struct modified child = { .edits.medium = c->medium };
+	int rc = modify_open(c->paths[0], &options, false, &child, err);
+
+	if (rc == 0 && child.disk->ops->modify->empty)
+		rc = child.disk->ops->modify->empty(child.disk, err);
+	modify_close(&child);
+	return rc;
+}
+
+static int run(struct commit *c, struct tranship_error *err)
+{
+	char identity[DISK_IDENTITY_SIZE];
+	int rc = open_images(c, err);
+
+	if (rc == 0)
+		rc = begin(c, err);
+	if (rc == 0)
+		rc = commit_data(c, err);
+	if (rc)
+		return rc;
+	strcpy(identity, c->into.disk->identity);
+	tranship_disk_close(c->chain); /* releases the locks on the children */
+	c->chain = NULL;
+	c->into.disk = NULL;
+	rc = relink_child(c, identity, err);
+	if (rc == 0)
+		rc = edit_note_remove(c->into.edits.edits[0], err);
+	if (rc == 0 && c->target == 1 && !(c->flags & TRANSHIP_COMMIT_KEEP_CHILD))
+		rc = empty_child(c, err);
+	return rc ? rc : meter_end(&c->meter, err);
+}
+
+int commit_on(const struct medium *medium, const char *path,
+	      const struct tranship_open_options *options, const char *base, unsigned flags,
+	      const struct tranship_copy_options *copy, struct tranship_error *err)
+{
+	static const struct tranship_open_options defaults;
+	static const struct tranship_copy_options copy_defaults;
+	struct commit c = { .medium = medium,
+			    .options = options ? options : &defaults,
+			    .flags = flags,
+			    .into.edits.medium = medium };
+	uint32_t i;
+	int rc = learn_chain(&c, path, err);
+
+	if (rc == 0)
+		rc = find_target(&c, base, err);
+	if (rc == 0) {
+		meter_start(&c.meter, copy ? copy : &copy_defaults, "committing", 1);
+		rc = run(&c, err);
+	}
+	if (c.chain) { /* it has the target, too */
+		tranship_disk_close(c.chain);
+		c.into.disk = NULL;
+	}
+	modify_close(&c.into);
+	for (i = 0; i < c.count; i++)
+		free(c.paths[i]);
+	free(c.paths);
+	return rc;
+}
+
+int tranship_commit(const char *path, const struct tranship_open_options *options, const char *base,
+		    unsigned flags, const struct tranship_copy_options *copy,
+		    struct tranship_error *err)
+{
+	return commit_on(NULL, path, options, base, flags, copy, err);
+}
