@@ -8,6 +8,8 @@
 #include "vhdx/vhdx_log.h"
 #include "vhdx/vhdx_ondisk.h"
 
+struct vhdx_locator;
+
 struct vhdx_disk {
 	struct tranship_disk disk;
 	struct tranship_file *base; /* the file itself */
@@ -49,6 +51,14 @@ int vhdx_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf
  */
 int vhdx_log_replay_to(const struct vhdx_disk *vhdx, struct tranship_file *file,
 		       struct tranship_error *err);
+
+/* Notes what the metadata (`raw`: the region) say of the parent, if there is one. */
+int vhdx_parent_read(struct vhdx_disk *vhdx, const unsigned char *raw, struct tranship_error *err);
+
+/* Appends the parent locator of a child of `base`. Where the base has no paths those of `old` stay;
+ * it may be NULL. */
+int vhdx_parent_describe(const struct base_info *base, const struct vhdx_locator *old,
+			 struct buffer *out, struct tranship_error *err);
 
 int vhdx_check(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
 

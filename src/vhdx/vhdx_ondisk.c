@@ -342,29 +342,42 @@ int vhdx_metadata_decode(const unsigned char *raw, size_t len, struct vhdx_metad
 	return rc;
 }
 
+static void put_item(unsigned char *raw, unsigned number, enum item item, uint32_t offset,
+		     uint32_t length)
+{
+	unsigned char *entry = raw + METADATA_ENTRIES + number * ENTRY_SIZE;
+
+	memcpy(entry, items[item].id.bytes, 16);
+	put_le32(entry + ITEM_OFF_OFFSET, offset);
+	put_le32(entry + ITEM_OFF_LENGTH, length);
+	put_le32(entry + ITEM_OFF_FLAGS, items[item].flags);
+	put_le32(entry + ITEM_OFF_FLAGS + 4, 0);
+}
+
+static void put_parameters(unsigned char *item, const struct vhdx_metadata *m)
+{
+	put_le32(item, m->block_size);
+	put_le32(item + 4, (m->leave_blocks_allocated ? FILE_LEAVE_BLOCKS_ALLOCATED : 0U) |
+				   (m->has_parent ? FILE_HAS_PARENT : 0U));
+}
+
 void vhdx_metadata_encode(const struct vhdx_metadata *m, unsigned char raw[VHDX_METADATA_ENCODED])
 {
 	unsigned char *at[ITEM_COUNT];
 	uint32_t offset = VHDX_METADATA_ITEMS;
-	int i;
+	unsigned i;
 
 	memset(raw, 0, VHDX_METADATA_ENCODED);
 	memcpy(raw + TABLE_OFF_SIGNATURE, "metadata", 8);
-	put_le16(raw + METADATA_OFF_ENTRY_COUNT, ITEM_PARENT_LOCATOR);
 	for (i = 0; i < ITEM_PARENT_LOCATOR; i++) {
-		unsigned char *entry = raw + METADATA_ENTRIES + i * ENTRY_SIZE;
-
-		memcpy(entry, items[i].id.bytes, 16);
-		put_le32(entry + ITEM_OFF_OFFSET, offset);
-		put_le32(entry + ITEM_OFF_LENGTH, items[i].length);
-		put_le32(entry + ITEM_OFF_FLAGS, items[i].flags);
+		put_item(raw, i, (enum item)i, offset, items[i].length);
 		at[i] = raw + offset;
 		offset += items[i].length;
 	}
-	put_le32(at[ITEM_FILE_PARAMETERS], m->block_size);
-	put_le32(at[ITEM_FILE_PARAMETERS] + 4,
-		 (m->leave_blocks_allocated ? FILE_LEAVE_BLOCKS_ALLOCATED : 0U) |
-			 (m->has_parent ? FILE_HAS_PARENT : 0U));
+	if (m->locator_length > 0)
+		put_item(raw, i++, ITEM_PARENT_LOCATOR, m->locator_offset, m->locator_length);
+	put_le16(raw + METADATA_OFF_ENTRY_COUNT, (uint16_t)i);
+	put_parameters(at[ITEM_FILE_PARAMETERS], m);
 	put_le64(at[ITEM_DISK_SIZE], m->disk_size);
 	memcpy(at[ITEM_DISK_ID], m->disk_id.bytes, 16);
 	put_le32(at[ITEM_LOGICAL_SECTOR], m->logical_sector);

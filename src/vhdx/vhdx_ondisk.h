@@ -83,7 +83,7 @@ struct vhdx_metadata {
 int vhdx_metadata_decode(const unsigned char *raw, size_t len, struct vhdx_metadata *out,
 			 struct tranship_error *err);
 
-/* Table and items, without a parent locator; `raw` has VHDX_METADATA_ITEMS + 4096 bytes. */
+/* Table and items; of a parent locator (locator_length is not 0) the table's entry only. */
 #define VHDX_METADATA_ENCODED (VHDX_METADATA_ITEMS + 4096U)
 void vhdx_metadata_encode(const struct vhdx_metadata *metadata,
 			  unsigned char raw[VHDX_METADATA_ENCODED]);
