@@ -4,7 +4,7 @@
  *   - Disk2vhd writes two headers with equal sequence numbers; the first counts then;
  *   - block state 5 is "unmapped" in drafts of the specification and in old files of qemu.
  */
-#include "vhdx/vhdx.h"
+#include "vhdx/vhdx_modify.h"
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -66,6 +66,7 @@ static const struct disk_ops vhdx_disk_ops = {
 	.read = vhdx_read,
 	.properties = vhdx_properties,
 	.check = vhdx_check,
+	.modify = &vhdx_modify_ops,
 	.close = vhdx_close,
 };
 
@@ -89,6 +90,7 @@ static int read_headers(struct vhdx_disk *vhdx, struct tranship_file *file, bool
 		return error_copy(err, &why[0], why[0].code);
 	i = !vhdx->header_ok[0] || (vhdx->header_ok[1] && header[1].sequence > header[0].sequence);
 	vhdx->header = header[i];
+	vhdx->current = i;
 	return 0;
 }
 
