@@ -131,6 +131,11 @@ void vhd_footer_encode(const struct vhd_footer *f, unsigned char raw[VHD_FOOTER_
 	memcpy(raw + OFF_COOKIE, footer_cookie, sizeof(footer_cookie));
 	put_be32(raw + OFF_FEATURES, FEATURES_RESERVED);
 	put_be32(raw + OFF_VERSION, VERSION_1_0);
+	vhd_footer_update(f, raw);
+}
+
+void vhd_footer_update(const struct vhd_footer *f, unsigned char raw[VHD_FOOTER_SIZE])
+{
 	put_be64(raw + OFF_DATA_OFFSET, f->data_offset);
 	put_be32(raw + OFF_TIMESTAMP, f->timestamp);
 	memcpy(raw + OFF_CREATOR_APPLICATION, f->creator, sizeof(f->creator));
@@ -236,13 +241,18 @@ int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force,
 
 void vhd_dynamic_encode(const struct vhd_dynamic *d, unsigned char raw[VHD_DYNAMIC_SIZE])
 {
-	int i;
-
 	memset(raw, 0, VHD_DYNAMIC_SIZE);
 	memcpy(raw + DYN_OFF_COOKIE, dynamic_cookie, sizeof(dynamic_cookie));
 	put_be64(raw + DYN_OFF_DATA_OFFSET, UINT64_MAX);
-	put_be64(raw + DYN_OFF_TABLE_OFFSET, d->table_offset);
 	put_be32(raw + DYN_OFF_HEADER_VERSION, VERSION_1_0);
+	vhd_dynamic_update(d, raw);
+}
+
+void vhd_dynamic_update(const struct vhd_dynamic *d, unsigned char raw[VHD_DYNAMIC_SIZE])
+{
+	int i;
+
+	put_be64(raw + DYN_OFF_TABLE_OFFSET, d->table_offset);
 	put_be32(raw + DYN_OFF_MAX_TABLE_ENTRIES, d->max_entries);
 	put_be32(raw + DYN_OFF_BLOCK_SIZE, d->block_size);
 	memcpy(raw + DYN_OFF_PARENT_ID, d->parent_id.bytes, sizeof(d->parent_id.bytes));
