@@ -109,8 +109,11 @@ static void scribble(const char *path, unsigned char *content, size_t size)
 static const struct kind {
 	enum vhd_type type;
 	const char *creator;
-} kinds[] = { { VHD_FIXED, "win " },	{ VHD_FIXED, "vpc " },	   { VHD_DYNAMIC, "win " },
-	      { VHD_DYNAMIC, "qemu" }, { VHD_DIFFERENCING, "win " } };
+} kinds[] = { { VHD_FIXED, "win " },
+	      { VHD_FIXED, "vpc " },
+	      { VHD_DYNAMIC, "win " },
+	      { VHD_DYNAMIC, "qemu" },
+	      { VHD_DIFFERENCING, "win " } };
 
 static void test_write__reads_back(void **state)
 {
@@ -176,8 +179,8 @@ static void test_resize__keeps_the_content(void **state)
 				assert_memory_equal(after, after + len - 512, 512);
 			free(after);
 			if (kinds[i].type != VHD_DIFFERENCING) {
-				assert_ok(tranship_resize(path, NULL, SIZE,
-							  TRANSHIP_RESIZE_SHRINK, &err),
+				assert_ok(tranship_resize(path, NULL, SIZE, TRANSHIP_RESIZE_SHRINK,
+							  &err),
 					  &err);
 				expect(path, content, SIZE, SIZE, false);
 			}
