@@ -94,7 +94,10 @@ static int create_writer(const struct format *format, struct output *output,
 {
 	struct create_params params = { .output = output,
 					.size = options->size,
-					.flags = options->flags };
+					.flags = options->flags,
+					.sector_size = options->source
+							       ? options->source->sector_size
+							       : 512 };
 	struct base_place base;
 	struct options *parsed = NULL;
 	struct idgen ids;

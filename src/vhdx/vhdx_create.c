@@ -196,7 +196,7 @@ const struct tranship_option_info vhdx_create_options[] = {
 	{ "block_size", "size",
 	  "a power of two, 1M to 256M; 0: by the size of the disk, 2M over a base (default)" },
 	{ "log_size", "size", "of the log, whole MiB (default: 1M)" },
-	{ "logical_sector_size", "512|4096", "bytes (default: 512)" },
+	{ "logical_sector_size", "512|4096", "bytes (default: the source's, else 512)" },
 	{ 0 },
 };
 
@@ -250,7 +250,8 @@ static int sector_size_for(const struct create_params *params, uint32_t *out,
 {
 	const char *asked = options_text(params->options, "logical_sector_size", NULL);
 
-	*out = asked && strcmp(asked, "4096") == 0 ? 4096 : 512;
+	*out = asked ? (strcmp(asked, "4096") == 0 ? 4096 : 512)
+		     : (params->sector_size == 4096 ? 4096 : 512);
 	if (!params->base)
 		return 0;
 	if (asked && *out != params->base->sector_size)
@@ -304,6 +305,7 @@ int vhdx_create(const struct create_params *params, struct tranship_writer **out
 	if (!w)
 		return error_nomem(err, sizeof(*w));
 	writer_init(&w->writer, params->base ? &child_ops : &vhdx_ops, size, sector);
+	w->writer.sector_size = sector;
 	w->file = output_main(params->output);
 	w->header.version = 1;
 	w->metadata = (struct vhdx_metadata){ .block_size = (uint32_t)block,
