@@ -310,11 +310,28 @@ static int open_hint(const struct resolver *r, const struct hint *hint, struct f
 	return fd;
 }
 
-static int found_path(const struct found *found, char **path, struct tranship_error *err)
+/* "./a/././b" becomes "a/b": each image of a chain may put its dot before the next one's. */
+static void drop_dots(char *name)
+{
+	char *from = name, *to = name;
+
+	while (*from) {
+		bool dot = (to == name || to[-1] == '/') && from[0] == '.' && from[1] == '/';
+
+		if (dot)
+			from += 1 + strspn(from + 1, "/");
+		else
+			*to++ = *from++;
+	}
+	*to = '\0';
+}
+
+static int found_path(struct found *found, char **path, struct tranship_error *err)
 {
 	size_t len = strlen(found->folder);
 	const char *slash = len > 0 && found->folder[len - 1] != '/' ? "/" : "";
 
+	drop_dots(found->name);
 	if (asprintf(path, "%s%s%s", found->folder, slash, found->name) >= 0)
 		return 0;
 	*path = NULL;
