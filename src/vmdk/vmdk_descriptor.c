@@ -277,11 +277,14 @@ int vmdk_descriptor_begin(const struct vmdk_descriptor_new *d, struct buffer *ou
 			     "version=1\n"
 			     "encoding=\"UTF-8\"\n"
 			     "CID=%08" PRIx32 "\n"
-			     "parentCID=ffffffff\n"
+			     "parentCID=%08" PRIx32 "\n"
 			     "createType=\"%s\"\n"
+			     "%s%s%s"
 			     "\n"
 			     "# Extent description\n",
-			     d->cid, d->create_type);
+			     d->cid, d->parent ? d->parent_cid : VMDK_NO_PARENT, d->create_type,
+			     *d->parent_hint ? "parentFileNameHint=\"" : "", d->parent_hint,
+			     *d->parent_hint ? "\"\n" : "");
 }
 
 int vmdk_descriptor_extent(uint64_t sectors, const char *type, const char *name, bool flat,
