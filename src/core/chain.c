@@ -261,8 +261,10 @@ static int open_parent(const struct chain_search *s, struct tranship_file *file,
 		return rc;
 	}
 	rc = check_parent(s->chain, *out, path, s->params.flags, err);
-	if (rc)
+	if (rc) {
 		tranship_disk_close(*out);
+		*out = NULL;
+	}
 	return rc;
 }
 

@@ -5,7 +5,7 @@
  * VMware, "Virtual Disk Format 5.0". Quirks that are taken on purpose:
  *   - ZERO extents are zeros, RDONLY extents are read, NOACCESS extents fail where they are read;
  * qemu drops all three, which shortens the disk and shifts what follows;
- *   - a sparse extent file of a split disk, opened alone, reads as the disk of its own capacity;
+ *   - a sparse extent file of any kind, opened alone, reads as the disk of its own capacity;
  *   - the names in an embedded descriptor are not looked at: a renamed file still reads.
  */
 #include "vmdk/vmdk.h"
@@ -158,6 +158,8 @@ static void vmdk_properties(struct tranship_disk *disk, struct property_sink *si
 
 	property_number(sink, "cid", vmdk->cid);
 	property_number(sink, "parent-cid", vmdk->parent_cid);
+	if (disk->parent && disk->parent->hint_count > 0)
+		property_text(sink, "parent", disk->parent->hints[0]);
 	property_text(sink, "create-type", vmdk->create_type);
 	for (i = 0; i < vmdk->extent_count; i++) {
 		const struct vmdk_extent *extent = &vmdk->extents[i];

@@ -34,7 +34,8 @@ struct vmdk_descriptor {
 	uint32_t cid;
 	uint32_t parent_cid;
 	char create_type[32];
-	const char *parent_hint; /* NULL: none */
+	const char *parent_hint; /* NULL: none; in `encoding` */
+	const char *encoding;    /* of the text; NULL: not said */
 	bool encrypted;
 	size_t extent_count;
 	struct vmdk_extent_line *extents;
@@ -49,6 +50,12 @@ bool vmdk_descriptor_recognise(const unsigned char *head, size_t len);
 int vmdk_descriptor_parse(const void *text, size_t len, struct vmdk_descriptor *out,
 			  struct tranship_error *err);
 void vmdk_descriptor_free(struct vmdk_descriptor *d);
+
+/*
+ * Converts text of a descriptor to UTF-8 (vmdk_text.c); *out is malloc'ed. What is in an encoding
+ * that is not known, or is no text of that encoding, comes out as it is.
+ */
+int vmdk_text_utf8(const char *encoding, const char *text, char **out, struct tranship_error *err);
 
 /* What a new descriptor says. It outlives the options that it was made from. */
 struct vmdk_descriptor_new {

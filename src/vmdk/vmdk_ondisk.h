@@ -55,6 +55,9 @@ struct vmdk_header {
 	uint16_t compress;
 };
 
+/* No file has as many sectors: places past it are wrong, and in bytes all others fit. */
+#define VMDK_FILE_SECTORS_MAX ((uint64_t)1 << 54)
+
 /* The most that is accepted; VMware itself writes grains of 64 KiB and tables of 512 entries. */
 #define VMDK_CAPACITY_MAX ((uint64_t)1 << 37)      /* sectors: 64 TiB */
 #define VMDK_GRAIN_SECTORS_MAX ((uint64_t)1 << 18) /* 128 MiB */
