@@ -10,6 +10,7 @@ struct check_args {
 	enum cli_output output;
 	const char *path;
 	unsigned repair; /* TRANSHIP_REPAIR_* */
+	bool verbose;
 };
 
 /* As in qemu-img. */
@@ -24,6 +25,7 @@ static const struct argp_option options[] = {
 	  "change, "
 	  "too",
 	  0 },
+	{ "verbose", 'v', NULL, 0, "With -r: also list what was mended", 0 },
 	{ "source-cache", 'T', "MODE", 0, "writeback (default) or none (O_DIRECT)", 0 },
 	{ 0 },
 };
@@ -46,6 +48,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "-r takes leaks or all");
 		args->repair = TRANSHIP_REPAIR_LEAKS | (*arg == 'a' ? TRANSHIP_REPAIR_ERRORS : 0U);
 		break;
+	case 'v': args->verbose = true; break;
 	case 'T': cli_source_cache(&args->source, state, arg); break;
 	case ARGP_KEY_ARG:
 		if (args->path)
@@ -176,6 +179,17 @@ static int check(struct check_args *args)
 	return code;
 }
 
+/* What is left is listed in any case. */
+static void print_repair(void *ctx, enum tranship_finding_kind kind, const char *message, bool left)
+{
+	const struct check_args *args = ctx;
+
+	if (left)
+		print_finding(ctx, kind, message);
+	else if (args->verbose)
+		fprintf(stderr, "FOUND: %s\n", message);
+}
+
 static uint64_t less(uint64_t before, uint64_t after)
 {
 	return before > after ? before - after : 0;
@@ -189,7 +203,8 @@ static int repair(struct check_args *args)
 	const char *format = "";
 
 	cli_open_options(&args->source, args->path, &open_options);
-	if (tranship_repair(args->path, &open_options, args->repair, print_finding, args, &before,
+	open_options.warn = NULL; /* what deserves one is found, mended or left */
+	if (tranship_repair(args->path, &open_options, args->repair, print_repair, args, &before,
 			    &after, &format, &err))
 		return failed(args, &err);
 	fixed = (struct tranship_check_result){ .errors = less(before.errors, after.errors),

@@ -50,6 +50,7 @@ enum {
 	OPT_PROBE,
 	OPT_FORCE_CHECKSUM,
 	OPT_PARENT,
+	OPT_IMAGE_OPTS,
 };
 
 static const struct argp_option source_options[] = {
@@ -58,6 +59,8 @@ static const struct argp_option source_options[] = {
 	{ "force-share", 'U', NULL, 0, "Read it although another program is writing it", 10 },
 	{ "image-option", OPT_IMAGE_OPTION, "KEY=VALUE", 0,
 	  "Option of the format (vpc: force_size_calc=chs; raw: size=, offset=)", 10 },
+	{ "image-opts", OPT_IMAGE_OPTS, NULL, 0,
+	  "The image is written as driver=FORMAT,file.filename=FILE and its format's options", 10 },
 	{ "member", OPT_MEMBER, "NAME", 0, "The image is this member of a tar archive (OVA)", 10 },
 	{ "other-files", OPT_OTHER_FILES, "POLICY", 0,
 	  "Which other files it may lead to: none, beside (default), anywhere, or a folder "
@@ -117,6 +120,7 @@ static error_t parse_source(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--probe takes 'strict'");
 		source->flags |= TRANSHIP_OPEN_STRICT;
 		break;
+	case OPT_IMAGE_OPTS: source->image_opts = true; break;
 	case OPT_PARENT: add_text(&source->parents, &source->parent_count, arg); break;
 	case 'u': source->flags |= TRANSHIP_OPEN_LAYER | TRANSHIP_OPEN_ABSENT_IS_ZERO; break;
 	case OPT_FORCE_CHECKSUM: source->flags |= TRANSHIP_OPEN_FORCE_CHECKSUM; break;
@@ -163,20 +167,59 @@ void cli_open_options(const struct cli_source *source, const char *path,
 					       .warn_ctx = (char *)path };
 }
 
+/* "driver=vpc,file.filename=disk.vhd,force_size_calc=chs": *path is the file in it. False, with a
+ * message, if there is none, or something that only qemu has. */
+static bool take_image_opts(char *text, struct tranship_open_options *options, char **own,
+			    const char **path)
+{
+	char *option;
+
+	*path = NULL;
+	while ((option = strsep(&text, ","))) {
+		char *value = strchr(option, '=');
+
+		if (value &&
+		    (strncmp(option, "driver=", 7) == 0 || strncmp(option, "format=", 7) == 0))
+			options->format = value + 1;
+		else if (value && (strncmp(option, "file.filename=", 14) == 0 ||
+				   strncmp(option, "filename=", 9) == 0))
+			*path = value + 1;
+		else if (strcmp(option, "file.driver=file") != 0)
+			cli_join_options(own, option);
+	}
+	if (!*path)
+		cli_error("--image-opts: file.filename is missing");
+	options->options = *own;
+	return *path;
+}
+
 struct tranship_disk *cli_open(const struct cli_source *source, const char *path,
 			       const char *format)
 {
 	struct tranship_open_options options;
-	struct tranship_disk *disk;
+	struct tranship_disk *disk = NULL;
 	struct tranship_error err;
+	char *text = NULL, *own = NULL;
+	const char *file = path;
 
 	cli_open_options(source, path, &options);
 	if (format)
 		options.format = format;
-	if (tranship_open(path, &options, &disk, &err) == 0)
-		return disk;
-	cli_error("Could not open '%s': %s", path, err.message);
-	return NULL;
+	if (source->image_opts) {
+		text = strdup(path);
+		if (!text)
+			abort();
+		if (source->options)
+			cli_join_options(&own, source->options);
+		if (!take_image_opts(text, &options, &own, &file))
+			goto out;
+	}
+	if (tranship_open(file, &options, &disk, &err))
+		cli_error("Could not open '%s': %s", path, err.message);
+out:
+	free(text);
+	free(own);
+	return disk;
 }
 
 /* Control characters: of ASCII, and U+0080 to U+009F, which are C2 80 to C2 9F. */

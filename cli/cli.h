@@ -35,6 +35,7 @@ struct cli_source {
 	const char *spool;  /* where what comes through a pipe is kept */
 	unsigned flags;     /* TRANSHIP_OPEN_* */
 	bool quiet;         /* -q */
+	bool image_opts; /* --image-opts: an image is a list of options with the file among them */
 	struct tranship_policy policy;
 	const char **folders;
 	size_t parent_count;

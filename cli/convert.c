@@ -144,6 +144,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (args->flags & TRANSHIP_CREATE_TARGET_IS_ZERO &&
 		    !(args->flags & TRANSHIP_CREATE_IN_PLACE))
 			argp_error(state, "--target-is-zero goes with -n");
+		if (args->target.base && args->flags & TRANSHIP_CREATE_IN_PLACE)
+			argp_error(state, "-n keeps the base that the output has; -B goes without");
 		if (args->flags & TRANSHIP_CREATE_NO_CLOBBER &&
 		    args->flags & TRANSHIP_CREATE_IN_PLACE)
 			argp_error(state, "-n writes into what --no-clobber keeps");

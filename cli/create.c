@@ -103,6 +103,8 @@ static int create(struct create_args *args)
 	    cli_open_base(&args->target, &args->source, args->path, &base))
 		return EXIT_ERROR;
 	create_options.size = args->size_text ? args->size : base ? tranship_disk_size(base) : 0;
+	create_options.size =
+		(create_options.size + 511) / 512 * 512; /* a disk has whole sectors */
 	create_options.base = base;
 	create_options.base_hint = args->target.base;
 	create_options.flags |= args->no_clobber ? TRANSHIP_CREATE_NO_CLOBBER : 0;
@@ -119,7 +121,7 @@ static int create(struct create_args *args)
 		return EXIT_ERROR;
 	}
 	if (!args->source.quiet)
-		say(args, create_options.size);
+		say(args, args->size_text ? args->size : create_options.size);
 	return EXIT_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* qemu-img takes the base as an option of the format, too. */
 static bool take_base(struct cli_target *target, const char *option)
@@ -79,7 +80,9 @@ void cli_say_in_place(const char *path, unsigned flags)
 
 	if (strcmp(path, "-") == 0 || stat(path, &st))
 		return;
-	if (S_ISBLK(st.st_mode) || (S_ISREG(st.st_mode) && flags & TRANSHIP_CREATE_IN_PLACE))
+	/* A script that says -n for a file knows. */
+	if (S_ISBLK(st.st_mode) ||
+	    (S_ISREG(st.st_mode) && flags & TRANSHIP_CREATE_IN_PLACE && isatty(STDERR_FILENO)))
 		cli_error("note: '%s' is written in place; if this is interrupted it is neither "
 			  "old nor new",
 			  path);

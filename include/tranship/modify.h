@@ -79,13 +79,17 @@ enum tranship_repair_flag {
 	TRANSHIP_REPAIR_ERRORS = 1 << 1, /* copies of structures, the log, the journal */
 };
 
+/* Receives each finding twice: as it was found, and, if it could not be mended, with `left` set. */
+typedef void tranship_repair_fn(void *ctx, enum tranship_finding_kind kind, const char *message,
+				bool left);
+
 /*
  * Checks the image as tranship_check does, mends what can be mended without guessing, and checks it
- * again. *before is what was found, *after what is left; *format is the name of the format (NULL:
- * not wanted).
+ * again. `finding` may be NULL. *before is what was found, *after what is left; *format is the name
+ * of the format (NULL: not wanted).
  */
 TRANSHIP_API int tranship_repair(const char *path, const struct tranship_open_options *options,
-				 unsigned flags, tranship_finding_fn *finding, void *ctx,
+				 unsigned flags, tranship_repair_fn *finding, void *ctx,
 				 struct tranship_check_result *before,
 				 struct tranship_check_result *after, const char **format,
 				 struct tranship_error *err);

@@ -13,6 +13,8 @@
  *   5. the note goes: the commit is done;
  *   6. the child is emptied, unless it is kept.
  */
+#include "copy/commit.h"
+
 #include "core/chain.h"
 #include "core/modify.h"
 
@@ -32,6 +34,7 @@
 #define FLUSH_BYTES ((uint64_t)64 << 20)
 
 struct commit {
+	const struct medium *medium;
 	const struct tranship_open_options *options;
 	unsigned flags;
 	const char *format;
@@ -257,7 +260,7 @@ static int relink_child(struct commit *c, const char *identity, struct tranship_
 {
 	struct tranship_open_options options = layer_options(c);
 	struct base_info base = { .identity = identity };
-	struct modified child = { 0 };
+	struct modified child = { .edits.medium = c->medium };
 	int rc = modify_open(c->paths[c->target - 1], &options, false, &child, err);
 
 	if (rc == 0)
@@ -271,7 +274,7 @@ static int relink_child(struct commit *c, const char *identity, struct tranship_
 static int empty_child(struct commit *c, struct tranship_error *err)
 {
 	struct tranship_open_options options = layer_options(c);
-	struct modified child = { 0 };
+	struct modified child = { .edits.medium = c->medium };
 	int rc = modify_open(c->paths[0], &options, false, &child, err);
 
 	if (rc == 0 && child.disk->ops->modify->empty)
@@ -303,13 +306,16 @@ static int run(struct commit *c, struct tranship_error *err)
 	return rc ? rc : meter_end(&c->meter, err);
 }
 
-int tranship_commit(const char *path, const struct tranship_open_options *options, const char *base,
-		    unsigned flags, const struct tranship_copy_options *copy,
-		    struct tranship_error *err)
+int commit_on(const struct medium *medium, const char *path,
+	      const struct tranship_open_options *options, const char *base, unsigned flags,
+	      const struct tranship_copy_options *copy, struct tranship_error *err)
 {
 	static const struct tranship_open_options defaults;
 	static const struct tranship_copy_options copy_defaults;
-	struct commit c = { .options = options ? options : &defaults, .flags = flags };
+	struct commit c = { .medium = medium,
+			    .options = options ? options : &defaults,
+			    .flags = flags,
+			    .into.edits.medium = medium };
 	uint32_t i;
 	int rc = learn_chain(&c, path, err);
 
@@ -328,4 +334,11 @@ int tranship_commit(const char *path, const struct tranship_open_options *option
 		free(c.paths[i]);
 	free(c.paths);
 	return rc;
+}
+
+int tranship_commit(const char *path, const struct tranship_open_options *options, const char *base,
+		    unsigned flags, const struct tranship_copy_options *copy,
+		    struct tranship_error *err)
+{
+	return commit_on(NULL, path, options, base, flags, copy, err);
 }

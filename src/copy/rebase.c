@@ -5,6 +5,8 @@
  * reads as. Then one transaction names the new parent. An interrupted rebase leaves the old parent
  * with a larger child.
  */
+#include "copy/commit.h"
+
 #include "core/modify.h"
 
 #include "base/checked.h"
@@ -250,13 +252,14 @@ static int run(struct rebase *r, const char *path, const char *parent, bool unsa
 	return rc;
 }
 
-int tranship_rebase(const char *path, const struct tranship_open_options *options,
-		    const char *parent, unsigned flags, const struct tranship_copy_options *copy,
-		    struct tranship_error *err)
+int rebase_on(const struct medium *medium, const char *path,
+	      const struct tranship_open_options *options, const char *parent, unsigned flags,
+	      const struct tranship_copy_options *copy, struct tranship_error *err)
 {
 	static const struct tranship_open_options defaults;
 	static const struct tranship_copy_options copy_defaults;
-	struct rebase r = { .options = options ? options : &defaults };
+	struct rebase r = { .options = options ? options : &defaults,
+			    .child.edits.medium = medium };
 	int rc;
 
 	meter_start(&r.meter, copy ? copy : &copy_defaults, "rebasing", 1);
@@ -267,4 +270,11 @@ int tranship_rebase(const char *path, const struct tranship_open_options *option
 	free(r.bytes[0]);
 	free(r.bytes[1]);
 	return rc;
+}
+
+int tranship_rebase(const char *path, const struct tranship_open_options *options,
+		    const char *parent, unsigned flags, const struct tranship_copy_options *copy,
+		    struct tranship_error *err)
+{
+	return rebase_on(NULL, path, options, parent, flags, copy, err);
 }

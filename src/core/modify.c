@@ -181,8 +181,22 @@ int tranship_resize(const char *path, const struct tranship_open_options *option
 	return rc;
 }
 
+struct repair_findings {
+	tranship_repair_fn *fn;
+	void *ctx;
+	bool left;
+};
+
+static void take_finding(void *ctx, enum tranship_finding_kind kind, const char *message)
+{
+	const struct repair_findings *f = ctx;
+
+	if (f->fn)
+		f->fn(f->ctx, kind, message, f->left);
+}
+
 static int check_again(const char *path, const struct tranship_open_options *options,
-		       tranship_finding_fn *finding, void *ctx, struct tranship_check_result *after,
+		       struct repair_findings *findings, struct tranship_check_result *after,
 		       struct tranship_error *err)
 {
 	struct tranship_open_options alone =
@@ -192,19 +206,21 @@ static int check_again(const char *path, const struct tranship_open_options *opt
 
 	alone.flags |= TRANSHIP_OPEN_LAYER;
 	alone.warn = NULL; /* it was said already */
+	findings->left = true;
 	rc = tranship_open(path, &alone, &disk, err);
 	if (rc)
 		return rc;
-	rc = tranship_check(disk, finding, ctx, after, err);
+	rc = tranship_check(disk, take_finding, findings, after, err);
 	tranship_disk_close(disk);
 	return rc;
 }
 
 int tranship_repair(const char *path, const struct tranship_open_options *options, unsigned flags,
-		    tranship_finding_fn *finding, void *ctx, struct tranship_check_result *before,
+		    tranship_repair_fn *finding, void *ctx, struct tranship_check_result *before,
 		    struct tranship_check_result *after, const char **format,
 		    struct tranship_error *err)
 {
+	struct repair_findings findings = { finding, ctx, false };
 	struct modified m = { 0 };
 	int rc = modify_open(path, options, false, &m, err);
 
@@ -213,15 +229,14 @@ int tranship_repair(const char *path, const struct tranship_open_options *option
 		return rc;
 	if (format)
 		*format = m.disk->format;
-	rc = tranship_check(m.disk, finding, ctx, before, err);
+	rc = tranship_check(m.disk, take_finding, &findings, before, err);
 	if (rc == 0 && m.disk->ops->modify->repair && (before->errors || before->leaks))
 		rc = m.disk->ops->modify->repair(m.disk, flags, err);
 	if (rc == 0 && m.recovered) {
 		before->errors++;
-		if (finding)
-			finding(ctx, TRANSHIP_FINDING_ERROR,
-				"a change of the image had been interrupted; it was undone");
+		take_finding(&findings, TRANSHIP_FINDING_ERROR,
+			     "a change of the image had been interrupted; it was undone");
 	}
 	modify_close(&m);
-	return rc ? rc : check_again(path, options, NULL, NULL, after, err);
+	return rc ? rc : check_again(path, options, &findings, after, err);
 }
