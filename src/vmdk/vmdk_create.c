@@ -13,9 +13,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* VMware's own limit for a virtual disk: 62 TiB. */
-#define SECTORS_MAX ((uint64_t)62 << 31)
-
 const struct tranship_option_info vmdk_create_options[] = {
 	{ "subformat",
 	  "monolithicSparse|monolithicFlat|twoGbMaxExtentSparse|twoGbMaxExtentFlat|streamOptimized",
@@ -193,7 +190,7 @@ int vmdk_create(const struct create_params *params, struct tranship_writer **out
 		return error_set(err, TRANSHIP_EINVAL,
 				 "vmdk: compression_level %d; 0 to %d are taken", new.level,
 				 DEFLATE_LEVEL_MAX);
-	if (new.sectors > SECTORS_MAX)
+	if (new.sectors > VMDK_DISK_SECTORS_MAX)
 		return error_set(err, TRANSHIP_ELIMIT,
 				 "vmdk: a disk of %" PRIu64
 				 " bytes is too large, VMDK ends at 62 TiB; vhdx goes to 64 TiB",
