@@ -60,7 +60,7 @@ static void vmdk_close(struct tranship_disk *disk)
 }
 
 /* Extents are in order of their start: the last one that begins at or before off. */
-static struct vmdk_extent *find_extent(struct vmdk_disk *vmdk, uint64_t off)
+struct vmdk_extent *vmdk_extent_at(struct vmdk_disk *vmdk, uint64_t off)
 {
 	size_t low = 0, high = vmdk->extent_count;
 
@@ -78,7 +78,7 @@ static struct vmdk_extent *find_extent(struct vmdk_disk *vmdk, uint64_t off)
 static int vmdk_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
 		    struct tranship_error *err)
 {
-	struct vmdk_extent *extent = find_extent(vmdk_of(disk), off);
+	struct vmdk_extent *extent = vmdk_extent_at(vmdk_of(disk), off);
 	struct tranship_file_extent part;
 	uint64_t at = off - extent->start, left = extent->len - at;
 	int rc = 0;
@@ -129,7 +129,7 @@ static int vmdk_read(struct tranship_disk *disk, void *scratch, uint64_t off, vo
 	unsigned char *to = buf;
 
 	while (len > 0) {
-		struct vmdk_extent *extent = find_extent(vmdk, off);
+		struct vmdk_extent *extent = vmdk_extent_at(vmdk, off);
 		uint64_t at = off - extent->start;
 		size_t n = (size_t)min_u64(len, extent->len - at);
 		int rc = read_extent(vmdk, extent, scratch, at, to, n, err);
@@ -195,6 +195,18 @@ static const struct disk_ops vmdk_disk_ops = {
 	.close = vmdk_close,
 };
 
+/* The same, of what can be changed in place. */
+static void take_modify(struct vmdk_disk *vmdk)
+{
+	const struct modify_ops *modify = vmdk_modify_ops(vmdk);
+
+	if (!modify)
+		return;
+	vmdk->ops = vmdk_disk_ops;
+	vmdk->ops.modify = modify;
+	vmdk->disk.ops = &vmdk->ops;
+}
+
 static int vmdk_open(struct tranship_file *file, const struct open_params *params,
 		     struct tranship_disk **out, struct tranship_error *err)
 {
@@ -222,6 +234,7 @@ static int vmdk_open(struct tranship_file *file, const struct open_params *param
 		return rc;
 	}
 	vmdk->file = file;
+	take_modify(vmdk);
 	*out = &vmdk->disk;
 	return 0;
 }

@@ -133,12 +133,6 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint64_t entry,
 	return 0;
 }
 
-/* Whether a table, its entries or a copy's, can stand at that sector. */
-static bool table_fits(const struct vmdk_sparse *s, uint64_t sector)
-{
-	return range_ok(sector * VMDK_SECTOR, vmdk_table_size(s), tranship_file_size(s->file));
-}
-
 /* `table` and `copy` are what the directories say of table `gt`. */
 static int mark_table(struct sparse_check *c, uint64_t gt, uint64_t table, uint64_t copy,
 		      struct tranship_error *err)
@@ -148,7 +142,7 @@ static int mark_table(struct sparse_check *c, uint64_t gt, uint64_t table, uint6
 	(void)err;
 	if (table == 0)
 		return 0;
-	if (!table_fits(c->s, table)) {
+	if (!vmdk_table_fits(c->s, table)) {
 		check_error(c->check,
 			    "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu64
 			    ", past the end of the file (sector %" PRIu64 ")",
@@ -159,7 +153,7 @@ static int mark_table(struct sparse_check *c, uint64_t gt, uint64_t table, uint6
 	if (!mark_metadata(c, "grain table", table, sectors))
 		return 0;
 	bitmap_set(&c->sound, gt, 1);
-	if (c->redundant && copy && table_fits(c->s, copy))
+	if (c->redundant && copy && vmdk_table_fits(c->s, copy))
 		mark_metadata(c, "redundant grain table", copy, sectors);
 	else if (c->redundant)
 		check_error(c->check,
@@ -189,16 +183,6 @@ static int compare_redundant(struct sparse_check *c, uint64_t gt, uint64_t copy,
 	return 0;
 }
 
-/* Only a hosted sparse extent has flags. */
-static bool has_redundant(const struct vmdk_sparse *s)
-{
-	uint64_t off;
-
-	return s->header.flags & VMDK_FLAG_REDUNDANT_GD && !is_packed(s) && !s->by_redundant &&
-	       mul_ok(s->header.rgd_offset, VMDK_SECTOR, &off) &&
-	       range_ok(off, vmdk_directory_size(s), tranship_file_size(s->file));
-}
-
 /* The entries of a table that was marked, and its copy's. */
 static int check_entries(struct sparse_check *c, uint64_t gt, uint64_t table, uint64_t copy,
 			 struct tranship_error *err)
@@ -207,7 +191,7 @@ static int check_entries(struct sparse_check *c, uint64_t gt, uint64_t table, ui
 	uint64_t first = gt * s->header.gtes_per_gt;
 	uint64_t count = min_u64(s->header.gtes_per_gt, s->grains - first), at;
 	uint64_t entries[ENTRIES_AT_ONCE];
-	bool copied = copy && table_fits(s, copy);
+	bool copied = copy && vmdk_table_fits(s, copy);
 	int rc = 0;
 
 	if (!bitmap_get(&c->sound, gt) ||
@@ -272,32 +256,71 @@ static int or_grains(struct vmdk_sparse *s, uint64_t gt, uint64_t table, uint64_
 	return 0;
 }
 
-/*
- * How many sectors, a power of two and a grain at most, all grains are aligned to from the first
- * place for one on; 1 where a table does not stand before them, as in a COWD extent, or something
- * cannot be read, which the check finds again. `seen` marks what tables were looked at: several
- * entries may name one.
- */
-static uint64_t alignment(struct vmdk_sparse *s, struct usage *seen)
+/* The same of the tables behind the overhead that a directory names; *behind: there are some. */
+static int or_tables(struct vmdk_sparse *s, uint64_t directory, uint64_t *places, bool *behind)
 {
 	uint64_t tables = vmdk_gd_entries(&s->header), at;
-	uint64_t places = s->header.grain_sectors;
-	uint64_t gd[ENTRIES_AT_ONCE];
+	uint64_t sectors[ENTRIES_AT_ONCE];
 
+	if (directory >= s->header.overhead)
+		*places |= directory - s->header.overhead;
 	for (at = 0; at < tables; at += ENTRIES_AT_ONCE) {
 		size_t n = (size_t)min_u64(tables - at, ENTRIES_AT_ONCE), i;
+		int rc = vmdk_sparse_tables(s, directory, at, n, sectors, NULL);
 
-		if (vmdk_sparse_tables(s, s->header.gd_offset, at, n, gd, NULL))
-			return 1;
-		for (i = 0; i < n; i++) {
-			if (gd[i] >= s->header.overhead || places & 1)
-				return 1;
-			if (gd[i] && usage_mark(seen, gd[i] * VMDK_SECTOR, vmdk_table_size(s)) &&
-			    or_grains(s, at + i, gd[i], &places))
-				return 1;
-		}
+		if (rc)
+			return rc;
+		for (i = 0; i < n; i++)
+			if (sectors[i] >= s->header.overhead) {
+				*places |= sectors[i] - s->header.overhead;
+				*behind = true;
+			}
 	}
-	return places & -places;
+	return 0;
+}
+
+/* Or-s the places of all grains. `seen` marks what tables were looked at: several entries may name
+ * one. */
+static int or_all_grains(struct vmdk_sparse *s, struct usage *seen, uint64_t *places)
+{
+	uint64_t tables = vmdk_gd_entries(&s->header), at;
+	uint64_t gd[ENTRIES_AT_ONCE];
+	int rc = 0;
+
+	for (at = 0; at < tables && rc == 0 && !(*places & 1); at += ENTRIES_AT_ONCE) {
+		size_t n = (size_t)min_u64(tables - at, ENTRIES_AT_ONCE), i;
+
+		rc = vmdk_sparse_tables(s, s->header.gd_offset, at, n, gd, NULL);
+		for (i = 0; i < n && rc == 0 && !(*places & 1); i++)
+			if (gd[i] && usage_mark(seen, gd[i] * VMDK_SECTOR, vmdk_table_size(s)))
+				rc = or_grains(s, at + i, gd[i], places);
+	}
+	return rc;
+}
+
+/*
+ * How many sectors, a power of two and a grain at most, all that stands behind the overhead is
+ * aligned to from there on: grains, and tables of a disk that grew; *out 1 where something cannot
+ * be read, which the check finds again.
+ */
+static int alignment(struct vmdk_sparse *s, uint64_t *out, struct tranship_error *err)
+{
+	uint64_t size = tranship_file_size(s->file), places = s->header.grain_sectors;
+	struct usage seen;
+	bool behind = false;
+	int rc;
+
+	*out = 1;
+	if (or_tables(s, s->header.gd_offset, &places, &behind) ||
+	    (vmdk_has_redundant(s) && or_tables(s, s->header.rgd_offset, &places, &behind)))
+		return 0;
+	if (!behind)
+		size = min_u64(size, s->header.overhead * VMDK_SECTOR);
+	rc = usage_init(&seen, size, VMDK_SECTOR, 0, err);
+	if (rc == 0 && or_all_grains(s, &seen, &places) == 0)
+		*out = places & -places;
+	usage_free(&seen);
+	return rc;
 }
 
 /* Prepares the maps: one bit a stretch that all grains are aligned to. */
@@ -305,17 +328,12 @@ static int usage_prepare(struct sparse_check *c, struct tranship_error *err)
 {
 	const struct vmdk_header *h = &c->s->header;
 	uint64_t size = tranship_file_size(c->s->file), sectors = 1, before = 0;
-	struct usage seen;
-	int rc;
+	int rc = 0;
 
-	if (!is_packed(c->s) && h->overhead <= UINT32_MAX) {
-		rc = usage_init(&seen, min_u64(size, h->overhead * VMDK_SECTOR), VMDK_SECTOR, 0,
-				err);
-		if (rc)
-			return rc;
-		sectors = alignment(c->s, &seen);
-		usage_free(&seen);
-	}
+	if (!is_packed(c->s) && h->overhead <= UINT32_MAX)
+		rc = alignment(c->s, &sectors, err);
+	if (rc)
+		return rc;
 	if (sectors > 1)
 		before = h->overhead * VMDK_SECTOR;
 	rc = bitmap_init(&c->sound, vmdk_gd_entries(h), err);
@@ -340,7 +358,7 @@ static void mark_free(struct sparse_check *c)
 
 static int check_sparse(struct vmdk_sparse *s, struct check *check, struct tranship_error *err)
 {
-	struct sparse_check c = { .s = s, .check = check, .redundant = has_redundant(s) };
+	struct sparse_check c = { .s = s, .check = check, .redundant = vmdk_has_redundant(s) };
 	int rc;
 
 	check->result.total += s->grains;

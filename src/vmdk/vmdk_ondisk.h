@@ -21,6 +21,9 @@
 #define VMDK_MAGIC_COWD 0x44574F43U   /* "COWD": vmfsSparse */
 #define VMDK_MAGIC_SESPARSE 0xCAFEBABEU
 
+/* VMware's own limit for a virtual disk, in sectors: 62 TiB. */
+#define VMDK_DISK_SECTORS_MAX ((uint64_t)62 << 31)
+
 #define VMDK_GD_AT_END UINT64_MAX
 
 enum vmdk_flag {

@@ -330,6 +330,7 @@ static int open_extent(struct vmdk_disk *vmdk, const struct vmdk_extent_line *li
 	extent->len = line->sectors * VMDK_SECTOR;
 	extent->file_off = line->offset * VMDK_SECTOR;
 	extent->no_access = line->access == VMDK_NOACCESS;
+	extent->read_only = line->access != VMDK_RW;
 	if (!add_ok(vmdk->disk.size, extent->len, &vmdk->disk.size) ||
 	    vmdk->disk.size > VMDK_CAPACITY_MAX * VMDK_SECTOR)
 		return error_set(err, TRANSHIP_ELIMIT,

@@ -90,6 +90,17 @@ static int check_directory(struct vmdk_sparse *s, struct tranship_error *err)
 	return 0;
 }
 
+/* Only a hosted sparse extent has flags. */
+bool vmdk_has_redundant(const struct vmdk_sparse *s)
+{
+	uint64_t off;
+
+	return s->header.flags & VMDK_FLAG_REDUNDANT_GD &&
+	       !(s->header.flags & VMDK_FLAG_COMPRESSED) && !s->by_redundant &&
+	       mul_ok(s->header.rgd_offset, VMDK_SECTOR, &off) &&
+	       range_ok(off, vmdk_directory_size(s), tranship_file_size(s->file));
+}
+
 static int open_hosted(struct vmdk_sparse *s, struct tranship_error *err)
 {
 	unsigned char raw[VMDK_HEADER_SIZE];

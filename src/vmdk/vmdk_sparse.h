@@ -6,6 +6,7 @@
 #ifndef VMDK_VMDK_SPARSE_H
 #define VMDK_VMDK_SPARSE_H
 
+#include "base/checked.h"
 #include "io/table_cache.h"
 #include "tranship/disk.h"
 #include "vmdk/vmdk_cowd_ondisk.h"
@@ -30,6 +31,7 @@ struct vmdk_sparse {
 		tables; /* seSparse: where tables and grains begin, in sectors; they are numbered */
 	uint64_t data;
 	uint64_t free_sector; /* COWD: nothing is from here on */
+	unsigned changed;     /* how often tables were changed since the last apply */
 };
 
 /* What a reading thread keeps. */
@@ -103,6 +105,15 @@ static inline uint64_t vmdk_header_sectors(const struct vmdk_sparse *s)
 {
 	return s->kind == VMDK_COWD ? VMDK_COWD_HEADER_SECTORS : 1;
 }
+
+/* Whether a table, its entries or a copy's, can stand at that sector. */
+static inline bool vmdk_table_fits(const struct vmdk_sparse *s, uint64_t sector)
+{
+	return range_ok(sector * VMDK_SECTOR, vmdk_table_size(s), tranship_file_size(s->file));
+}
+
+/* Whether there is a redundant directory, beside the one that is used. */
+bool vmdk_has_redundant(const struct vmdk_sparse *s);
 
 /* As in a disk; offsets are the extent's own. */
 int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out,

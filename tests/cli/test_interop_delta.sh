@@ -30,6 +30,27 @@ for subformat in monolithicSparse monolithicFlat twoGbMaxExtentSparse; do
 done
 [ "$(wc -l <tried)" -ge 2 ] || fail "qemu-img made too few links: $(cat err)"
 
+# Links that are written here: qemu-img finds the parent and reads the same. Data, zeros over data, nothing.
+cp base.raw changed.raw
+dd if=/dev/urandom of=changed.raw bs=64k seek=3 count=2 conv=notrunc 2>/dev/null
+dd if=/dev/zero of=changed.raw bs=64k seek=10 count=3 conv=notrunc 2>/dev/null
+head -c 700 /dev/urandom | dd of=changed.raw bs=1 seek=$(((3 << 20) - 200)) conv=notrunc 2>/dev/null
+for subformat in monolithicSparse twoGbMaxExtentSparse monolithicSparse,zeroed_grain=off; do
+	rm -f base*.vmdk ours*.vmdk
+	"$TRANSHIP" convert -O vmdk base.raw base.vmdk
+	expect 0 "$TRANSHIP" convert -O vmdk -B base.vmdk -o subformat=$subformat changed.raw ours.vmdk
+	qemu-img info --backing-chain ours.vmdk >info 2>&1 || fail "$subformat: qemu-img info: $(cat info)"
+	grep -q 'backing file: base.vmdk' info || fail "$subformat: qemu-img names no parent: $(cat info)"
+	qemu-img compare -f vmdk -F raw ours.vmdk changed.raw >cmp 2>&1 || fail "$subformat: qemu-img compare: $(cat cmp)"
+	qemu-img check -f vmdk ours.vmdk >check 2>&1 || fail "$subformat: qemu-img check: $(cat check)"
+	expect 0 "$TRANSHIP" check ours.vmdk
+	same -F raw ours.vmdk changed.raw
+	[ "$(cat ours*.vmdk | wc -c)" -lt $((20 << 16)) ] || fail "$subformat: the link has more than what differs"
+	qemu-io -f vmdk -c 'write -P 7 128k 320k' ours.vmdk >/dev/null || fail "$subformat: qemu-io"
+	qemu-img convert -f vmdk -O raw ours.vmdk theirs.raw
+	same -F raw ours.vmdk theirs.raw
+done
+
 # Moved, missing, the wrong one.
 mkdir moved
 "$TRANSHIP" convert -O vmdk base.raw base.vmdk
