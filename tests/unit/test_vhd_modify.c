@@ -106,11 +106,24 @@ static void scribble(const char *path, unsigned char *content, size_t size)
 	modify_close(&m);
 }
 
+static void damage(const char *path, long off, int whence, const void *with, size_t len)
+{
+	FILE *f = fopen(path, "r+b");
+
+	assert_non_null(f);
+	assert_int_equal(fseek(f, off, whence), 0);
+	assert_int_equal(fwrite(with, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+}
+
 static const struct kind {
 	enum vhd_type type;
 	const char *creator;
-} kinds[] = { { VHD_FIXED, "win " },	{ VHD_FIXED, "vpc " },	   { VHD_DYNAMIC, "win " },
-	      { VHD_DYNAMIC, "qemu" }, { VHD_DIFFERENCING, "win " } };
+} kinds[] = { { VHD_FIXED, "win " },
+	      { VHD_FIXED, "vpc " },
+	      { VHD_DYNAMIC, "win " },
+	      { VHD_DYNAMIC, "qemu" },
+	      { VHD_DIFFERENCING, "win " } };
 
 static void test_write__reads_back(void **state)
 {
@@ -120,6 +133,26 @@ static void test_write__reads_back(void **state)
 		unsigned char *content = content_new(SIZE);
 		const char *path = make(state, kinds[i].type, kinds[i].creator, content, SIZE);
 
+		scribble(path, content, SIZE);
+		expect(path, content, SIZE, SIZE, false);
+		free(content);
+	}
+}
+
+/* A new block stands where others, which are not referred to any more, and a footer stood. */
+static void test_write__over_what_was_there(void **state)
+{
+	enum vhd_type type;
+
+	for (type = VHD_DYNAMIC; type <= VHD_DIFFERENCING; type++) {
+		unsigned char *content = calloc(1, SIZE);
+		const char *path;
+
+		assert_non_null(content);
+		memset(content, 0xEE, 3 * BLOCK);
+		path = make(state, type, "win ", content, SIZE);
+		damage(path, 1536 + 4 * 2, SEEK_SET, "\377\377\377\377", 4);
+		memset(content + 2 * BLOCK, 0, BLOCK);
 		scribble(path, content, SIZE);
 		expect(path, content, SIZE, SIZE, false);
 		free(content);
@@ -176,8 +209,8 @@ static void test_resize__keeps_the_content(void **state)
 				assert_memory_equal(after, after + len - 512, 512);
 			free(after);
 			if (kinds[i].type != VHD_DIFFERENCING) {
-				assert_ok(tranship_resize(path, NULL, SIZE,
-							  TRANSHIP_RESIZE_SHRINK, &err),
+				assert_ok(tranship_resize(path, NULL, SIZE, TRANSHIP_RESIZE_SHRINK,
+							  &err),
 					  &err);
 				expect(path, content, SIZE, SIZE, false);
 			}
@@ -298,16 +331,6 @@ static void repair(const char *path, unsigned open_flags, uint64_t errors, uint6
 	assert_int_equal(after.leaks, 0);
 }
 
-static void damage(const char *path, long off, int whence, const void *with, size_t len)
-{
-	FILE *f = fopen(path, "r+b");
-
-	assert_non_null(f);
-	assert_int_equal(fseek(f, off, whence), 0);
-	assert_int_equal(fwrite(with, 1, len, f), len);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void test_repair__footers(void **state)
 {
 	unsigned char *content = content_new(SIZE), *bytes;
@@ -393,6 +416,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_write__reads_back),
+		IN_FOLDER(test_write__over_what_was_there),
 		IN_FOLDER(test_write__bits),
 		IN_FOLDER(test_resize__keeps_the_content),
 		IN_FOLDER(test_resize__refuses),
