@@ -105,6 +105,38 @@ static void build(const struct work *w, enum vhd_type type, struct buffer *out)
 	assert_int_equal(image_vhd(&image, w->content[0], w->sizes[0], out), 0);
 }
 
+/* Each call fails once, alone or with all behind it: what the next one who opens it finds is as
+ * good. */
+static void try_failures(struct work *w, const struct buffer *image, bool for_good)
+{
+	unsigned n;
+	bool failed = true;
+
+	for (n = 1; failed; n++) {
+		struct recording *rec = recording_new();
+		struct edit_params params = { .medium = recording_medium(rec) };
+		struct power_state state = { rec, 0, false };
+		struct recording_faults *faults = recording_faults(rec);
+		struct tranship_error err;
+		size_t size;
+
+		recording_put(rec, POWER_TARGET, image->bytes, image->len);
+		faults->fail_at = n;
+		faults->for_good = for_good;
+		run_work(rec, w, &err);
+		failed = faults->failed;
+		faults->fail_at = 0;
+		assert_int_equal(recording_open_handles(rec), 0);
+		assert_ok(edit_recover(POWER_TARGET, &params, NULL, &err), &err);
+		state.mark = recording_mark_at(rec, recording_length(rec), &state.settled);
+		state.settled = false;
+		if (!work_good(&state, w))
+			fail_msg("call %u failed, and %zu bytes are not good", n,
+				 (size_t)(recording_get(rec, POWER_TARGET, &size) ? size : 0));
+		recording_free(rec);
+	}
+}
+
 static void try_work(struct work *w, struct buffer *image)
 {
 	struct power_case c = { .initial = image->bytes,
@@ -121,6 +153,8 @@ static void try_work(struct work *w, struct buffer *image)
 	if (result.failed)
 		fail_msg("%s", result.why);
 	print_message("%zu states, %u syncs\n", result.states, result.syncs);
+	try_failures(w, image, false);
+	try_failures(w, image, true);
 	for (i = 0; i <= w->steps; i++)
 		free(w->content[i]);
 	buffer_free(image);
@@ -201,6 +235,50 @@ static void test_power__write_and_flush(void **state)
 	try_write(VHD_DIFFERENCING);
 }
 
+static int renew(struct tranship_disk *disk, struct tranship_error *err)
+{
+	struct idgen ids;
+	int rc = idgen_init(&ids, "12", err);
+
+	return rc ? rc : disk->ops->modify->renew(disk, &ids, err);
+}
+
+static int relink(struct tranship_disk *disk, struct tranship_error *err)
+{
+	static const struct base_info base = { .identity = "01234567-89ab-cdef-0123-456789abcdef",
+					       .relative = "base.vhd",
+					       .absolute = "/folder/base.vhd",
+					       .sector_size = 512 };
+
+	return disk->ops->modify->relink(disk, &base, err);
+}
+
+static int stand_alone(struct tranship_disk *disk, struct tranship_error *err)
+{
+	return disk->ops->modify->relink(disk, NULL, err);
+}
+
+static void test_power__identity_and_parent(void **state)
+{
+	static const struct {
+		int (*first)(struct tranship_disk *disk, struct tranship_error *err);
+		int (*second)(struct tranship_disk *disk, struct tranship_error *err);
+	} cases[] = { { renew, relink }, { relink, stand_alone } };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT_OF(cases); i++) {
+		struct work w = { .step = { cases[i].first, cases[i].second }, .steps = 2 };
+		struct buffer image = { 0 };
+
+		stage(&w, 0, SIZE);
+		stage(&w, 1, SIZE);
+		stage(&w, 2, SIZE);
+		build(&w, VHD_DIFFERENCING, &image);
+		try_work(&w, &image);
+	}
+}
+
 static int mend(struct tranship_disk *disk, struct tranship_error *err)
 {
 	return disk->ops->modify->repair(disk, TRANSHIP_REPAIR_ERRORS | TRANSHIP_REPAIR_LEAKS, err);
@@ -226,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_power__larger),
 		cmocka_unit_test(test_power__smaller),
 		cmocka_unit_test(test_power__write_and_flush),
+		cmocka_unit_test(test_power__identity_and_parent),
 		cmocka_unit_test(test_power__leaks_are_given_back),
 	};
 
