@@ -360,6 +360,37 @@ static void test_repair__footers(void **state)
 	free(content);
 }
 
+/* A fixed disk was being made shorter: its footer stands at both ends. */
+static void test_repair__ends_a_cut(void **state)
+{
+	unsigned char *content = content_new(SIZE), *bytes;
+	const char *path = make(state, VHD_FIXED, "win ", content, SIZE);
+	struct tranship_open_options options = { .format = "vpc" };
+	size_t small = 9 * BLOCK, len;
+	struct tranship_disk *disk;
+	struct tranship_error err;
+	struct vhd_footer footer;
+
+	bytes = read_path(path, &len);
+	assert_ok(vhd_footer_decode(bytes + SIZE, false, &footer, &err), &err);
+	footer.current_size = small;
+	vhd_footer_encode(&footer, bytes + small);
+	vhd_footer_encode(&footer, bytes + SIZE);
+	write_path(path, bytes, len); /* not marked: somebody made the file longer */
+	assert_fails(tranship_open(path, &options, &disk, &err), TRANSHIP_ECORRUPT, &err, "needs");
+	vhd_footer_mark_cut(bytes + SIZE);
+	write_path(path, bytes, len);
+	expect(path, content, small, small, true);
+	repair(path, 0, 0, 0);
+	expect(path, content, small, small, false);
+	bytes[small + 70] ^= 1; /* of another disk */
+	image_vhd_sum(bytes + small, 512, VHD_FOOTER_CHECKSUM);
+	write_path(path, bytes, len);
+	assert_fails(tranship_open(path, &options, &disk, &err), TRANSHIP_ECORRUPT, &err, "needs");
+	free(bytes);
+	free(content);
+}
+
 static void test_repair__leaks(void **state)
 {
 	unsigned char *content = content_new(SIZE), *before, *after;
@@ -424,6 +455,7 @@ int main(void)
 		IN_FOLDER(test_relink__cleans_what_bits_hide),
 		IN_FOLDER(test_empty),
 		IN_FOLDER(test_repair__footers),
+		IN_FOLDER(test_repair__ends_a_cut),
 		IN_FOLDER(test_repair__leaks),
 		IN_FOLDER(test_repair__never_worse),
 	};
