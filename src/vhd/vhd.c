@@ -352,21 +352,26 @@ static int read_footers(struct vhd_disk *vhd, struct tranship_file *file,
 }
 
 /*
- * A disk that is made shorter in place says its new size at the old end and at the new one, before
- * the file is cut: two equal footers are one of which that was interrupted.
+ * A disk that is made shorter in place has a marked footer at the old end, with the new size, and
+ * its own at the new end, until the file is cut (vhd_resize.c).
  */
 static int find_second(struct vhd_disk *vhd, struct tranship_file *file, uint64_t file_size,
 		       struct tranship_error *err)
 {
-	unsigned char raw[2][VHD_FOOTER_SIZE];
-	uint64_t at[2] = { vhd->footer.current_size, file_size - VHD_FOOTER_SIZE };
-	int rc = 0, i;
+	uint64_t size = vhd->footer.current_size;
+	unsigned char raw[VHD_FOOTER_SIZE];
+	struct vhd_footer own;
+	int rc;
 
-	if (!vhd->tail_ok || at[0] > at[1] || at[1] - at[0] < VHD_FOOTER_SIZE)
+	if (!vhd->tail_ok || size > file_size || file_size - size < 2 * (uint64_t)VHD_FOOTER_SIZE)
 		return 0;
-	for (i = 0; i < 2 && rc == 0; i++)
-		rc = tranship_file_read(file, at[i], raw[i], VHD_FOOTER_SIZE, err);
-	vhd->cut_short = rc == 0 && memcmp(raw[0], raw[1], VHD_FOOTER_SIZE) == 0;
+	rc = tranship_file_read(file, file_size - sizeof(raw), raw, sizeof(raw), err);
+	if (rc || !vhd_footer_is_cut(raw))
+		return rc;
+	rc = tranship_file_read(file, size, raw, sizeof(raw), err);
+	if (rc == 0 && vhd_footer_decode(raw, false, &own, NULL) == 0)
+		vhd->cut_short = own.type == VHD_FIXED && own.current_size == size &&
+				 memcmp(&own.id, &vhd->footer.id, sizeof(own.id)) == 0;
 	return rc;
 }
 

@@ -29,7 +29,7 @@ struct vhd_disk {
 	 * checksums are passed over. */
 	bool head_ok, tail_ok, header_ok;
 	bool tail_there; /* the last sector is a footer, good or not */
-	bool cut_short; /* a fixed disk that was to become shorter: two footers, see vhd_modify.c */
+	bool cut_short; /* a fixed disk that was to become shorter: two footers, see vhd_resize.c */
 	struct vhd_change change;
 };
 

@@ -26,6 +26,7 @@ enum {
 	OFF_CHECKSUM = 64,
 	OFF_UNIQUE_ID = 68,
 	OFF_SAVED_STATE = 84,
+	OFF_CUT_MARK = 256, /* ours, in what is reserved */
 
 	DYN_OFF_COOKIE = 0,
 	DYN_OFF_DATA_OFFSET = 8,
@@ -50,6 +51,7 @@ enum {
 #define VERSION_1_0 0x00010000U
 
 static const char footer_cookie[8] = { 'c', 'o', 'n', 'e', 'c', 't', 'i', 'x' };
+static const char cut_mark[8] = { 'c', 'u', 't', 's', 'h', 'o', 'r', 't' };
 static const char dynamic_cookie[8] = { 'c', 'x', 's', 'p', 'a', 'r', 's', 'e' };
 
 /* The one's complement of the sum of all bytes but the checksum's own. */
@@ -150,6 +152,17 @@ void vhd_footer_update(const struct vhd_footer *f, unsigned char raw[VHD_FOOTER_
 	memcpy(raw + OFF_UNIQUE_ID, f->id.bytes, sizeof(f->id.bytes));
 	raw[OFF_SAVED_STATE] = f->saved_state;
 	put_be32(raw + OFF_CHECKSUM, checksum(raw, VHD_FOOTER_SIZE, OFF_CHECKSUM));
+}
+
+void vhd_footer_mark_cut(unsigned char raw[VHD_FOOTER_SIZE])
+{
+	memcpy(raw + OFF_CUT_MARK, cut_mark, sizeof(cut_mark));
+	put_be32(raw + OFF_CHECKSUM, checksum(raw, VHD_FOOTER_SIZE, OFF_CHECKSUM));
+}
+
+bool vhd_footer_is_cut(const unsigned char raw[VHD_FOOTER_SIZE])
+{
+	return memcmp(raw + OFF_CUT_MARK, cut_mark, sizeof(cut_mark)) == 0;
 }
 
 uint64_t vhd_geometry_size(const struct vhd_footer *f)

@@ -56,6 +56,11 @@ void vhd_footer_encode(const struct vhd_footer *footer, unsigned char raw[VHD_FO
  * stays, but for the checksum. */
 void vhd_footer_update(const struct vhd_footer *footer, unsigned char raw[VHD_FOOTER_SIZE]);
 
+/* A footer at the old end of a fixed disk that is being made shorter: it has the new size, and the
+ * disk's own footer stands where that ends. */
+void vhd_footer_mark_cut(unsigned char raw[VHD_FOOTER_SIZE]);
+bool vhd_footer_is_cut(const unsigned char raw[VHD_FOOTER_SIZE]);
+
 /* The size that the geometry stands for, in bytes. */
 uint64_t vhd_geometry_size(const struct vhd_footer *footer);
 

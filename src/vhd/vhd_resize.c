@@ -4,9 +4,9 @@
  *
  * Fixed: only the end of the file says that it is one. A longer disk is one transaction: the old
  * footer becomes zeros, the new one ends the file. A shorter one may lose more than a transaction
- * can keep: a transaction puts the new footer at the new end and at the old one, which is the new
- * disk with bytes behind it that nothing uses (vhd_open knows that by the two equal footers); then
- * the file is cut.
+ * can keep: a transaction puts the new footer at the new end and, marked, at the old one, which is
+ * the new disk with bytes behind it that nothing uses (vhd_open knows the mark); then the file is
+ * cut.
  *
  * Dynamic: a BAT for more blocks grows where it stands, since readers expect it in front of the
  * blocks. Blocks and parent locators in its way move to the end of the file first, each in a
@@ -44,7 +44,7 @@ static void set_size(struct vhd_disk *vhd, uint64_t size)
 	bool is_exact = false;
 	size_t i;
 
-	f->current_size = size;
+	f->current_size = f->original_size = size; /* libvhdi reads the latter */
 	vhd_geometry_for(size, f);
 	for (i = 0; i < sizeof(exact) / sizeof(exact[0]); i++)
 		is_exact = is_exact || memcmp(f->creator, exact[i], 4) == 0;
@@ -64,6 +64,15 @@ int vhd_fixed_cut(struct vhd_disk *vhd, struct tranship_error *err)
 	vhd->cut_short = false;
 	vhd->change.tail = vhd->change.source = size;
 	return 0;
+}
+
+static int mark_old_end(struct vhd_disk *vhd, uint64_t old_tail, struct tranship_error *err)
+{
+	unsigned char raw[VHD_FOOTER_SIZE];
+	int rc = tranship_file_read(vhd->file, vhd->change.tail, raw, sizeof(raw), err);
+
+	vhd_footer_mark_cut(raw);
+	return rc ? rc : file_write(vhd->file, old_tail, raw, sizeof(raw), err);
 }
 
 int vhd_fixed_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err)
@@ -90,11 +99,10 @@ int vhd_fixed_resize(struct tranship_disk *disk, uint64_t size, struct tranship_
 		return rc;
 	old_tail = vhd->change.tail;
 	set_size(vhd, size);
-	if (size < old_tail)
-		rc = vhd_footers_write(vhd, err); /* at the old end */
 	vhd->change.tail = size;
-	if (rc == 0)
-		rc = vhd_footers_write(vhd, err);
+	rc = vhd_footers_write(vhd, err);
+	if (rc == 0 && size < old_tail)
+		rc = mark_old_end(vhd, old_tail, err);
 	if (rc == 0 && size > old_tail)
 		rc = file_write(vhd->file, old_tail, zeros, sizeof(zeros), err);
 	if (rc == 0)

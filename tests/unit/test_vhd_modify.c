@@ -106,6 +106,16 @@ static void scribble(const char *path, unsigned char *content, size_t size)
 	modify_close(&m);
 }
 
+static void damage(const char *path, long off, int whence, const void *with, size_t len)
+{
+	FILE *f = fopen(path, "r+b");
+
+	assert_non_null(f);
+	assert_int_equal(fseek(f, off, whence), 0);
+	assert_int_equal(fwrite(with, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+}
+
 static const struct kind {
 	enum vhd_type type;
 	const char *creator;
@@ -123,6 +133,26 @@ static void test_write__reads_back(void **state)
 		unsigned char *content = content_new(SIZE);
 		const char *path = make(state, kinds[i].type, kinds[i].creator, content, SIZE);
 
+		scribble(path, content, SIZE);
+		expect(path, content, SIZE, SIZE, false);
+		free(content);
+	}
+}
+
+/* A new block stands where others, which are not referred to any more, and a footer stood. */
+static void test_write__over_what_was_there(void **state)
+{
+	enum vhd_type type;
+
+	for (type = VHD_DYNAMIC; type <= VHD_DIFFERENCING; type++) {
+		unsigned char *content = calloc(1, SIZE);
+		const char *path;
+
+		assert_non_null(content);
+		memset(content, 0xEE, 3 * BLOCK);
+		path = make(state, type, "win ", content, SIZE);
+		damage(path, 1536 + 4 * 2, SEEK_SET, "\377\377\377\377", 4);
+		memset(content + 2 * BLOCK, 0, BLOCK);
 		scribble(path, content, SIZE);
 		expect(path, content, SIZE, SIZE, false);
 		free(content);
@@ -301,16 +331,6 @@ static void repair(const char *path, unsigned open_flags, uint64_t errors, uint6
 	assert_int_equal(after.leaks, 0);
 }
 
-static void damage(const char *path, long off, int whence, const void *with, size_t len)
-{
-	FILE *f = fopen(path, "r+b");
-
-	assert_non_null(f);
-	assert_int_equal(fseek(f, off, whence), 0);
-	assert_int_equal(fwrite(with, 1, len, f), len);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void test_repair__footers(void **state)
 {
 	unsigned char *content = content_new(SIZE), *bytes;
@@ -337,6 +357,37 @@ static void test_repair__footers(void **state)
 	damage(path, -512 + 64, SEEK_END, junk, 4);
 	repair(path, TRANSHIP_OPEN_FORCE_CHECKSUM, 1, 0);
 	expect(path, content, SIZE, SIZE, false);
+	free(content);
+}
+
+/* A fixed disk was being made shorter: its footer stands at both ends. */
+static void test_repair__ends_a_cut(void **state)
+{
+	unsigned char *content = content_new(SIZE), *bytes;
+	const char *path = make(state, VHD_FIXED, "win ", content, SIZE);
+	struct tranship_open_options options = { .format = "vpc" };
+	size_t small = 9 * BLOCK, len;
+	struct tranship_disk *disk;
+	struct tranship_error err;
+	struct vhd_footer footer;
+
+	bytes = read_path(path, &len);
+	assert_ok(vhd_footer_decode(bytes + SIZE, false, &footer, &err), &err);
+	footer.current_size = small;
+	vhd_footer_encode(&footer, bytes + small);
+	vhd_footer_encode(&footer, bytes + SIZE);
+	write_path(path, bytes, len); /* not marked: somebody made the file longer */
+	assert_fails(tranship_open(path, &options, &disk, &err), TRANSHIP_ECORRUPT, &err, "needs");
+	vhd_footer_mark_cut(bytes + SIZE);
+	write_path(path, bytes, len);
+	expect(path, content, small, small, true);
+	repair(path, 0, 0, 0);
+	expect(path, content, small, small, false);
+	bytes[small + 70] ^= 1; /* of another disk */
+	image_vhd_sum(bytes + small, 512, VHD_FOOTER_CHECKSUM);
+	write_path(path, bytes, len);
+	assert_fails(tranship_open(path, &options, &disk, &err), TRANSHIP_ECORRUPT, &err, "needs");
+	free(bytes);
 	free(content);
 }
 
@@ -396,6 +447,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_write__reads_back),
+		IN_FOLDER(test_write__over_what_was_there),
 		IN_FOLDER(test_write__bits),
 		IN_FOLDER(test_resize__keeps_the_content),
 		IN_FOLDER(test_resize__refuses),
@@ -403,6 +455,7 @@ int main(void)
 		IN_FOLDER(test_relink__cleans_what_bits_hide),
 		IN_FOLDER(test_empty),
 		IN_FOLDER(test_repair__footers),
+		IN_FOLDER(test_repair__ends_a_cut),
 		IN_FOLDER(test_repair__leaks),
 		IN_FOLDER(test_repair__never_worse),
 	};
