@@ -11,6 +11,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/path.h"
 #include "base/zero.h"
 #include "copy/meter.h"
 
@@ -31,21 +32,6 @@ struct rebase {
 	uint64_t unflushed;
 	struct meter meter;
 };
-
-/* The path of the parent as the child's folder sees it: as it was given, from there. */
-static int parent_path(const char *child, const char *parent, char **out,
-		       struct tranship_error *err)
-{
-	const char *slash = strrchr(child, '/');
-	size_t len = slash && *parent != '/' ? (size_t)(slash - child) + 1 : 0;
-
-	*out = malloc(len + strlen(parent) + 1);
-	if (!*out)
-		return error_nomem(err, len + strlen(parent) + 1);
-	memcpy(*out, child, len);
-	strcpy(*out + len, parent);
-	return 0;
-}
 
 /* The parent that the image has now, with its own parents; found by way of the whole chain. */
 static int open_old(struct rebase *r, const char *path, struct tranship_error *err)
@@ -240,7 +226,7 @@ static int run(struct rebase *r, const char *path, const char *parent, bool unsa
 	if (rc == 0)
 		rc = modify_open(path, &options, false, &r->child, err);
 	if (rc == 0 && parent) {
-		rc = parent_path(path, parent, &new_path, err);
+		rc = path_beside(path, parent, &new_path, err);
 		if (rc == 0)
 			rc = open_new(r, new_path, r->child.disk->format, unsafe, err);
 	}
