@@ -9,9 +9,12 @@
  *   1. a note beside the parent: readers refuse it from here on, and learn what is to be done;
  *   2. the parent's identity changes, so that its other children are refused for good;
  *   3. the data, in transactions that never name bytes which are not there;
- *   4. the child above the parent is told the new identity;
+ *   4. the child above the parent is told the new identity. Images between it and the one that is
+ *      committed now read as something else, too: each gets a new identity, told to the next;
  *   5. the note goes: the commit is done;
  *   6. the child is emptied, unless it is kept.
+ *
+ * Doing it again begins with undoing what journals stand for, which may be of any image.
  */
 #include "copy/commit.h"
 
@@ -38,11 +41,10 @@ struct commit {
 	const struct tranship_open_options *options;
 	unsigned flags;
 	const char *format;
-	uint32_t count;                  /* images of the chain */
-	char **paths;                    /* where they are, the child first */
-	uint32_t target;                 /* which of them is written */
-	bool again;                      /* an earlier commit was interrupted */
-	char wanted[DISK_IDENTITY_SIZE]; /* the target's identity as its child knows it */
+	uint32_t count;  /* images of the chain */
+	char **paths;    /* where they are, the child first */
+	uint32_t target; /* which of them is written */
+	bool fits;       /* from the target up each is the parent that its child wants */
 	struct modified into;
 	struct tranship_disk *chain; /* all of it, with the target open for changes */
 	size_t unit;                 /* the target takes multiples of this */
@@ -82,19 +84,15 @@ static int learn_chain(struct commit *c, const char *path, struct tranship_error
 {
 	struct tranship_open_options options = *c->options;
 	struct tranship_disk *disk;
-	struct tranship_error first;
 	uint32_t i;
 	int rc;
 
 	options.flags &= ~(unsigned)(TRANSHIP_OPEN_LAYER | TRANSHIP_OPEN_ABSENT_IS_ZERO);
-	rc = tranship_open(path, &options, &disk, &first);
-	if (rc == TRANSHIP_EBUSY || rc == TRANSHIP_EMISMATCH) {
-		options.flags |= OPEN_UNFINISHED_COMMIT;
-		c->again = tranship_open(path, &options, &disk, NULL) == 0;
-		rc = c->again ? 0 : rc;
-	}
+	rc = tranship_open(path, &options, &disk, err);
+	if (rc == TRANSHIP_EBUSY || rc == TRANSHIP_EMISMATCH)
+		rc = open_unfinished(path, &options, c->medium, &disk, err);
 	if (rc)
-		return error_copy(err, &first, rc);
+		return rc;
 	c->format = format_find(tranship_disk_format(disk))->name;
 	c->paths = calloc(tranship_disk_layer_count(disk), sizeof(*c->paths));
 	if (!c->paths)
@@ -120,6 +118,33 @@ static struct tranship_open_options layer_options(const struct commit *c)
 	return options;
 }
 
+static bool is_wanted(const struct tranship_disk *parent, const struct disk_parent *wanted)
+{
+	return strcmp(parent->identity, wanted->ids[0]) == 0 ||
+	       (wanted->ids[1] && strcmp(parent->identity, wanted->ids[1]) == 0);
+}
+
+/* Whether the images belong together; an interrupted commit may be why those from the target up do
+ * not. */
+static int check_links(struct commit *c, struct tranship_disk *const *layers,
+		       struct tranship_error *err)
+{
+	uint32_t i;
+
+	c->fits = true;
+	for (i = 1; i < c->count; i++) {
+		const struct disk_parent *wanted = layers[i - 1]->parent;
+		bool fits = wanted && is_wanted(layers[i], wanted);
+
+		if (!wanted || (!fits && i > c->target))
+			return error_set(err, TRANSHIP_EMISMATCH,
+					 "%s: the parent wanted is %s, this one is %s", c->format,
+					 wanted ? wanted->ids[0] : "none", layers[i]->identity);
+		c->fits = c->fits && fits;
+	}
+	return 0;
+}
+
 /* Opens all images, the target for changes, and lays them over each other. */
 static int open_images(struct commit *c, struct tranship_error *err)
 {
@@ -138,7 +163,7 @@ static int open_images(struct commit *c, struct tranship_error *err)
 			error_in_file(err, rc, c->paths[i]);
 	}
 	if (rc == 0)
-		strcpy(c->wanted, layers[c->target - 1]->parent->ids[0]);
+		rc = check_links(c, layers, err);
 	if (rc == 0)
 		rc = chain_of_layers(layers, c->count, &c->chain, err);
 	for (i = 0; rc && layers && i < c->count; i++)
@@ -174,10 +199,11 @@ static int begin(struct commit *c, struct tranship_error *err)
 	note_text(c, mine, sizeof(mine));
 	if (found && (kind != EDIT_NOTE_COMMIT || strstr(text, c->chain->identity) == NULL))
 		return error_set(err, TRANSHIP_EBUSY, "%.400s", text);
-	if (!found && c->again && strcmp(tranship_disk_identity(c->into.disk), c->wanted) != 0)
+	if (!found && !c->fits)
 		return error_set(err, TRANSHIP_EMISMATCH,
-				 "%s: the parent wanted is %s, this one is %s", c->format,
-				 c->wanted, tranship_disk_identity(c->into.disk));
+				 "%s: an image or a parent of it is not the one that its child was "
+				 "made from",
+				 c->format);
 	rc = edit_note_write(edit, EDIT_NOTE_COMMIT, mine, err);
 	if (rc == 0)
 		rc = idgen_init(&ids, NULL, err);
@@ -255,19 +281,38 @@ static int commit_data(struct commit *c, struct tranship_error *err)
 	return rc ? rc : flush(c, err);
 }
 
-/* The child right above the target learns its new identity. */
-static int relink_child(struct commit *c, const char *identity, struct tranship_error *err)
+/* Image number `at` learns the new identity of its parent; `renewed`: and gets a new one itself,
+ * which is then in `identity`. */
+static int relink(struct commit *c, uint32_t at, bool renewed, char *identity,
+		  struct tranship_error *err)
 {
 	struct tranship_open_options options = layer_options(c);
 	struct base_info base = { .identity = identity };
 	struct modified child = { .edits.medium = c->medium };
-	int rc = modify_open(c->paths[c->target - 1], &options, false, &child, err);
+	struct idgen ids;
+	int rc = modify_open(c->paths[at], &options, false, &child, err);
 
 	if (rc == 0)
 		rc = child.disk->ops->modify->relink(child.disk, &base, err);
+	if (rc == 0 && renewed)
+		rc = idgen_init(&ids, NULL, err);
+	if (rc == 0 && renewed)
+		rc = child.disk->ops->modify->renew(child.disk, &ids, err);
 	if (rc)
-		error_in_file(err, rc, c->paths[c->target - 1]);
+		error_in_file(err, rc, c->paths[at]);
+	else
+		strcpy(identity, child.disk->identity);
 	modify_close(&child);
+	return rc;
+}
+
+static int relink_children(struct commit *c, char *identity, struct tranship_error *err)
+{
+	uint32_t at = c->target;
+	int rc = 0;
+
+	while (rc == 0 && at-- > 0)
+		rc = relink(c, at, at > 0, identity, err);
 	return rc;
 }
 
@@ -298,7 +343,7 @@ static int run(struct commit *c, struct tranship_error *err)
 	tranship_disk_close(c->chain); /* releases the locks on the children */
 	c->chain = NULL;
 	c->into.disk = NULL;
-	rc = relink_child(c, identity, err);
+	rc = relink_children(c, identity, err);
 	if (rc == 0)
 		rc = edit_note_remove(c->into.edits.edits[0], err);
 	if (rc == 0 && c->target == 1 && !(c->flags & TRANSHIP_COMMIT_KEEP_CHILD))

@@ -251,6 +251,8 @@ static int open_parent(const struct chain_search *s, struct tranship_file *file,
 	int rc = check_loop(s->chain, file, path, err);
 
 	params.name = path;
+	if (rc == 0)
+		rc = open_settled(&params, path, &file, err);
 	if (rc == 0) {
 		rc = format_open(format_find(s->chain->disk.format), file, &params, NULL, out, err);
 		if (rc)
@@ -261,8 +263,10 @@ static int open_parent(const struct chain_search *s, struct tranship_file *file,
 		return rc;
 	}
 	rc = check_parent(s->chain, *out, path, s->params.flags, err);
-	if (rc)
+	if (rc) {
 		tranship_disk_close(*out);
+		*out = NULL;
+	}
 	return rc;
 }
 
