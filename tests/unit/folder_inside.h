@@ -31,7 +31,7 @@ struct folder_op {
 
 /* Adds a copy of *op, which owns its bytes. */
 void folder_log_add(struct folder_log *log, const struct folder_op *op);
-/* Whether a sync would do nothing. */
-bool folder_log_idle(const struct folder_log *log, const struct folder_op *sync);
+/* Whether a sync would do nothing, and whether what it does is for a note. */
+bool folder_log_idle(const struct folder_log *log, const struct folder_op *sync, bool *note);
 
 #endif

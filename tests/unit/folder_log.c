@@ -2,6 +2,8 @@
 /* The log of a folder, and what a power loss leaves of it. */
 #include "folder_inside.h"
 
+#include "io/journal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,14 +99,29 @@ static bool is_outstanding(const struct folder_log *log, size_t prefix, size_t c
 	return call >= log->certain && (is_data(op) || is_name(op));
 }
 
-bool folder_log_idle(const struct folder_log *log, const struct folder_op *sync)
+/* Whether the operation makes, renames or removes a note, or writes into what was made as one. */
+static bool is_of_note(const struct folder_log *log, const struct folder_op *op)
 {
 	size_t i;
 
+	for (i = 0; is_data(op) && i < log->count; i++)
+		if (log->ops[i]->kind == FOLDER_CREATE && log->ops[i]->file == op->file)
+			return strstr(log->ops[i]->name, NOTE_SUFFIX) != NULL;
+	return strstr(op->name, NOTE_SUFFIX) != NULL;
+}
+
+bool folder_log_idle(const struct folder_log *log, const struct folder_op *sync, bool *note)
+{
+	bool idle = true;
+	size_t i;
+
+	*note = false;
 	for (i = 0; i < log->count; i++)
-		if (is_outstanding(log, log->count, i) && secures(sync, log->ops[i]))
-			return false;
-	return true;
+		if (is_outstanding(log, log->count, i) && secures(sync, log->ops[i])) {
+			idle = false;
+			*note = *note || is_of_note(log, log->ops[i]);
+		}
+	return idle;
 }
 
 size_t folder_log_outstanding(const struct folder_log *log, size_t prefix, size_t *calls,

@@ -141,28 +141,37 @@ static int fd_of(struct folder_medium *fm, int file, int *created)
 	return created[file];
 }
 
-static void perform(struct folder_medium *fm, const struct folder_op *op, int *created)
+static bool can_be_seen(const struct folder_medium *fm, int file)
 {
-	switch (op->kind) {
-	case FOLDER_WRITE:
-		assert_int_equal(
-			pwrite(fd_of(fm, op->file, created), op->bytes, op->len, (off_t)op->off),
-			op->len);
-		note_change(fm, op);
-		break;
-	case FOLDER_RESIZE:
+	int i;
+
+	for (i = 0; i < fm->name_count; i++)
+		if (fm->names[i].file == file)
+			return true;
+	return false;
+}
+
+static void perform_data(struct folder_medium *fm, const struct folder_op *op, int *created)
+{
+	if (op->kind == FOLDER_WRITE)
+		assert_int_equal(pwrite(fd_of(fm, op->file, created), op->bytes, op->len,
+					(off_t)op->off),
+				 op->len);
+	else if (op->kind == FOLDER_RESIZE)
 		assert_int_equal(ftruncate(fd_of(fm, op->file, created), (off_t)op->off), 0);
-		note_change(fm, op);
-		break;
-	case FOLDER_CREATE: enter_name(fm, op->name, op->file); break;
-	case FOLDER_UNLINK: forget_name(fm, op->name); break;
-	case FOLDER_RENAME:
+	else
+		return;
+	note_change(fm, op);
+}
+
+static void perform_name(struct folder_medium *fm, const struct folder_op *op)
+{
+	if (op->kind == FOLDER_UNLINK || op->kind == FOLDER_RENAME)
 		forget_name(fm, op->name);
+	if (op->kind == FOLDER_CREATE)
+		enter_name(fm, op->name, op->file);
+	else if (op->kind == FOLDER_RENAME)
 		enter_name(fm, op->to, op->file);
-		break;
-	case FOLDER_SYNC:
-	case FOLDER_SYNC_FOLDER: break;
-	}
 }
 
 /* Gives a file that was created its name. */
@@ -211,10 +220,13 @@ void folder_medium_begin(struct folder_medium *fm, struct folder_log *log)
 		start_again(&fm->starting[n]);
 	fm->file_count = fm->starting_count;
 	for (i = 0; i < log->count; i++) {
-		perform(fm, log->ops[i], created);
+		perform_name(fm, log->ops[i]);
 		if (log->ops[i]->file >= fm->file_count)
 			fm->file_count = log->ops[i]->file + 1;
 	}
+	for (i = 0; i < log->count; i++)
+		if (can_be_seen(fm, log->ops[i]->file))
+			perform_data(fm, log->ops[i], created);
 	for (n = 0; n < fm->name_count; n++)
 		if (fm->names[n].file >= fm->starting_count)
 			place(fm, fm->names[n].name, created[fm->names[n].file]);
@@ -369,7 +381,7 @@ static int sync_as(struct folder_medium *fm, const struct folder_op *op)
 		return 0;
 	}
 	fm->syncs.lost_at = fm->log->count;
-	fm->syncs.lost_idle = folder_log_idle(fm->log, op);
+	fm->syncs.lost_idle = folder_log_idle(fm->log, op, &fm->syncs.lost_note);
 	return 0;
 }
 

@@ -42,6 +42,7 @@ struct folder_syncs {
 	unsigned count, lose;
 	size_t lost_at;
 	bool lost_idle;
+	bool lost_note; /* whether it was to make a note (io/edit.h) or its name durable */
 };
 struct folder_syncs *folder_medium_syncs(struct folder_medium *fm);
 

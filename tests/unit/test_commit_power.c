@@ -24,6 +24,7 @@ struct job {
 	unsigned flags;           /* TRANSHIP_COMMIT_* */
 	bool together;            /* in one folder, and found by what the images say */
 	unsigned changes;         /* in each child */
+	bool notes_only;
 	unsigned nested_one_in;
 };
 
@@ -32,8 +33,8 @@ struct site {
 	const struct job *job;
 	char paths[IMAGES_MAX][PATH_MAX];
 	const char *parents[IMAGES_MAX];
-	char sibling[PATH_MAX]; /* another child of the target */
-	unsigned char *content[IMAGES_MAX], *sibling_content;
+	char siblings[IMAGES_MAX][PATH_MAX]; /* [i]: another child of image i, above the child */
+	unsigned char *content[IMAGES_MAX], *others[IMAGES_MAX]; /* of the siblings */
 	unsigned char *wanted; /* the target afterwards */
 	struct tranship_policy policy;
 };
@@ -97,20 +98,26 @@ static size_t wanted_size(const struct job *job)
 	return job->sizes[0] > job->sizes[job->target] ? job->sizes[0] : job->sizes[job->target];
 }
 
-static bool sibling_reads_right(struct site *site, bool may_read, char *why, size_t cap)
+/* The other children of what was written over, be it beneath: they read right or not at all. */
+static bool siblings_read_right(struct site *site, bool may_read, char *why, size_t cap)
 {
-	struct tranship_open_options options = options_at(site, site->job->target - 1);
-	bool good = reads_right(site->sibling, &options, site->sibling_content,
-				site->job->sizes[site->job->target], NULL, 0, true, why, cap);
-	unsigned char *got;
-	size_t size;
+	unsigned i;
 
-	if (good && !may_read && chain_read(site->sibling, &options, &got, &size, NULL) == 0) {
+	for (i = 1; i <= site->job->target; i++) {
+		struct tranship_open_options options = options_at(site, i - 1);
+		unsigned char *got;
+		size_t size;
+
+		if (!reads_right(site->siblings[i], &options, site->others[i], site->job->sizes[i],
+				 NULL, 0, true, why, cap))
+			return false;
+		if (may_read || chain_read(site->siblings[i], &options, &got, &size, NULL))
+			continue;
 		free(got);
-		snprintf(why, cap, "another child still reads");
+		snprintf(why, cap, "%s still reads", site->siblings[i]);
 		return false;
 	}
-	return good;
+	return true;
 }
 
 static bool look(void *ctx, char *why, size_t cap)
@@ -125,7 +132,7 @@ static bool look(void *ctx, char *why, size_t cap)
 	       reads_right(site->paths[job->target], &target, site->content[job->target],
 			   job->sizes[job->target], site->wanted, wanted_size(job), false, why,
 			   cap) &&
-	       sibling_reads_right(site, true, why, cap);
+	       siblings_read_right(site, true, why, cap);
 }
 
 static bool is_done(void *ctx, char *why, size_t cap)
@@ -148,7 +155,7 @@ static bool is_done(void *ctx, char *why, size_t cap)
 			 why, cap) ||
 	    !reads_right(site->paths[job->target], &target, site->wanted, wanted_size(job), NULL, 0,
 			 false, why, cap) ||
-	    !sibling_reads_right(site, false, why, cap))
+	    !siblings_read_right(site, false, why, cap))
 		return false;
 	if (chain_errors(site->paths[0], why, cap) ||
 	    chain_errors(site->paths[job->target], why, cap))
@@ -169,6 +176,24 @@ static unsigned char *over(struct rng *rng, const unsigned char *base, size_t ba
 		memcpy(content, base, base_size < size ? base_size : size);
 	chain_change(rng, content, size, changes);
 	return content;
+}
+
+static void make_sibling(struct site *site, unsigned i, const char *folder, struct rng *rng)
+{
+	const struct job *job = site->job;
+	struct tranship_open_options options = options_at(site, i);
+	struct chain_image image = { .format = job->format,
+				     .path = site->siblings[i],
+				     .size = job->sizes[i],
+				     .base = site->paths[i],
+				     .base_options = &options,
+				     .hint = job->together ? i == 1 ? "1" : "2" : NULL };
+
+	assert_true(snprintf(site->siblings[i], PATH_MAX, "%s/other%u", folder, i) < PATH_MAX);
+	site->others[i] =
+		over(rng, site->content[i], job->sizes[i], job->sizes[i], job->changes);
+	image.content = site->others[i];
+	chain_make(&image);
 }
 
 static void make_images(struct site *site, const char *folder)
@@ -199,17 +224,8 @@ static void make_images(struct site *site, const char *folder)
 		options = options_at(site, i + 1);
 		image.hint = !last && job->together ? i == 0 ? "1" : "2" : NULL;
 		chain_make(&image);
-		if (i != job->target)
-			continue;
-		assert_true(snprintf(site->sibling, PATH_MAX, "%s/sibling", sub) < PATH_MAX);
-		site->sibling_content =
-			over(&rng, site->content[i], job->sizes[i], job->sizes[i], job->changes);
-		image.path = site->sibling;
-		image.content = site->sibling_content;
-		image.base = site->paths[i];
-		options = options_at(site, i);
-		image.hint = job->together ? i == 1 ? "1" : "2" : NULL;
-		chain_make(&image);
+		if (i > 0)
+			make_sibling(site, i, sub, &rng);
 	}
 }
 
@@ -228,9 +244,10 @@ static void tear_down(struct site *site)
 {
 	unsigned i;
 
-	for (i = 0; i < IMAGES_MAX; i++)
+	for (i = 0; i < IMAGES_MAX; i++) {
 		free(site->content[i]);
-	free(site->sibling_content);
+		free(site->others[i]);
+	}
 	free(site->wanted);
 }
 
@@ -241,6 +258,8 @@ static void prove(const struct job *job, const char *folder)
 				 .look = look,
 				 .done = is_done,
 				 .ctx = &site,
+				 .spare_notes = job->target,
+				 .notes_only = job->notes_only,
 				 .nested_one_in = job->nested_one_in };
 
 	set_up(&site, job, folder);
@@ -272,6 +291,7 @@ static void test_commit__vhd_that_is_kept_beside_its_parent(void **state)
 			     .flags = TRANSHIP_COMMIT_KEEP_CHILD,
 			     .together = true,
 			     .changes = 3,
+			     .notes_only = true,
 			     .nested_one_in = 400 },
 	      *state);
 }
@@ -283,6 +303,7 @@ static void test_commit__vhd_into_a_deeper_parent(void **state)
 			     .target = 2,
 			     .sizes = { VHD_SIZE, VHD_SIZE, VHD_SIZE },
 			     .changes = 3,
+			     .notes_only = true,
 			     .nested_one_in = 400 },
 	      *state);
 }
@@ -294,6 +315,7 @@ static void test_commit__vhd_into_a_smaller_parent(void **state)
 			     .target = 1,
 			     .sizes = { VHD_SIZE, VHD_SIZE - 4096 },
 			     .changes = 3,
+			     .notes_only = true,
 			     .nested_one_in = 400 },
 	      *state);
 }
