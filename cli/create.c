@@ -37,7 +37,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_NO_CLOBBER: args->no_clobber = true; break;
 	case 'b': args->target.base = arg; break;
 	case 'F': args->target.base_format = arg; break;
-	case 'u': args->source.flags |= TRANSHIP_OPEN_LAYER; break;
+	case 'u': args->target.base_alone = true; break;
 	case 'q': args->source.quiet = true; break;
 	case ARGP_KEY_ARG:
 		if (!args->path) {

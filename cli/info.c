@@ -208,7 +208,9 @@ static void print_layer(struct tranship_disk *disk, const char *path)
 	json_t *data = properties(disk);
 	char size[32], used[32];
 
-	printf("image: %s\nfile format: %s\nvirtual size: %s (%llu bytes)\ndisk size: %s\n", path,
+	printf("image: ");
+	cli_print_text(path); /* a parent's is the image's word */
+	printf("\nfile format: %s\nvirtual size: %s (%llu bytes)\ndisk size: %s\n",
 	       tranship_disk_format(disk), cli_size_text(tranship_disk_size(disk), size),
 	       (unsigned long long)tranship_disk_size(disk),
 	       cli_size_text(tranship_disk_allocated(disk), used));

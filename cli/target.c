@@ -58,6 +58,7 @@ int cli_open_base(const struct cli_target *target, const struct cli_source *sour
 	where = path_beside(path, target->base);
 	if (!where)
 		abort();
+	base.flags |= target->base_alone ? TRANSHIP_OPEN_LAYER : 0;
 	*disk = cli_open(&base, where, format);
 	free(where);
 	if (*disk && strcmp(tranship_disk_identity(*disk), "") == 0) {

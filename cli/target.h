@@ -9,6 +9,7 @@ struct cli_target {
 	const char *format;      /* -O, or -f of create */
 	const char *base;        /* -b of create, -B of convert, -o backing_file= */
 	const char *base_format; /* -F, -o backing_fmt= */
+	bool base_alone;         /* the base's own parents are not opened: -u of create */
 	char *options;           /* -o, joined */
 	bool compressed;         /* -c */
 	bool help;               /* -o help */

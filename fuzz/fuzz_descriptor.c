@@ -22,6 +22,19 @@ static int is_inside(const struct vmdk_descriptor *d, size_t size, const char *t
 	return text >= d->text && text <= d->text + size && text + strlen(text) <= d->text + size;
 }
 
+/* A parent's name comes out in UTF-8, or as it is. */
+static void convert(const struct vmdk_descriptor *d)
+{
+	char *hint = NULL;
+
+	if (!d->parent_hint)
+		return;
+	fuzz_require(vmdk_text_utf8(d->encoding, d->parent_hint, &hint, NULL) == 0 && hint,
+		     "a hint comes out");
+	fuzz_require((*hint == '\0') == (*d->parent_hint == '\0'), "and is not lost");
+	free(hint);
+}
+
 static void parse(const uint8_t *data, size_t size)
 {
 	struct vmdk_descriptor d;
@@ -36,6 +49,7 @@ static void parse(const uint8_t *data, size_t size)
 	}
 	fuzz_require(d.extent_count <= count_lines(data, size), "an extent has a line");
 	fuzz_require(!d.parent_hint || is_inside(&d, size, d.parent_hint), "the hint is text");
+	convert(&d);
 	fuzz_require(memchr(d.create_type, 0, sizeof(d.create_type)) != NULL, "a type ends");
 	for (i = 0; i < d.extent_count; i++) {
 		const struct vmdk_extent_line *line = &d.extents[i];

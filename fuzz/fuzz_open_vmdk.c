@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The input is a VMDK: a sparse file or a descriptor. A descriptor finds the extents "flat" and
- * "sparse", of 64 sectors each, in a folder that is listed.
+ * The input is a VMDK: a sparse file of any kind or a descriptor. A descriptor finds the extents
+ * "flat", "sparse", "cowd" and "sesparse", of 64 sectors each, in a folder that is listed. Delta
+ * links are opened as layers.
  */
 #include "harness.h"
 
 #include "image_vmdk.h"
+#include "image_vmfs.h"
 #include "patched.h"
 
 #include <stdio.h>
@@ -22,6 +24,8 @@ static void remove_folder(void)
 	if (chdir(folder) == 0) {
 		unlink("flat");
 		unlink("sparse");
+		unlink("cowd");
+		unlink("sesparse");
 	}
 	rmdir(folder);
 }
@@ -40,19 +44,27 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	struct image_vmdk image = image_vmdk_defaults();
 	unsigned char content[EXTENT];
-	struct buffer sparse = { 0 };
+	struct image_cowd cowd = image_cowd_defaults();
+	struct image_sesparse se = image_sesparse_defaults();
+	struct buffer sparse = { 0 }, cowd_out = { 0 }, se_out = { 0 };
 
 	(void)argc;
 	(void)argv;
 	memset(content, 0, sizeof(content));
 	memset(content + 5000, 'x', 9000);
 	image.descriptor = NULL;
-	fuzz_require(mkdtemp(folder) && !image_vmdk(&image, content, sizeof(content), &sparse),
+	fuzz_require(mkdtemp(folder) && !image_vmdk(&image, content, sizeof(content), &sparse) &&
+			     !image_cowd(&cowd, content, sizeof(content), &cowd_out) &&
+			     !image_sesparse(&se, content, sizeof(content), &se_out),
 		     "there is a folder");
 	atexit(remove_folder);
 	write_file("flat", content, sizeof(content));
 	write_file("sparse", sparse.bytes, sparse.len);
+	write_file("cowd", cowd_out.bytes, cowd_out.len);
+	write_file("sesparse", se_out.bytes, se_out.len);
 	buffer_free(&sparse);
+	buffer_free(&cowd_out);
+	buffer_free(&se_out);
 	return 0;
 }
 
@@ -63,7 +75,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					  .folders = folders,
 					  .folder_count = 1,
 					  .table_memory = 8192 };
-	struct tranship_open_options options = { .format = "vmdk", .policy = &policy };
+	struct tranship_open_options options = { .format = "vmdk",
+						 .policy = &policy,
+						 .flags = TRANSHIP_OPEN_LAYER };
 
 	fuzz_file(patched_file(data, size, size, NULL, 0), patched_file(data, size, size, NULL, 0),
 		  &options);

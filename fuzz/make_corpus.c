@@ -7,6 +7,7 @@
 #include "image_vhd.h"
 #include "image_vhdx_log.h"
 #include "image_vmdk.h"
+#include "image_vmfs.h"
 #include "vhdx_input.h"
 
 #include <errno.h>
@@ -102,8 +103,45 @@ static void make_vmdk(void)
 	save_vmdk("stream", "small-grains", image, STREAM);
 	image.footer = false;
 	save_vmdk("stream", "padded", image, STREAM);
-	save_text("open_vmdk", "cowd", "COWD");
-	save_text("open_vmdk", "sesparse", "\xbe\xba\xfe\xca");
+}
+
+static void save_cowd(const char *name, const struct image_cowd *image)
+{
+	struct buffer out = { 0 };
+
+	if (image_cowd(image, content, DISK, &out))
+		die("image_cowd");
+	save("open_vmdk", name, out.bytes, out.len);
+	buffer_free(&out);
+}
+
+static void save_sesparse(const char *name, const struct image_sesparse *image)
+{
+	struct buffer out = { 0 };
+
+	if (image_sesparse(image, content, DISK, &out))
+		die("image_sesparse");
+	save("open_vmdk", name, out.bytes, out.len);
+	buffer_free(&out);
+}
+
+static void make_vmfs(void)
+{
+	struct image_cowd cowd = image_cowd_defaults();
+	struct image_sesparse se = image_sesparse_defaults();
+
+	save_cowd("cowd", &cowd);
+	cowd.grain_sectors = 8;
+	cowd.parent_name = "parent";
+	cowd.spare_sectors = 9;
+	cowd.unclean = true;
+	save_cowd("cowd-child", &cowd);
+	save_sesparse("sesparse", &se);
+	se.hole = VMDK_SESPARSE_UNMAPPED;
+	se.descending = true;
+	save_sesparse("sesparse-unmapped", &se);
+	se.replay = true;
+	save_sesparse("sesparse-replay", &se);
 }
 
 static void make_descriptors(void)
@@ -118,6 +156,9 @@ static void make_descriptors(void)
 		{ "encrypted", HEAD "encryption.keySafe = \"vmware:key/list\"\nRW 1 ZERO\n" },
 		{ "device", HEAD "createType=\"fullDevice\"\nRW 1 FLAT \"/dev/sda\" 0\n" },
 		{ "huge", HEAD "RW 137438953472 ZERO\n" },
+		{ "link", HEAD "encoding=\"windows-1252\"\nparentCID=1\n"
+			       "parentFileNameHint=\"M\xfcller\"\nRW 64 SPARSE \"sparse\"\n"
+			       "RW 64 VMFSSPARSE \"cowd\"\nRW 64 SESPARSE \"sesparse\"\n" },
 		{ "types",
 		  HEAD "RW 1 VMFS \"flat\" 0\nRW 1 VMFSSPARSE \"x\"\nRW 1 SESPARSE \"x\"\n" },
 	};
@@ -408,6 +449,7 @@ int main(int argc, char **argv)
 		die(root);
 	make_content();
 	make_vmdk();
+	make_vmfs();
 	make_descriptors();
 	make_vhd();
 	make_vhdx();

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What the scripts need and the shell does not have.
- *   test-tool disk FILE SIZE SEED     a sparse raw disk: stretches of random bytes, text, zeros and
- * holes test-tool poke FILE OFFSET HEX    overwrites bytes test-tool sum-vhd FILE            makes
- * the checksums of a VHD right again test-tool end FILE                prints the offset behind the
- * last byte that is not zero
+ *   test-tool disk FILE SIZE SEED
+ *       a sparse raw disk: stretches of random bytes, text, zeros and holes
+ *   test-tool poke FILE OFFSET HEX
+ *       overwrites bytes
+ *   test-tool sum-vhd FILE
+ *       makes the checksums of a VHD right again
+ *   test-tool end FILE
+ *       prints the offset behind the last byte that is not zero
+ *   test-tool cowd GRAIN-SECTORS RAW FILE
+ *   test-tool sesparse HOLE RAW FILE
+ *       a raw disk as an extent of ESXi; HOLE is what its zeros are: 0 absent, 1 unmapped, 2 zero
  */
 #include "base/bytes.h"
+#include "image_vmfs.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -134,6 +142,49 @@ static int print_end(const char *path)
 	return close(fd) < 0 ? die(path) : 0;
 }
 
+static int read_all(const char *path, unsigned char **out, size_t *size)
+{
+	int fd = open(path, O_RDONLY);
+	off_t end = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	ssize_t n = 1;
+	size_t at = 0;
+
+	*out = end < 0 ? NULL : malloc((size_t)end + 1);
+	if (!*out)
+		return die(path);
+	*size = (size_t)end;
+	while (at < *size && n > 0) {
+		n = pread(fd, *out + at, *size - at, (off_t)at);
+		at += n > 0 ? (size_t)n : 0;
+	}
+	return at < *size || close(fd) < 0 ? die(path) : 0;
+}
+
+static int make_extent(bool sesparse, unsigned long value, const char *raw, const char *path)
+{
+	struct image_cowd cowd = image_cowd_defaults();
+	struct image_sesparse se = image_sesparse_defaults();
+	struct buffer out = { 0 };
+	unsigned char *content;
+	size_t size;
+	FILE *f;
+
+	if (read_all(raw, &content, &size))
+		return 1;
+	cowd.grain_sectors = (uint32_t)value;
+	se.hole = (enum vmdk_sesparse_grain)value;
+	se.descending = true;
+	if (sesparse ? image_sesparse(&se, content, size, &out)
+		     : image_cowd(&cowd, content, size, &out))
+		return die(raw);
+	f = fopen(path, "wb");
+	if (!f || fwrite(out.bytes, 1, out.len, f) != out.len || fclose(f))
+		return die(path);
+	buffer_free(&out);
+	free(content);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 5 && strcmp(argv[1], "disk") == 0) {
@@ -146,7 +197,9 @@ int main(int argc, char **argv)
 		return sum_vhd(argv[2]);
 	if (argc == 3 && strcmp(argv[1], "end") == 0)
 		return print_end(argv[2]);
+	if (argc == 5 && (strcmp(argv[1], "cowd") == 0 || strcmp(argv[1], "sesparse") == 0))
+		return make_extent(argv[1][0] == 's', strtoul(argv[2], NULL, 10), argv[3], argv[4]);
 	fprintf(stderr, "usage: test-tool disk FILE SIZE SEED | poke FILE OFFSET HEX | sum-vhd "
-			"FILE | end FILE\n");
+			"FILE | end FILE | cowd GRAIN-SECTORS RAW FILE | sesparse HOLE RAW FILE\n");
 	return 2;
 }

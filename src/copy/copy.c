@@ -321,17 +321,19 @@ static void warn_of_backup_gpt(const struct copy *copy, const struct tranship_co
 		options->warn(options->warn_ctx, message);
 }
 
-/* No output says how large its sectors are, or all say 512. */
+/* Partition tables count in sectors. */
 static void warn_of_sectors(const struct copy *copy, const struct tranship_copy_options *options)
 {
 	char message[200];
 
-	if (copy->disk->sector_size == 512 || copy->writer->discards || !options->warn)
+	if (copy->disk->sector_size == copy->writer->sector_size || copy->writer->discards ||
+	    !options->warn)
 		return;
 	snprintf(message, sizeof(message),
-		 "the disk has sectors of %" PRIu32 " bytes, the output is taken for one of 512: "
-		 "its partition table may not be found there",
-		 copy->disk->sector_size);
+		 "the disk has sectors of %" PRIu32
+		 " bytes, the output is taken for one of %" PRIu32
+		 ": its partition table may not be found there",
+		 copy->disk->sector_size, copy->writer->sector_size);
 	options->warn(options->warn_ctx, message);
 }
 

@@ -261,6 +261,9 @@ static int run(struct rebase *r, const char *path, const char *parent, bool unsa
 		if (rc == 0)
 			rc = open_new(r, new_path, r->child.disk->format, unsafe, err);
 	}
+	if (rc == 0 && !unsafe && r->new && !r->child.disk->parent)
+		/* What stood alone becomes a child: its zeros must hide what the parent has. */
+		rc = disk_need_parent(r->child.disk, r->new->identity, NULL, err);
 	if (rc == 0 && !unsafe)
 		rc = copy_differences(r, err);
 	if (rc == 0)

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,7 +291,12 @@ static int open_named_parent(struct chain_search *s, const char *path, struct tr
 	return rc ? error_in_file(err, rc, path) : open_parent(s, file, path, out, err);
 }
 
-/* One place after the other; the error is the first one's. */
+static bool is_missing(const struct tranship_error *err)
+{
+	return err->code == TRANSHIP_EIO && err->sys_errno == ENOENT;
+}
+
+/* One place after the other; the error is that of the first one where there was something. */
 static int open_hinted_parent(struct chain_search *s, struct tranship_disk **out, char **found,
 			      struct tranship_error *err)
 {
@@ -314,8 +320,10 @@ static int open_hinted_parent(struct chain_search *s, struct tranship_disk **out
 			return 0;
 		free(*found);
 		*found = NULL;
-		if (i == 0)
+		if (i == 0 || rc == TRANSHIP_ENOMEM || (is_missing(&first) && !is_missing(&why)))
 			first = why;
+		if (rc == TRANSHIP_ENOMEM)
+			break;
 	}
 	if (first.code == TRANSHIP_EMISMATCH)
 		return error_copy(err, &first, first.code);

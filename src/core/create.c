@@ -76,12 +76,23 @@ static void describe_base(const struct tranship_create_options *options, struct 
 		out->info.time = (uint64_t)st.st_mtime;
 }
 
-/* A format that knows nothing of bases has made a disk that stands alone. */
-static int refuse_base(const struct format *format, struct tranship_writer **out,
-		       struct tranship_error *err)
+/*
+ * A format that knows nothing of bases has made a disk that stands alone; and a base of another
+ * format would never be found again, because parents are opened in their child's format.
+ */
+static int check_base(const struct format *format, const struct tranship_disk *base,
+		      struct tranship_writer **out, struct tranship_error *err)
 {
+	bool knows = (*out)->has_base;
+
+	if (knows && strcmp(base->format, format->name) == 0)
+		return 0;
 	(*out)->ops->close(*out);
 	*out = NULL;
+	if (knows)
+		return error_set(err, TRANSHIP_EINVAL,
+				 "format '%s' cannot be written over a base of format '%s'",
+				 format->name, base->format);
 	return error_set(err, TRANSHIP_EUNSUPPORTED, "format '%s' cannot be written over a base",
 			 format->name);
 }
@@ -94,7 +105,10 @@ static int create_writer(const struct format *format, struct output *output,
 {
 	struct create_params params = { .output = output,
 					.size = options->size,
-					.flags = options->flags };
+					.flags = options->flags,
+					.sector_size = options->source
+							       ? options->source->sector_size
+							       : 512 };
 	struct base_place base;
 	struct options *parsed = NULL;
 	struct idgen ids;
@@ -119,8 +133,8 @@ static int create_writer(const struct format *format, struct output *output,
 	}
 	if (rc == 0)
 		rc = format->create(&params, out, err);
-	if (rc == 0 && params.base && !(*out)->has_base)
-		rc = refuse_base(format, out, err);
+	if (rc == 0 && options->base)
+		rc = check_base(format, options->base, out, err);
 	if (rc == 0) {
 		(*out)->output = output;
 		(*out)->base = options->base;

@@ -70,6 +70,7 @@ struct create_params {
 	uint64_t time;
 	struct idgen *ids;
 	const struct base_info *base; /* NULL: the disk stands alone */
+	uint32_t sector_size;         /* of the disk that will be copied here; 512 where unknown */
 };
 
 struct format {

@@ -95,6 +95,7 @@ static int prepare(struct in_place *w, const struct tranship_create_options *opt
 		rc = ops_of(w)->renew(disk, &ids, err);
 	writer_init(&w->writer, &in_place_ops, disk->size,
 		    ops_of(w)->whole_clusters ? disk->cluster_size : disk->sector_size);
+	w->writer.sector_size = disk->sector_size;
 	return rc;
 }
 

@@ -70,6 +70,7 @@ int open_other_file(const struct open_params *params, struct tranship_disk *disk
 		    struct tranship_file **out, uint32_t *index, struct tranship_error *err)
 {
 	struct tranship_file *file;
+	unsigned flags;
 	char *path;
 	int rc;
 
@@ -80,15 +81,17 @@ int open_other_file(const struct open_params *params, struct tranship_disk *disk
 	rc = report_reference(params->report, TRANSHIP_ROLE_EXTENT, hint, err);
 	if (rc)
 		return rc;
-	rc = resolver_open(params->resolver, params->name, hint, open_file_flags(params->flags),
-			   &file, &path, err);
+	flags = open_file_flags(params->flags);
+	if (params->edits) /* which lock it, and undo what was interrupted */
+		flags |= TRANSHIP_FILE_FORCE_SHARE;
+	rc = resolver_open(params->resolver, params->name, hint, flags, &file, &path, err);
 	if (rc)
 		return rc;
 	rc = open_settled(params, path, &file, err);
 	if (rc == 0 && params->edits) {
 		struct file_id id = file->id;
 
-		tranship_file_close(file); /* its lock gives way to the other one */
+		tranship_file_close(file);
 		file = NULL;
 		rc = edit_list_open(params->edits, path, &id, false, &file, err);
 	}

@@ -14,6 +14,7 @@ void writer_init(struct tranship_writer *w, const struct writer_ops *ops, uint64
 	w->ops = ops;
 	w->size = size;
 	w->unit = unit;
+	w->sector_size = 512;
 }
 
 uint64_t tranship_writer_size(const struct tranship_writer *writer)

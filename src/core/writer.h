@@ -46,6 +46,7 @@ struct tranship_writer {
 	struct output *output; /* NULL for a writer that has none; core closes it */
 	uint64_t size;
 	uint32_t unit;
+	uint32_t sector_size;       /* what the image says, or is taken for: 512 */
 	bool has_base;              /* it is laid over another disk: skip is legal */
 	struct tranship_disk *base; /* that disk, borrowed; NULL: it is not at hand */
 	bool discards; /* what it is given does not matter: zeros need not be looked for */

@@ -21,6 +21,8 @@
 
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 #define HINT_MAX 4096
+/* How often the kernel is asked again when something was renamed while it followed a "..". */
+#define RENAME_RETRIES 32
 
 struct resolver {
 	const struct tranship_policy *policy;
@@ -85,7 +87,7 @@ size_t resolver_table_memory(const struct resolver *r)
 static int open_beneath_by_hand(int folder, const char *name)
 {
 	char part[256];
-	int at = dup(folder), fd;
+	int at = fcntl(folder, F_DUPFD_CLOEXEC, 0), fd;
 
 	while (at >= 0) {
 		size_t len = strcspn(name, "/");
@@ -115,8 +117,12 @@ static int open_beneath(int folder, const char *name)
 {
 	struct open_how how = { .flags = OPEN_FLAGS,
 				.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-	long fd = syscall(SYS_openat2, folder, name, &how, sizeof(how));
+	long fd;
+	int tries = 0;
 
+	do
+		fd = syscall(SYS_openat2, folder, name, &how, sizeof(how));
+	while (fd < 0 && errno == EAGAIN && ++tries < RENAME_RETRIES);
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		return open_beneath_by_hand(folder, name);
 	return (int)fd;
@@ -160,6 +166,13 @@ static const char *beneath(const char *path, const char *folder)
 	return path + len + strspn(path + len, "/");
 }
 
+static void turn_backslashes(char *name)
+{
+	for (; *name; name++)
+		if (*name == '\\')
+			*name = '/';
+}
+
 /*
  * A name in the folder, that is, in the sub-folder of it that the image is in: as it stands, else
  * with its backslashes turned (it was written on Windows).
@@ -167,7 +180,6 @@ static const char *beneath(const char *path, const char *folder)
 static int open_named(int folder, const char *sub, const char *name, struct found *found)
 {
 	size_t start = sub ? folder_len(sub) : 0;
-	char *at;
 	int fd;
 
 	if (start + strlen(name) >= sizeof(found->name)) {
@@ -180,26 +192,29 @@ static int open_named(int folder, const char *sub, const char *name, struct foun
 	fd = open_beneath(folder, found->name);
 	if (fd >= 0 || errno != ENOENT || !strchr(name, '\\'))
 		return fd;
-	for (at = found->name + start; *at; at++)
-		if (*at == '\\')
-			*at = '/';
+	turn_backslashes(found->name + start);
 	return open_beneath(folder, found->name);
 }
 
 /*
  * In a folder and beneath it: a relative name from where the image is, anything else by its last
- * component; then, as images are moved about, by its last component in the folder itself.
+ * component; then, as images are moved about, by its last component in the folder itself. So is a
+ * name that leads out of a listed folder, if it is not from there that it counts.
  */
 static int open_in_folder(int fd_folder, const char *folder, const struct hint *hint,
 			  struct found *found)
 {
 	const char *sub = beneath(hint->from, folder), *last = last_component(hint->text);
-	int fd;
+	int fd, why;
 
 	found->folder = folder;
 	fd = open_named(fd_folder, sub, looks_absolute(hint->text) ? last : hint->text, found);
-	if (fd < 0 && errno == ENOENT && (!sub || folder_len(sub) > 0))
-		fd = open_named(fd_folder, NULL, last, found);
+	why = errno;
+	if (fd >= 0 || !(why == ENOENT || (why == EXDEV && !sub)) || (sub && folder_len(sub) == 0))
+		return fd;
+	fd = open_named(fd_folder, NULL, last, found);
+	if (fd < 0 && errno == ENOENT)
+		errno = why;
 	return fd;
 }
 
@@ -248,6 +263,10 @@ static int open_anywhere(const struct resolver *r, const struct hint *hint, stru
 		return -1;
 	}
 	fd = open(found->name, OPEN_FLAGS);
+	if (fd < 0 && errno == ENOENT && !looks_absolute(hint->text)) {
+		turn_backslashes(found->name + start);
+		fd = open(found->name, OPEN_FLAGS);
+	}
 	return fd >= 0 || r->folder < 0 || *hint->text == '/'
 		       ? fd
 		       : open_in_folder(r->folder, r->folder_name, hint, found);
@@ -291,11 +310,28 @@ static int open_hint(const struct resolver *r, const struct hint *hint, struct f
 	return fd;
 }
 
-static int found_path(const struct found *found, char **path, struct tranship_error *err)
+/* "./a/././b" becomes "a/b": each image of a chain may put its dot before the next one's. */
+static void drop_dots(char *name)
+{
+	char *from = name, *to = name;
+
+	while (*from) {
+		bool dot = (to == name || to[-1] == '/') && from[0] == '.' && from[1] == '/';
+
+		if (dot)
+			from += 1 + strspn(from + 1, "/");
+		else
+			*to++ = *from++;
+	}
+	*to = '\0';
+}
+
+static int found_path(struct found *found, char **path, struct tranship_error *err)
 {
 	size_t len = strlen(found->folder);
 	const char *slash = len > 0 && found->folder[len - 1] != '/' ? "/" : "";
 
+	drop_dots(found->name);
 	if (asprintf(path, "%s%s%s", found->folder, slash, found->name) >= 0)
 		return 0;
 	*path = NULL;

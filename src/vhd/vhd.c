@@ -265,6 +265,7 @@ static const struct disk_ops fixed_ops = {
 	.read = fixed_read,
 	.properties = vhd_properties,
 	.check = vhd_check,
+	.modify = &vhd_fixed_modify,
 	.close = vhd_close,
 };
 
@@ -273,6 +274,7 @@ static const struct disk_ops dynamic_ops = {
 	.read = dynamic_read,
 	.properties = vhd_properties,
 	.check = vhd_check,
+	.modify = &vhd_dynamic_modify,
 	.close = vhd_close,
 };
 
@@ -349,13 +351,39 @@ static int read_footers(struct vhd_disk *vhd, struct tranship_file *file,
 			  head_only ? head.why.code : tail.why.code);
 }
 
-static int check_fixed(const struct vhd_disk *vhd, uint64_t file_size, bool force,
+/*
+ * A disk that is made shorter in place has a marked footer at the old end, with the new size, and
+ * its own at the new end, until the file is cut (vhd_resize.c).
+ */
+static int find_second(struct vhd_disk *vhd, struct tranship_file *file, uint64_t file_size,
 		       struct tranship_error *err)
 {
-	uint64_t need = vhd->footer.current_size + VHD_FOOTER_SIZE;
+	uint64_t size = vhd->footer.current_size;
+	unsigned char raw[VHD_FOOTER_SIZE];
+	struct vhd_footer own;
+	int rc;
 
-	if (file_size == need || (force && file_size > need))
+	if (!vhd->tail_ok || size > file_size || file_size - size < 2 * (uint64_t)VHD_FOOTER_SIZE)
 		return 0;
+	rc = tranship_file_read(file, file_size - sizeof(raw), raw, sizeof(raw), err);
+	if (rc || !vhd_footer_is_cut(raw))
+		return rc;
+	rc = tranship_file_read(file, size, raw, sizeof(raw), err);
+	if (rc == 0 && vhd_footer_decode(raw, false, &own, NULL) == 0)
+		vhd->cut_short = own.type == VHD_FIXED && own.current_size == size &&
+				 memcmp(&own.id, &vhd->footer.id, sizeof(own.id)) == 0;
+	return rc;
+}
+
+static int check_fixed(struct vhd_disk *vhd, struct tranship_file *file, bool force,
+		       struct tranship_error *err)
+{
+	uint64_t need = vhd->footer.current_size + VHD_FOOTER_SIZE,
+		 file_size = tranship_file_size(file);
+	int rc = find_second(vhd, file, file_size, err);
+
+	if (rc || vhd->cut_short || file_size == need || (force && file_size > need))
+		return rc;
 	return error_set(err, TRANSHIP_ECORRUPT,
 			 "vhd: a fixed disk of %" PRIu64 " bytes needs a file of %" PRIu64
 			 ", this one has %" PRIu64,
@@ -459,8 +487,7 @@ static int vhd_open(struct tranship_file *file, const struct open_params *params
 	guid_text_be(&vhd->footer.id, vhd->disk.identity);
 	rc = report(vhd, params, err);
 	if (rc == 0 && fixed)
-		rc = check_fixed(vhd, tranship_file_size(file),
-				 params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM, err);
+		rc = check_fixed(vhd, file, params->flags & TRANSHIP_OPEN_FORCE_CHECKSUM, err);
 	else if (rc == 0)
 		rc = open_dynamic(vhd, file, params, err);
 	if (rc == 0 && fixed && vhd->disk.size > vhd->footer.current_size)

@@ -7,6 +7,17 @@
 #include "io/table_cache.h"
 #include "vhd/vhd_ondisk.h"
 
+/* What is known while the disk is changed (vhd_modify.c). */
+struct vhd_change {
+	bool begun;
+	uint64_t tail;   /* where the footer at the end stands, or is to */
+	uint64_t end;    /* behind everything that is in use; sectors */
+	uint64_t clean;  /* from here to the tail the file is known to be zeros */
+	uint64_t source; /* the footer that is believed */
+	bool grown;      /* the file has room that was not asked for */
+	size_t pending;  /* bytes of the transaction, about */
+};
+
 struct vhd_disk {
 	struct tranship_disk disk;
 	struct tranship_file *file;
@@ -18,6 +29,8 @@ struct vhd_disk {
 	 * checksums are passed over. */
 	bool head_ok, tail_ok, header_ok;
 	bool tail_there; /* the last sector is a footer, good or not */
+	bool cut_short; /* a fixed disk that was to become shorter: two footers, see vhd_resize.c */
+	struct vhd_change change;
 };
 
 static inline struct vhd_disk *vhd_of(struct tranship_disk *disk)
@@ -40,6 +53,11 @@ int vhd_parent_read(struct vhd_disk *vhd, struct tranship_file *file,
  * is to stand from VHD_LOCATORS_AT on. */
 int vhd_parent_describe(const struct base_info *base, struct vhd_dynamic *dynamic,
 			struct buffer *data, struct tranship_error *err);
+/* The part of it that is binding: the parent's unique id. */
+int vhd_parent_identify(const struct base_info *base, struct vhd_dynamic *dynamic,
+			struct tranship_error *err);
+
+extern const struct modify_ops vhd_fixed_modify, vhd_dynamic_modify;
 
 int vhd_check(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
 

@@ -207,6 +207,18 @@ static void check_places(struct vhd_disk *vhd, struct check *check, const struct
 	check->result.image_end = end + VHD_FOOTER_SIZE;
 }
 
+/* What an interrupted change of the size left behind a fixed disk. */
+static void check_slack(const struct vhd_disk *vhd, struct check *check)
+{
+	uint64_t end = vhd->footer.current_size + VHD_FOOTER_SIZE;
+
+	if (vhd->cut_short)
+		check_leak(check, (tranship_file_size(vhd->file) - end) / VHD_SECTOR,
+			   "vhd: %" PRIu64 " bytes at %" PRIu64
+			   ", behind the disk and its footer, are used by nothing",
+			   tranship_file_size(vhd->file) - end, end);
+}
+
 int vhd_check(struct tranship_disk *disk, struct check *check, struct tranship_error *err)
 {
 	struct vhd_disk *vhd = vhd_of(disk);
@@ -216,7 +228,8 @@ int vhd_check(struct tranship_disk *disk, struct check *check, struct tranship_e
 	if (!vhd->tail_ok)
 		check_error(check, "vhd: the footer at the end of the file is damaged");
 	if (vhd->footer.type == VHD_FIXED) {
-		check->result.image_end = tranship_file_size(vhd->file);
+		check->result.image_end = vhd->footer.current_size + VHD_FOOTER_SIZE;
+		check_slack(vhd, check);
 		return 0;
 	}
 	if (!vhd->head_ok)

@@ -26,6 +26,7 @@ enum {
 	OFF_CHECKSUM = 64,
 	OFF_UNIQUE_ID = 68,
 	OFF_SAVED_STATE = 84,
+	OFF_CUT_MARK = 256, /* ours, in what is reserved */
 
 	DYN_OFF_COOKIE = 0,
 	DYN_OFF_DATA_OFFSET = 8,
@@ -50,6 +51,7 @@ enum {
 #define VERSION_1_0 0x00010000U
 
 static const char footer_cookie[8] = { 'c', 'o', 'n', 'e', 'c', 't', 'i', 'x' };
+static const char cut_mark[8] = { 'c', 'u', 't', 's', 'h', 'o', 'r', 't' };
 static const char dynamic_cookie[8] = { 'c', 'x', 's', 'p', 'a', 'r', 's', 'e' };
 
 /* The one's complement of the sum of all bytes but the checksum's own. */
@@ -131,6 +133,11 @@ void vhd_footer_encode(const struct vhd_footer *f, unsigned char raw[VHD_FOOTER_
 	memcpy(raw + OFF_COOKIE, footer_cookie, sizeof(footer_cookie));
 	put_be32(raw + OFF_FEATURES, FEATURES_RESERVED);
 	put_be32(raw + OFF_VERSION, VERSION_1_0);
+	vhd_footer_update(f, raw);
+}
+
+void vhd_footer_update(const struct vhd_footer *f, unsigned char raw[VHD_FOOTER_SIZE])
+{
 	put_be64(raw + OFF_DATA_OFFSET, f->data_offset);
 	put_be32(raw + OFF_TIMESTAMP, f->timestamp);
 	memcpy(raw + OFF_CREATOR_APPLICATION, f->creator, sizeof(f->creator));
@@ -145,6 +152,17 @@ void vhd_footer_encode(const struct vhd_footer *f, unsigned char raw[VHD_FOOTER_
 	memcpy(raw + OFF_UNIQUE_ID, f->id.bytes, sizeof(f->id.bytes));
 	raw[OFF_SAVED_STATE] = f->saved_state;
 	put_be32(raw + OFF_CHECKSUM, checksum(raw, VHD_FOOTER_SIZE, OFF_CHECKSUM));
+}
+
+void vhd_footer_mark_cut(unsigned char raw[VHD_FOOTER_SIZE])
+{
+	memcpy(raw + OFF_CUT_MARK, cut_mark, sizeof(cut_mark));
+	put_be32(raw + OFF_CHECKSUM, checksum(raw, VHD_FOOTER_SIZE, OFF_CHECKSUM));
+}
+
+bool vhd_footer_is_cut(const unsigned char raw[VHD_FOOTER_SIZE])
+{
+	return memcmp(raw + OFF_CUT_MARK, cut_mark, sizeof(cut_mark)) == 0;
 }
 
 uint64_t vhd_geometry_size(const struct vhd_footer *f)
@@ -236,13 +254,18 @@ int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force,
 
 void vhd_dynamic_encode(const struct vhd_dynamic *d, unsigned char raw[VHD_DYNAMIC_SIZE])
 {
-	int i;
-
 	memset(raw, 0, VHD_DYNAMIC_SIZE);
 	memcpy(raw + DYN_OFF_COOKIE, dynamic_cookie, sizeof(dynamic_cookie));
 	put_be64(raw + DYN_OFF_DATA_OFFSET, UINT64_MAX);
-	put_be64(raw + DYN_OFF_TABLE_OFFSET, d->table_offset);
 	put_be32(raw + DYN_OFF_HEADER_VERSION, VERSION_1_0);
+	vhd_dynamic_update(d, raw);
+}
+
+void vhd_dynamic_update(const struct vhd_dynamic *d, unsigned char raw[VHD_DYNAMIC_SIZE])
+{
+	int i;
+
+	put_be64(raw + DYN_OFF_TABLE_OFFSET, d->table_offset);
 	put_be32(raw + DYN_OFF_MAX_TABLE_ENTRIES, d->max_entries);
 	put_be32(raw + DYN_OFF_BLOCK_SIZE, d->block_size);
 	memcpy(raw + DYN_OFF_PARENT_ID, d->parent_id.bytes, sizeof(d->parent_id.bytes));

@@ -52,6 +52,14 @@ bool vhd_footer_recognise(const unsigned char *raw);
 int vhd_footer_decode(const unsigned char raw[VHD_FOOTER_SIZE], bool force, struct vhd_footer *out,
 		      struct tranship_error *err);
 void vhd_footer_encode(const struct vhd_footer *footer, unsigned char raw[VHD_FOOTER_SIZE]);
+/* Puts these fields into a footer that stands already; what else it holds (XenServer's "hidden")
+ * stays, but for the checksum. */
+void vhd_footer_update(const struct vhd_footer *footer, unsigned char raw[VHD_FOOTER_SIZE]);
+
+/* A footer at the old end of a fixed disk that is being made shorter: it has the new size, and the
+ * disk's own footer stands where that ends. */
+void vhd_footer_mark_cut(unsigned char raw[VHD_FOOTER_SIZE]);
+bool vhd_footer_is_cut(const unsigned char raw[VHD_FOOTER_SIZE]);
 
 /* The size that the geometry stands for, in bytes. */
 uint64_t vhd_geometry_size(const struct vhd_footer *footer);
@@ -89,6 +97,7 @@ struct vhd_dynamic {
 int vhd_dynamic_decode(const unsigned char raw[VHD_DYNAMIC_SIZE], bool force,
 		       struct vhd_dynamic *out, struct tranship_error *err);
 void vhd_dynamic_encode(const struct vhd_dynamic *dynamic, unsigned char raw[VHD_DYNAMIC_SIZE]);
+void vhd_dynamic_update(const struct vhd_dynamic *dynamic, unsigned char raw[VHD_DYNAMIC_SIZE]);
 
 /* The size of a block's sector bitmap, which stands before its data. */
 uint32_t vhd_bitmap_size(uint32_t block_size);

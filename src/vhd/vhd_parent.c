@@ -200,18 +200,27 @@ static void describe_name(const char *path, struct vhd_dynamic *d)
 		put_be16(d->parent_name + 2 * i, units[i]);
 }
 
-int vhd_parent_describe(const struct base_info *base, struct vhd_dynamic *dynamic,
-			struct buffer *data, struct tranship_error *err)
+int vhd_parent_identify(const struct base_info *base, struct vhd_dynamic *dynamic,
+			struct tranship_error *err)
 {
-	char *relative = NULL;
 	char shown[100];
-	int rc = 0;
 
 	text_escape(shown, sizeof(shown), base->identity, strlen(base->identity));
 	if (!guid_parse_be(base->identity, &dynamic->parent_id))
 		return error_set(err, TRANSHIP_EMISMATCH,
 				 "vhd: the parent's identity is '%s', which is no unique id",
 				 shown);
+	return 0;
+}
+
+int vhd_parent_describe(const struct base_info *base, struct vhd_dynamic *dynamic,
+			struct buffer *data, struct tranship_error *err)
+{
+	char *relative = NULL;
+	int rc = vhd_parent_identify(base, dynamic, err);
+
+	if (rc)
+		return rc;
 	if (base->sector_size != VHD_SECTOR)
 		return error_set(err, TRANSHIP_EMISMATCH,
 				 "vhd: the parent's sectors have %" PRIu32 " bytes; VHD has 512",

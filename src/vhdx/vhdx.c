@@ -4,13 +4,11 @@
  *   - Disk2vhd writes two headers with equal sequence numbers; the first counts then;
  *   - block state 5 is "unmapped" in drafts of the specification and in old files of qemu.
  */
-#include "vhdx/vhdx.h"
+#include "vhdx/vhdx_modify.h"
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "core/report.h"
-#include "vhdx/vhdx_locator_ondisk.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -68,6 +66,7 @@ static const struct disk_ops vhdx_disk_ops = {
 	.read = vhdx_read,
 	.properties = vhdx_properties,
 	.check = vhdx_check,
+	.modify = &vhdx_modify_ops,
 	.close = vhdx_close,
 };
 
@@ -91,6 +90,7 @@ static int read_headers(struct vhdx_disk *vhdx, struct tranship_file *file, bool
 		return error_copy(err, &why[0], why[0].code);
 	i = !vhdx->header_ok[0] || (vhdx->header_ok[1] && header[1].sequence > header[0].sequence);
 	vhdx->header = header[i];
+	vhdx->current = i;
 	return 0;
 }
 
@@ -180,45 +180,6 @@ static int open_log(struct vhdx_disk *vhdx, struct tranship_file *file, struct t
 	return rc;
 }
 
-static int add_hint(struct tranship_disk *disk, const unsigned char *utf16le, size_t units,
-		    struct tranship_error *err)
-{
-	size_t cap = 3 * units + 1; /* a unit becomes three bytes at most */
-	char *hint = malloc(cap);
-	int rc;
-
-	if (!hint)
-		return error_nomem(err, cap);
-	text_from_utf16le(hint, cap, utf16le, units);
-	rc = disk_add_hint(disk, hint, err);
-	free(hint);
-	return rc;
-}
-
-/* `raw`: the metadata region. */
-static int take_parent(struct vhdx_disk *vhdx, const unsigned char *raw, struct tranship_error *err)
-{
-	const struct vhdx_metadata *m = &vhdx->metadata;
-	struct vhdx_locator locator = { 0 };
-	int i, rc;
-
-	if (!m->has_parent)
-		return 0;
-	if (m->locator_length == 0)
-		return error_set(
-			err, TRANSHIP_ECORRUPT,
-			"vhdx: a differencing disk whose metadata lacks the parent locator");
-	rc = vhdx_locator_decode(raw + m->locator_offset, m->locator_length, &locator, err);
-	if (rc == 0)
-		rc = disk_need_parent(&vhdx->disk, locator.linkage,
-				      locator.linkage2[0] ? locator.linkage2 : NULL, err);
-	for (i = 0; i < VHDX_LOCATOR_PATHS && rc == 0; i++)
-		if (locator.paths[i].utf16le)
-			rc = add_hint(&vhdx->disk, locator.paths[i].utf16le, locator.paths[i].units,
-				      err);
-	return rc;
-}
-
 static int read_metadata(struct vhdx_disk *vhdx, struct tranship_error *err)
 {
 	size_t len = (size_t)min_u64(vhdx->regions.metadata.length, VHDX_MB);
@@ -231,7 +192,7 @@ static int read_metadata(struct vhdx_disk *vhdx, struct tranship_error *err)
 	if (rc == 0)
 		rc = vhdx_metadata_decode(raw, len, &vhdx->metadata, err);
 	if (rc == 0)
-		rc = take_parent(vhdx, raw, err);
+		rc = vhdx_parent_read(vhdx, raw, err);
 	free(raw);
 	return rc;
 }

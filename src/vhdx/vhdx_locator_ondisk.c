@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -177,4 +178,77 @@ int vhdx_locator_decode(const unsigned char *raw, size_t len, struct vhdx_locato
 	}
 	*out = l;
 	return 0;
+}
+
+struct pair {
+	const char *key;
+	unsigned char guid[2 * (GUID_TEXT_SIZE + 1)]; /* of a linkage */
+	struct value value;
+};
+
+static void put_linkage(struct pair *pair, enum key key, const char *guid)
+{
+	char text[GUID_TEXT_SIZE + 2];
+
+	snprintf(text, sizeof(text), "{%s}", guid);
+	text_to_utf16le(pair->guid, GUID_TEXT_SIZE + 1, text);
+	pair->key = keys[key];
+	pair->value = (struct value){ pair->guid, GUID_TEXT_SIZE + 1 };
+}
+
+static size_t list_pairs(const struct vhdx_locator *l, struct pair pairs[KEY_COUNT])
+{
+	size_t count = 0;
+	int i;
+
+	put_linkage(&pairs[count++], KEY_LINKAGE, l->linkage);
+	if (l->linkage2[0])
+		put_linkage(&pairs[count++], KEY_LINKAGE2, l->linkage2);
+	for (i = 0; i < VHDX_LOCATOR_PATHS; i++) {
+		if (!l->paths[i].utf16le)
+			continue;
+		pairs[count].key = keys[i];
+		pairs[count++].value = (struct value){ l->paths[i].utf16le, l->paths[i].units };
+	}
+	return count;
+}
+
+static int append_key(struct buffer *out, const char *key, struct tranship_error *err)
+{
+	size_t len = 2 * strlen(key);
+	int rc = buffer_reserve(out, len, err);
+
+	if (rc == 0) {
+		text_to_utf16le(out->bytes + out->len, len / 2, key);
+		out->len += len;
+	}
+	return rc;
+}
+
+int vhdx_locator_encode(const struct vhdx_locator *locator, struct buffer *out,
+			struct tranship_error *err)
+{
+	unsigned char head[LOCATOR_HEAD + KEY_COUNT * PAIR_SIZE] = { 0 };
+	struct pair pairs[KEY_COUNT];
+	size_t count = list_pairs(locator, pairs), start = out->len, i;
+	size_t head_len = LOCATOR_HEAD + count * PAIR_SIZE;
+	int rc = buffer_append(out, head, head_len, err);
+
+	memcpy(head + LOCATOR_OFF_TYPE, vhdx_type.bytes, sizeof(vhdx_type.bytes));
+	put_le16(head + LOCATOR_OFF_KEY_VALUE_COUNT, (uint16_t)count);
+	for (i = 0; i < count && rc == 0; i++) {
+		unsigned char *pair = head + LOCATOR_HEAD + i * PAIR_SIZE;
+		const struct value *value = &pairs[i].value;
+
+		put_le32(pair + PAIR_OFF_KEY_OFFSET, (uint32_t)(out->len - start));
+		put_le16(pair + PAIR_OFF_KEY_LENGTH, (uint16_t)(2 * strlen(pairs[i].key)));
+		rc = append_key(out, pairs[i].key, err);
+		put_le32(pair + PAIR_OFF_VALUE_OFFSET, (uint32_t)(out->len - start));
+		put_le16(pair + PAIR_OFF_VALUE_LENGTH, (uint16_t)(2 * value->units));
+		if (rc == 0)
+			rc = buffer_append(out, value->utf16le, 2 * value->units, err);
+	}
+	if (rc == 0)
+		memcpy(out->bytes + start, head, head_len);
+	return rc;
 }

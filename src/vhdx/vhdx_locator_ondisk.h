@@ -3,6 +3,7 @@
 #ifndef VHDX_VHDX_LOCATOR_ONDISK_H
 #define VHDX_VHDX_LOCATOR_ONDISK_H
 
+#include "base/buffer.h"
 #include "base/guid.h"
 #include "tranship/error.h"
 
@@ -29,6 +30,13 @@ struct vhdx_locator {
 
 /* `raw`: the metadata item, len bytes. */
 int vhdx_locator_decode(const unsigned char *raw, size_t len, struct vhdx_locator *out,
+			struct tranship_error *err);
+
+/* The longest path, in UTF-16 units. */
+#define VHDX_LOCATOR_UNITS_MAX 32767U
+
+/* Appends the item: linkage in braces, linkage2 if there is one, the paths that are given. */
+int vhdx_locator_encode(const struct vhdx_locator *locator, struct buffer *out,
 			struct tranship_error *err);
 
 #endif

@@ -210,6 +210,8 @@ int vhdx_regions_decode(const unsigned char raw[VHDX_TABLE_SIZE], bool force,
 			rc = take_region(&regions.metadata, "metadata region", entry, err);
 		else if (get_le32(entry + REGION_OFF_REQUIRED) & 1)
 			rc = unknown_entry("region", entry, err);
+		else
+			regions.others = true;
 	}
 	if (rc)
 		return rc;
@@ -236,6 +238,19 @@ void vhdx_regions_encode(const struct vhdx_regions *regions, unsigned char raw[V
 	put_le32(raw + REGION_OFF_ENTRY_COUNT, 2);
 	put_region(raw + REGION_ENTRIES, &bat_region, &regions->bat);
 	put_region(raw + REGION_ENTRIES + ENTRY_SIZE, &metadata_region, &regions->metadata);
+	put_le32(raw + REGION_OFF_CHECKSUM, checksum(raw, VHDX_TABLE_SIZE, REGION_OFF_CHECKSUM));
+}
+
+void vhdx_regions_place_bat(unsigned char raw[VHDX_TABLE_SIZE], const struct vhdx_region *bat)
+{
+	uint32_t count = get_le32(raw + REGION_OFF_ENTRY_COUNT), i;
+
+	for (i = 0; i < count && i < ENTRIES_MAX; i++) {
+		unsigned char *entry = raw + REGION_ENTRIES + (size_t)i * ENTRY_SIZE;
+
+		if (memcmp(entry, bat_region.bytes, 16) == 0)
+			put_region(entry, &bat_region, bat);
+	}
 	put_le32(raw + REGION_OFF_CHECKSUM, checksum(raw, VHDX_TABLE_SIZE, REGION_OFF_CHECKSUM));
 }
 
@@ -329,6 +344,7 @@ int vhdx_metadata_decode(const unsigned char *raw, size_t len, struct vhdx_metad
 	m.leave_blocks_allocated = flags & FILE_LEAVE_BLOCKS_ALLOCATED;
 	m.has_parent = flags & FILE_HAS_PARENT;
 	m.disk_size = get_le64(at[ITEM_DISK_SIZE]);
+	m.size_offset = (uint32_t)(at[ITEM_DISK_SIZE] - raw);
 	m.disk_id = get_guid(at[ITEM_DISK_ID]);
 	m.logical_sector = get_le32(at[ITEM_LOGICAL_SECTOR]);
 	m.physical_sector = get_le32(at[ITEM_PHYSICAL_SECTOR]);
@@ -342,33 +358,102 @@ int vhdx_metadata_decode(const unsigned char *raw, size_t len, struct vhdx_metad
 	return rc;
 }
 
+static void put_item(unsigned char *raw, unsigned number, enum item item, uint32_t offset,
+		     uint32_t length)
+{
+	unsigned char *entry = raw + METADATA_ENTRIES + number * ENTRY_SIZE;
+
+	memcpy(entry, items[item].id.bytes, 16);
+	put_le32(entry + ITEM_OFF_OFFSET, offset);
+	put_le32(entry + ITEM_OFF_LENGTH, length);
+	put_le32(entry + ITEM_OFF_FLAGS, items[item].flags);
+	put_le32(entry + ITEM_OFF_FLAGS + 4, 0);
+}
+
+static void put_parameters(unsigned char *item, const struct vhdx_metadata *m)
+{
+	put_le32(item, m->block_size);
+	put_le32(item + 4, (m->leave_blocks_allocated ? FILE_LEAVE_BLOCKS_ALLOCATED : 0U) |
+				   (m->has_parent ? FILE_HAS_PARENT : 0U));
+}
+
 void vhdx_metadata_encode(const struct vhdx_metadata *m, unsigned char raw[VHDX_METADATA_ENCODED])
 {
 	unsigned char *at[ITEM_COUNT];
 	uint32_t offset = VHDX_METADATA_ITEMS;
-	int i;
+	unsigned i;
 
 	memset(raw, 0, VHDX_METADATA_ENCODED);
 	memcpy(raw + TABLE_OFF_SIGNATURE, "metadata", 8);
-	put_le16(raw + METADATA_OFF_ENTRY_COUNT, ITEM_PARENT_LOCATOR);
 	for (i = 0; i < ITEM_PARENT_LOCATOR; i++) {
-		unsigned char *entry = raw + METADATA_ENTRIES + i * ENTRY_SIZE;
-
-		memcpy(entry, items[i].id.bytes, 16);
-		put_le32(entry + ITEM_OFF_OFFSET, offset);
-		put_le32(entry + ITEM_OFF_LENGTH, items[i].length);
-		put_le32(entry + ITEM_OFF_FLAGS, items[i].flags);
+		put_item(raw, i, (enum item)i, offset, items[i].length);
 		at[i] = raw + offset;
 		offset += items[i].length;
 	}
-	put_le32(at[ITEM_FILE_PARAMETERS], m->block_size);
-	put_le32(at[ITEM_FILE_PARAMETERS] + 4,
-		 (m->leave_blocks_allocated ? FILE_LEAVE_BLOCKS_ALLOCATED : 0U) |
-			 (m->has_parent ? FILE_HAS_PARENT : 0U));
+	if (m->locator_length > 0)
+		put_item(raw, i++, ITEM_PARENT_LOCATOR, m->locator_offset, m->locator_length);
+	put_le16(raw + METADATA_OFF_ENTRY_COUNT, (uint16_t)i);
+	put_parameters(at[ITEM_FILE_PARAMETERS], m);
 	put_le64(at[ITEM_DISK_SIZE], m->disk_size);
 	memcpy(at[ITEM_DISK_ID], m->disk_id.bytes, 16);
 	put_le32(at[ITEM_LOGICAL_SECTOR], m->logical_sector);
 	put_le32(at[ITEM_PHYSICAL_SECTOR], m->physical_sector);
+}
+
+/* The entry of the locator among `count`, or `count`; *end is where all other items end. */
+static uint32_t find_locator(const unsigned char *raw, uint32_t count, uint64_t *end)
+{
+	uint32_t found = count, i;
+
+	*end = VHDX_METADATA_ITEMS;
+	for (i = 0; i < count; i++) {
+		const unsigned char *entry = raw + METADATA_ENTRIES + (size_t)i * ENTRY_SIZE;
+
+		if (memcmp(entry, items[ITEM_PARENT_LOCATOR].id.bytes, 16) == 0 &&
+		    !(get_le32(entry + ITEM_OFF_FLAGS) & ITEM_IS_USER))
+			found = i;
+		else
+			*end = max_u64(*end, (uint64_t)get_le32(entry + ITEM_OFF_OFFSET) +
+						     get_le32(entry + ITEM_OFF_LENGTH));
+	}
+	return found;
+}
+
+int vhdx_metadata_relink(unsigned char *raw, size_t len, const unsigned char *locator,
+			 size_t locator_len, struct tranship_error *err)
+{
+	const unsigned char *at[ITEM_COUNT] = { NULL };
+	uint32_t lengths[ITEM_COUNT] = { 0 }, count = get_le16(raw + METADATA_OFF_ENTRY_COUNT);
+	uint32_t number, flags;
+	unsigned char *parameters;
+	uint64_t end;
+	int rc = find_items(raw, len, at, lengths, err);
+
+	if (rc)
+		return rc;
+	parameters = raw + (at[ITEM_FILE_PARAMETERS] - raw);
+	flags = get_le32(parameters + 4) & ~(uint32_t)FILE_HAS_PARENT;
+	number = find_locator(raw, count, &end);
+	if (locator_len == 0 && number < count) { /* the last entry takes its place */
+		unsigned char *last = raw + METADATA_ENTRIES + (size_t)--count * ENTRY_SIZE;
+
+		memmove(raw + METADATA_ENTRIES + (size_t)number * ENTRY_SIZE, last, ENTRY_SIZE);
+		memset(last, 0, ENTRY_SIZE);
+	} else if (locator_len > 0) {
+		end = round_up(end, 8);
+		if (!range_ok(end, locator_len, len) || number == ENTRIES_MAX)
+			return error_set(err, TRANSHIP_ELIMIT,
+					 "vhdx: the metadata region of %zu bytes, of which %" PRIu64
+					 " are used, has no room for a parent locator of %zu bytes",
+					 len, end, locator_len);
+		put_item(raw, number, ITEM_PARENT_LOCATOR, (uint32_t)end, (uint32_t)locator_len);
+		memcpy(raw + end, locator, locator_len);
+		count += number == count;
+		flags = (flags & ~(uint32_t)FILE_LEAVE_BLOCKS_ALLOCATED) | FILE_HAS_PARENT;
+	}
+	put_le16(raw + METADATA_OFF_ENTRY_COUNT, (uint16_t)count);
+	put_le32(parameters + 4, flags);
+	return 0;
 }
 
 uint64_t vhdx_blocks(const struct vhdx_metadata *m)

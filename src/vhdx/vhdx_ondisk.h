@@ -54,11 +54,14 @@ struct vhdx_region {
 struct vhdx_regions {
 	struct vhdx_region bat;
 	struct vhdx_region metadata;
+	bool others; /* there are unknown ones that are not required */
 };
 
 int vhdx_regions_decode(const unsigned char raw[VHDX_TABLE_SIZE], bool force,
 			struct vhdx_regions *out, struct tranship_error *err);
 void vhdx_regions_encode(const struct vhdx_regions *regions, unsigned char raw[VHDX_TABLE_SIZE]);
+/* Changes where the BAT is in a table that was decoded. */
+void vhdx_regions_place_bat(unsigned char raw[VHDX_TABLE_SIZE], const struct vhdx_region *bat);
 
 /* 2.6.2: the metadata items. */
 struct vhdx_metadata {
@@ -69,7 +72,8 @@ struct vhdx_metadata {
 	struct guid disk_id;
 	uint32_t logical_sector;
 	uint32_t physical_sector;
-	uint32_t locator_offset; /* of the parent locator in the metadata region */
+	uint32_t size_offset;    /* of the virtual disk size in the metadata region */
+	uint32_t locator_offset; /* of the parent locator in it */
 	uint32_t locator_length; /* 0: there is none */
 };
 
@@ -83,10 +87,17 @@ struct vhdx_metadata {
 int vhdx_metadata_decode(const unsigned char *raw, size_t len, struct vhdx_metadata *out,
 			 struct tranship_error *err);
 
-/* Table and items, without a parent locator; `raw` has VHDX_METADATA_ITEMS + 4096 bytes. */
+/* Table and items; of a parent locator (locator_length is not 0) the table's entry only. */
 #define VHDX_METADATA_ENCODED (VHDX_METADATA_ITEMS + 4096U)
 void vhdx_metadata_encode(const struct vhdx_metadata *metadata,
 			  unsigned char raw[VHDX_METADATA_ENCODED]);
+
+/*
+ * Gives a region that was decoded another parent locator, and the flag that goes with it; of 0
+ * bytes: none. TRANSHIP_ELIMIT: it does not fit in.
+ */
+int vhdx_metadata_relink(unsigned char *raw, size_t len, const unsigned char *locator,
+			 size_t locator_len, struct tranship_error *err);
 
 /* 2.5.1: the state of a payload block. */
 enum vhdx_block_state {

@@ -9,6 +9,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/zero.h"
 #include "vhdx/vhdx.h"
 #include "vhdx/vhdx_log_ondisk.h"
 
@@ -331,8 +332,31 @@ int vhdx_log_view(struct vhdx_log *log, struct tranship_file **out, struct trans
 	return tranship_file_new(&view_ops, log, log->size, out, err);
 }
 
-int vhdx_log_replay_to(const struct vhdx_disk *vhdx, struct tranship_file *file,
+/* What is zeros already stays as it is: it may be a hole. */
+static int write_zeros(struct tranship_file *file, uint64_t off, uint64_t len, vhdx_write_fn *write,
 		       struct tranship_error *err)
+{
+	const size_t piece = 256U << 10;
+	unsigned char *bytes = malloc(piece);
+	int rc = bytes ? 0 : error_nomem(err, piece);
+
+	while (len > 0 && rc == 0) {
+		size_t n = (size_t)min_u64(len, piece);
+
+		rc = tranship_file_read(file, off, bytes, n, err);
+		if (rc == 0 && !bytes_are_zero(bytes, n)) {
+			memset(bytes, 0, n);
+			rc = write(file, off, bytes, n, err);
+		}
+		off += n;
+		len -= n;
+	}
+	free(bytes);
+	return rc;
+}
+
+int vhdx_log_replay_to(const struct vhdx_disk *vhdx, struct tranship_file *file,
+		       vhdx_write_fn *write, struct tranship_error *err)
 {
 	const struct vhdx_log *log = vhdx->log;
 	size_t i;
@@ -346,9 +370,10 @@ int vhdx_log_replay_to(const struct vhdx_disk *vhdx, struct tranship_file *file,
 		const struct vhdx_log_segment *s = &log->segments[i];
 
 		if (s->bytes)
-			rc = file_write(file, s->off, s->bytes, (size_t)s->len, err);
+			rc = write(file, s->off, s->bytes, (size_t)s->len, err);
 		else if (s->off < log->old_size)
-			rc = file_zero(file, s->off, min_u64(s->len, log->old_size - s->off), err);
+			rc = write_zeros(file, s->off, min_u64(s->len, log->old_size - s->off),
+					 write, err);
 	}
 	return rc;
 }

@@ -5,7 +5,7 @@
  * VMware, "Virtual Disk Format 5.0". Quirks that are taken on purpose:
  *   - ZERO extents are zeros, RDONLY extents are read, NOACCESS extents fail where they are read;
  * qemu drops all three, which shortens the disk and shifts what follows;
- *   - a sparse extent file of a split disk, opened alone, reads as the disk of its own capacity;
+ *   - a sparse extent file of any kind, opened alone, reads as the disk of its own capacity;
  *   - the names in an embedded descriptor are not looked at: a renamed file still reads.
  */
 #include "vmdk/vmdk.h"
@@ -60,7 +60,7 @@ static void vmdk_close(struct tranship_disk *disk)
 }
 
 /* Extents are in order of their start: the last one that begins at or before off. */
-static struct vmdk_extent *find_extent(struct vmdk_disk *vmdk, uint64_t off)
+struct vmdk_extent *vmdk_extent_at(struct vmdk_disk *vmdk, uint64_t off)
 {
 	size_t low = 0, high = vmdk->extent_count;
 
@@ -78,7 +78,7 @@ static struct vmdk_extent *find_extent(struct vmdk_disk *vmdk, uint64_t off)
 static int vmdk_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
 		    struct tranship_error *err)
 {
-	struct vmdk_extent *extent = find_extent(vmdk_of(disk), off);
+	struct vmdk_extent *extent = vmdk_extent_at(vmdk_of(disk), off);
 	struct tranship_file_extent part;
 	uint64_t at = off - extent->start, left = extent->len - at;
 	int rc = 0;
@@ -129,7 +129,7 @@ static int vmdk_read(struct tranship_disk *disk, void *scratch, uint64_t off, vo
 	unsigned char *to = buf;
 
 	while (len > 0) {
-		struct vmdk_extent *extent = find_extent(vmdk, off);
+		struct vmdk_extent *extent = vmdk_extent_at(vmdk, off);
 		uint64_t at = off - extent->start;
 		size_t n = (size_t)min_u64(len, extent->len - at);
 		int rc = read_extent(vmdk, extent, scratch, at, to, n, err);
@@ -158,6 +158,8 @@ static void vmdk_properties(struct tranship_disk *disk, struct property_sink *si
 
 	property_number(sink, "cid", vmdk->cid);
 	property_number(sink, "parent-cid", vmdk->parent_cid);
+	if (disk->parent && disk->parent->hint_count > 0)
+		property_text(sink, "parent", disk->parent->hints[0]);
 	property_text(sink, "create-type", vmdk->create_type);
 	for (i = 0; i < vmdk->extent_count; i++) {
 		const struct vmdk_extent *extent = &vmdk->extents[i];
@@ -193,6 +195,18 @@ static const struct disk_ops vmdk_disk_ops = {
 	.close = vmdk_close,
 };
 
+/* The same, of what can be changed in place. */
+static void take_modify(struct vmdk_disk *vmdk)
+{
+	const struct modify_ops *modify = vmdk_modify_ops(vmdk);
+
+	if (!modify)
+		return;
+	vmdk->ops = vmdk_disk_ops;
+	vmdk->ops.modify = modify;
+	vmdk->disk.ops = &vmdk->ops;
+}
+
 static int vmdk_open(struct tranship_file *file, const struct open_params *params,
 		     struct tranship_disk **out, struct tranship_error *err)
 {
@@ -220,6 +234,7 @@ static int vmdk_open(struct tranship_file *file, const struct open_params *param
 		return rc;
 	}
 	vmdk->file = file;
+	take_modify(vmdk);
 	*out = &vmdk->disk;
 	return 0;
 }

@@ -12,6 +12,7 @@ enum vmdk_extent_kind { VMDK_EXTENT_FLAT, VMDK_EXTENT_SPARSE, VMDK_EXTENT_ZERO }
 struct vmdk_extent {
 	enum vmdk_extent_kind kind;
 	bool no_access;
+	bool read_only;
 	char type[16];  /* as the descriptor spells it; "" for a lone sparse file */
 	uint64_t start; /* in the disk, bytes */
 	uint64_t len;
@@ -23,6 +24,7 @@ struct vmdk_extent {
 
 struct vmdk_disk {
 	struct tranship_disk disk;
+	struct disk_ops ops; /* of a disk that can be changed in place */
 	struct tranship_file
 		*file; /* that was opened: a sparse file or a descriptor, held for its lock */
 	uint32_t cid, parent_cid;
@@ -37,6 +39,9 @@ static inline struct vmdk_disk *vmdk_of(struct tranship_disk *disk)
 	return (struct vmdk_disk *)disk;
 }
 
+/* The extent that holds this byte of the disk. */
+struct vmdk_extent *vmdk_extent_at(struct vmdk_disk *vmdk, uint64_t off);
+
 /* A descriptor inside a sparse file (its text, len bytes) must describe that file alone. */
 int vmdk_take_embedded(struct vmdk_disk *vmdk, const void *text, size_t len,
 		       struct tranship_error *err);
@@ -50,6 +55,10 @@ int vmdk_open_extents(struct vmdk_disk *vmdk, struct tranship_file *file,
 
 /* The largest embedded descriptor that is read, in bytes. */
 #define VMDK_EMBEDDED_MAX (1U << 20)
+
+/* Changing it in place (vmdk_modify.c): the operations, NULL where an extent is of a kind that is
+ * not changed. */
+const struct modify_ops *vmdk_modify_ops(const struct vmdk_disk *vmdk);
 
 int vmdk_check(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
 

@@ -33,28 +33,10 @@ static bool is_packed(const struct vmdk_sparse *s)
 	return s->header.flags & VMDK_FLAG_COMPRESSED;
 }
 
-static uint64_t table_size(const struct vmdk_sparse *s)
-{
-	return (uint64_t)s->header.gtes_per_gt * 4;
-}
-
 /* A table that lies inside the file. */
 static bool table_is_hole(const struct vmdk_sparse *s, uint64_t sector)
 {
-	return table_cache_is_hole(s->cache, sector * VMDK_SECTOR, table_size(s));
-}
-
-/* Copies at most ENTRIES_AT_ONCE entries of a table, or of a directory, at a sector of the file. */
-static int read_entries(const struct vmdk_sparse *s, uint64_t sector, uint64_t first, size_t count,
-			uint32_t *entries, struct tranship_error *err)
-{
-	unsigned char raw[4 * ENTRIES_AT_ONCE];
-	size_t i;
-	int rc = table_cache_read(s->cache, sector * VMDK_SECTOR + 4 * first, raw, 4 * count, err);
-
-	for (i = 0; i < count && rc == 0; i++)
-		entries[i] = get_le32(raw + 4 * i);
-	return rc;
+	return table_cache_is_hole(s->cache, sector * VMDK_SECTOR, vmdk_table_size(s));
 }
 
 /* As usage_mark, on both maps. */
@@ -81,20 +63,20 @@ static bool mark_metadata(struct sparse_check *c, const char *what, uint64_t sec
 }
 
 /* A packed grain must begin with its own marker; its length says how much of the file it uses. */
-static int packed_len(struct sparse_check *c, uint64_t index, uint32_t entry, uint64_t *len,
+static int packed_len(struct sparse_check *c, uint64_t index, uint64_t entry, uint64_t *len,
 		      struct tranship_error *err)
 {
 	unsigned char raw[VMDK_GRAIN_MARKER_SIZE];
 	size_t head = vmdk_grain_head(c->s);
 	uint64_t lba = index * c->s->header.grain_sectors;
-	int rc = tranship_file_read(c->s->file, (uint64_t)entry * VMDK_SECTOR, raw, head, err);
+	int rc = tranship_file_read(c->s->file, entry * VMDK_SECTOR, raw, head, err);
 
 	if (rc)
 		return rc;
 	*len = head + get_le32(raw + head - 4);
 	if (head == VMDK_GRAIN_MARKER_SIZE && get_le64(raw) != lba)
 		check_error(c->check,
-			    "vmdk: the grain at sector %" PRIu32 " has the marker of LBA %" PRIu64
+			    "vmdk: the grain at sector %" PRIu64 " has the marker of LBA %" PRIu64
 			    ", not %" PRIu64,
 			    entry, get_le64(raw), lba);
 	if (*len > vmdk_grain_stored_max(c->s)) {
@@ -107,11 +89,11 @@ static int packed_len(struct sparse_check *c, uint64_t index, uint32_t entry, ui
 	return 0;
 }
 
-static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
+static int check_grain(struct sparse_check *c, uint64_t index, uint64_t entry,
 		       struct tranship_error *err)
 {
 	struct vmdk_sparse *s = c->s;
-	uint64_t off = (uint64_t)entry * VMDK_SECTOR, size = tranship_file_size(s->file);
+	uint64_t off = entry * VMDK_SECTOR, size = tranship_file_size(s->file);
 	uint64_t len = is_packed(s) ? vmdk_grain_head(s)
 				    : min_u64(s->grain_size, s->size - index * s->grain_size);
 	int rc;
@@ -119,7 +101,7 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
 	if (!range_ok(off, len, size)) {
 		check_error(c->check,
 			    "vmdk: grain table %" PRIu64 " entry %" PRIu64
-			    " points at sector %" PRIu32
+			    " points at sector %" PRIu64
 			    ", past the end of the file (sector %" PRIu64 ")",
 			    index / s->header.gtes_per_gt, index % s->header.gtes_per_gt, entry,
 			    size / VMDK_SECTOR);
@@ -131,7 +113,7 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
 			return rc;
 		if (!range_ok(off, len, size)) {
 			check_error(c->check,
-				    "vmdk: the packed grain at sector %" PRIu32
+				    "vmdk: the packed grain at sector %" PRIu64
 				    " passes the end of the file",
 				    entry);
 			len = size - off;
@@ -143,7 +125,7 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
 	if (!mark(c, off, len) && round_up(off + len, VMDK_SECTOR) <= round_up(size, VMDK_SECTOR))
 		check_error(c->check,
 			    "vmdk: grain table %" PRIu64 " entry %" PRIu64
-			    " points at sector %" PRIu32 ", which %s uses, too",
+			    " points at sector %" PRIu64 ", which %s uses, too",
 			    index / s->header.gtes_per_gt, index % s->header.gtes_per_gt, entry,
 			    entry < s->header.overhead ? "something before the grains"
 						       : "another grain or table");
@@ -151,22 +133,16 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint32_t entry,
 	return 0;
 }
 
-/* Whether a table, its entries or a copy's, can stand at that sector. */
-static bool table_fits(const struct vmdk_sparse *s, uint64_t sector)
-{
-	return range_ok(sector * VMDK_SECTOR, table_size(s), tranship_file_size(s->file));
-}
-
 /* `table` and `copy` are what the directories say of table `gt`. */
 static int mark_table(struct sparse_check *c, uint64_t gt, uint64_t table, uint64_t copy,
 		      struct tranship_error *err)
 {
-	uint64_t sectors = vmdk_gt_sectors(&c->s->header);
+	uint64_t sectors = div_up(vmdk_table_size(c->s), VMDK_SECTOR);
 
 	(void)err;
 	if (table == 0)
 		return 0;
-	if (!table_fits(c->s, table)) {
+	if (!vmdk_table_fits(c->s, table)) {
 		check_error(c->check,
 			    "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu64
 			    ", past the end of the file (sector %" PRIu64 ")",
@@ -177,7 +153,7 @@ static int mark_table(struct sparse_check *c, uint64_t gt, uint64_t table, uint6
 	if (!mark_metadata(c, "grain table", table, sectors))
 		return 0;
 	bitmap_set(&c->sound, gt, 1);
-	if (c->redundant && copy && table_fits(c->s, copy))
+	if (c->redundant && copy && vmdk_table_fits(c->s, copy))
 		mark_metadata(c, "redundant grain table", copy, sectors);
 	else if (c->redundant)
 		check_error(c->check,
@@ -189,31 +165,22 @@ static int mark_table(struct sparse_check *c, uint64_t gt, uint64_t table, uint6
 
 /* The copy must say the same. */
 static int compare_redundant(struct sparse_check *c, uint64_t gt, uint64_t copy,
-			     const uint32_t *entries, size_t count, uint64_t from,
+			     const uint64_t *entries, size_t count, uint64_t from,
 			     struct tranship_error *err)
 {
-	uint32_t others[ENTRIES_AT_ONCE];
+	uint64_t others[ENTRIES_AT_ONCE];
 	size_t i;
-	int rc = read_entries(c->s, copy, from, count, others, err);
+	int rc = vmdk_sparse_table_entries(c->s, copy, from, count, others, err);
 
 	if (rc || memcmp(entries, others, count * sizeof(*entries)) == 0)
 		return rc;
 	for (i = 0; i < count; i++)
 		if (others[i] != entries[i])
 			check_error(c->check,
-				    "vmdk: grain table %" PRIu64 " entry %" PRIu64 " is %" PRIu32
-				    ", its redundant copy says %" PRIu32,
+				    "vmdk: grain table %" PRIu64 " entry %" PRIu64 " is %" PRIu64
+				    ", its redundant copy says %" PRIu64,
 				    gt, from + i, entries[i], others[i]);
 	return 0;
-}
-
-static bool has_redundant(const struct vmdk_sparse *s)
-{
-	uint64_t off;
-
-	return s->header.flags & VMDK_FLAG_REDUNDANT_GD && !is_packed(s) && !s->by_redundant &&
-	       mul_ok(s->header.rgd_offset, VMDK_SECTOR, &off) &&
-	       range_ok(off, vmdk_gd_entries(&s->header) * 4, tranship_file_size(s->file));
 }
 
 /* The entries of a table that was marked, and its copy's. */
@@ -223,8 +190,8 @@ static int check_entries(struct sparse_check *c, uint64_t gt, uint64_t table, ui
 	struct vmdk_sparse *s = c->s;
 	uint64_t first = gt * s->header.gtes_per_gt;
 	uint64_t count = min_u64(s->header.gtes_per_gt, s->grains - first), at;
-	uint32_t entries[ENTRIES_AT_ONCE];
-	bool copied = copy && table_fits(s, copy);
+	uint64_t entries[ENTRIES_AT_ONCE];
+	bool copied = copy && vmdk_table_fits(s, copy);
 	int rc = 0;
 
 	if (!bitmap_get(&c->sound, gt) ||
@@ -233,7 +200,7 @@ static int check_entries(struct sparse_check *c, uint64_t gt, uint64_t table, ui
 	for (at = 0; at < count && rc == 0; at += ENTRIES_AT_ONCE) {
 		size_t n = (size_t)min_u64(count - at, ENTRIES_AT_ONCE), i;
 
-		rc = read_entries(s, table, at, n, entries, err);
+		rc = vmdk_sparse_table_entries(s, table, at, n, entries, err);
 		for (i = 0; i < n && rc == 0; i++)
 			if (entries[i] > VMDK_GTE_ZERO)
 				rc = check_grain(c, first + at + i, entries[i], err);
@@ -251,15 +218,15 @@ static int each_table(struct sparse_check *c,
 {
 	const struct vmdk_header *h = &c->s->header;
 	uint64_t tables = vmdk_gd_entries(h), at;
-	uint32_t places[ENTRIES_AT_ONCE], copies[ENTRIES_AT_ONCE] = { 0 };
+	uint64_t places[ENTRIES_AT_ONCE], copies[ENTRIES_AT_ONCE] = { 0 };
 	int rc = 0;
 
 	for (at = 0; at < tables && rc == 0; at += ENTRIES_AT_ONCE) {
 		size_t n = (size_t)min_u64(tables - at, ENTRIES_AT_ONCE), i;
 
-		rc = read_entries(c->s, h->gd_offset, at, n, places, err);
+		rc = vmdk_sparse_tables(c->s, h->gd_offset, at, n, places, err);
 		if (rc == 0 && c->redundant)
-			rc = read_entries(c->s, h->rgd_offset, at, n, copies, err);
+			rc = vmdk_sparse_tables(c->s, h->rgd_offset, at, n, copies, err);
 		for (i = 0; i < n && rc == 0; i++)
 			rc = fn(c, at + i, places[i], copies[i], err);
 	}
@@ -272,13 +239,13 @@ static int or_grains(struct vmdk_sparse *s, uint64_t gt, uint64_t table, uint64_
 {
 	uint64_t first = gt * s->header.gtes_per_gt, at;
 	uint64_t count = min_u64(s->header.gtes_per_gt, s->grains - first);
-	uint32_t entries[ENTRIES_AT_ONCE];
+	uint64_t entries[ENTRIES_AT_ONCE];
 
 	if (table_is_hole(s, table))
 		return 0;
 	for (at = 0; at < count; at += ENTRIES_AT_ONCE) {
 		size_t n = (size_t)min_u64(count - at, ENTRIES_AT_ONCE), i;
-		int rc = read_entries(s, table, at, n, entries, NULL);
+		int rc = vmdk_sparse_table_entries(s, table, at, n, entries, NULL);
 
 		if (rc)
 			return rc;
@@ -289,33 +256,71 @@ static int or_grains(struct vmdk_sparse *s, uint64_t gt, uint64_t table, uint64_
 	return 0;
 }
 
-/*
- * How many sectors, a power of two and a grain at most, all grains are aligned to from the first
- * place for one on; 1 where a table
- * does not stand before them or something cannot be read, which the check finds again. `seen` marks
- * what tables were looked at: several entries may name one.
- */
-static uint64_t alignment(struct vmdk_sparse *s, struct usage *seen)
+/* The same of the tables behind the overhead that a directory names; *behind: there are some. */
+static int or_tables(struct vmdk_sparse *s, uint64_t directory, uint64_t *places, bool *behind)
 {
 	uint64_t tables = vmdk_gd_entries(&s->header), at;
-	uint64_t places = s->header.grain_sectors;
-	uint32_t gd[ENTRIES_AT_ONCE];
+	uint64_t sectors[ENTRIES_AT_ONCE];
 
+	if (directory >= s->header.overhead)
+		*places |= directory - s->header.overhead;
 	for (at = 0; at < tables; at += ENTRIES_AT_ONCE) {
 		size_t n = (size_t)min_u64(tables - at, ENTRIES_AT_ONCE), i;
+		int rc = vmdk_sparse_tables(s, directory, at, n, sectors, NULL);
 
-		if (read_entries(s, s->header.gd_offset, at, n, gd, NULL))
-			return 1;
-		for (i = 0; i < n; i++) {
-			if (gd[i] >= s->header.overhead || places & 1)
-				return 1;
-			if (gd[i] &&
-			    usage_mark(seen, gd[i] * (uint64_t)VMDK_SECTOR, table_size(s)) &&
-			    or_grains(s, at + i, gd[i], &places))
-				return 1;
-		}
+		if (rc)
+			return rc;
+		for (i = 0; i < n; i++)
+			if (sectors[i] >= s->header.overhead) {
+				*places |= sectors[i] - s->header.overhead;
+				*behind = true;
+			}
 	}
-	return places & -places;
+	return 0;
+}
+
+/* Or-s the places of all grains. `seen` marks what tables were looked at: several entries may name
+ * one. */
+static int or_all_grains(struct vmdk_sparse *s, struct usage *seen, uint64_t *places)
+{
+	uint64_t tables = vmdk_gd_entries(&s->header), at;
+	uint64_t gd[ENTRIES_AT_ONCE];
+	int rc = 0;
+
+	for (at = 0; at < tables && rc == 0 && !(*places & 1); at += ENTRIES_AT_ONCE) {
+		size_t n = (size_t)min_u64(tables - at, ENTRIES_AT_ONCE), i;
+
+		rc = vmdk_sparse_tables(s, s->header.gd_offset, at, n, gd, NULL);
+		for (i = 0; i < n && rc == 0 && !(*places & 1); i++)
+			if (gd[i] && usage_mark(seen, gd[i] * VMDK_SECTOR, vmdk_table_size(s)))
+				rc = or_grains(s, at + i, gd[i], places);
+	}
+	return rc;
+}
+
+/*
+ * How many sectors, a power of two and a grain at most, all that stands behind the overhead is
+ * aligned to from there on: grains, and tables of a disk that grew; *out 1 where something cannot
+ * be read, which the check finds again.
+ */
+static int alignment(struct vmdk_sparse *s, uint64_t *out, struct tranship_error *err)
+{
+	uint64_t size = tranship_file_size(s->file), places = s->header.grain_sectors;
+	struct usage seen;
+	bool behind = false;
+	int rc;
+
+	*out = 1;
+	if (or_tables(s, s->header.gd_offset, &places, &behind) ||
+	    (vmdk_has_redundant(s) && or_tables(s, s->header.rgd_offset, &places, &behind)))
+		return 0;
+	if (!behind)
+		size = min_u64(size, s->header.overhead * VMDK_SECTOR);
+	rc = usage_init(&seen, size, VMDK_SECTOR, 0, err);
+	if (rc == 0 && or_all_grains(s, &seen, &places) == 0)
+		*out = places & -places;
+	usage_free(&seen);
+	return rc;
 }
 
 /* Prepares the maps: one bit a stretch that all grains are aligned to. */
@@ -323,17 +328,12 @@ static int usage_prepare(struct sparse_check *c, struct tranship_error *err)
 {
 	const struct vmdk_header *h = &c->s->header;
 	uint64_t size = tranship_file_size(c->s->file), sectors = 1, before = 0;
-	struct usage seen;
-	int rc;
+	int rc = 0;
 
-	if (!is_packed(c->s) && h->overhead <= UINT32_MAX) {
-		rc = usage_init(&seen, min_u64(size, h->overhead * VMDK_SECTOR), VMDK_SECTOR, 0,
-				err);
-		if (rc)
-			return rc;
-		sectors = alignment(c->s, &seen);
-		usage_free(&seen);
-	}
+	if (!is_packed(c->s) && h->overhead <= UINT32_MAX)
+		rc = alignment(c->s, &sectors, err);
+	if (rc)
+		return rc;
 	if (sectors > 1)
 		before = h->overhead * VMDK_SECTOR;
 	rc = bitmap_init(&c->sound, vmdk_gd_entries(h), err);
@@ -342,9 +342,23 @@ static int usage_prepare(struct sparse_check *c, struct tranship_error *err)
 	return rc ? rc : usage_init(&c->tables, min_u64(size, before), VMDK_SECTOR, 0, err);
 }
 
+/* A COWD extent grows in large steps; what lies behind its next free sector is not lost. */
+static void mark_free(struct sparse_check *c)
+{
+	uint64_t size = tranship_file_size(c->s->file), from = c->s->free_sector * VMDK_SECTOR;
+
+	if (from < c->end)
+		check_error(c->check,
+			    "vmdk: the next free sector is %" PRIu64
+			    ", but there are grains up to sector %" PRIu64,
+			    c->s->free_sector, div_up(c->end, VMDK_SECTOR));
+	else if (from < size)
+		usage_mark(&c->usage, from, size - from);
+}
+
 static int check_sparse(struct vmdk_sparse *s, struct check *check, struct tranship_error *err)
 {
-	struct sparse_check c = { .s = s, .check = check, .redundant = has_redundant(s) };
+	struct sparse_check c = { .s = s, .check = check, .redundant = vmdk_has_redundant(s) };
 	int rc;
 
 	check->result.total += s->grains;
@@ -353,8 +367,9 @@ static int check_sparse(struct vmdk_sparse *s, struct check *check, struct trans
 		goto out;
 	if (s->by_redundant)
 		check_error(check, "vmdk: the grain directory is lost, its redundant copy is used");
-	mark_metadata(&c, "header", 0, 1);
-	mark_metadata(&c, "grain directory", s->header.gd_offset, vmdk_gd_sectors(&s->header));
+	mark_metadata(&c, "header", 0, vmdk_header_sectors(s));
+	mark_metadata(&c, "grain directory", s->header.gd_offset,
+		      div_up(vmdk_directory_size(s), VMDK_SECTOR));
 	if (c.redundant)
 		mark_metadata(&c, "redundant grain directory", s->header.rgd_offset,
 			      vmdk_gd_sectors(&s->header));
@@ -362,7 +377,11 @@ static int check_sparse(struct vmdk_sparse *s, struct check *check, struct trans
 	rc = each_table(&c, mark_table, err);
 	if (rc == 0)
 		rc = each_table(&c, check_entries, err);
-	if (rc == 0 && !is_packed(s) && s->header.overhead <= UINT32_MAX)
+	if (rc == 0 && s->kind == VMDK_COWD)
+		mark_free(&c);
+	/* Grains that nothing uses are in an seSparse extent's bitmap, for later use. */
+	if (rc == 0 && !is_packed(s) && s->kind != VMDK_SESPARSE &&
+	    s->header.overhead <= UINT32_MAX)
 		usage_report_leaks(&c.usage, s->header.overhead * VMDK_SECTOR, s->grain_size,
 				   "vmdk", check);
 	check->result.image_end = max_u64(check->result.image_end, c.end);

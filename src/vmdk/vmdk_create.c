@@ -13,9 +13,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* VMware's own limit for a virtual disk: 62 TiB. */
-#define SECTORS_MAX ((uint64_t)62 << 31)
-
 const struct tranship_option_info vmdk_create_options[] = {
 	{ "subformat",
 	  "monolithicSparse|monolithicFlat|twoGbMaxExtentSparse|twoGbMaxExtentFlat|streamOptimized",
@@ -26,7 +23,8 @@ const struct tranship_option_info vmdk_create_options[] = {
 	  "0 (stored) to 12 (smallest), for streamOptimized (default: 6; 1 is fastest)" },
 	{ "hwversion", "int", "virtual hardware version (default: 4)" },
 	{ "toolsversion", "int", "VMware tools version (default: 2147483647, unmanaged)" },
-	{ "zeroed_grain", "bool", "allow others to mark grains as zeros later (default: off)" },
+	{ "zeroed_grain", "bool",
+	  "allow grains to be marked as zeros (default: over a base on, else off)" },
 	{ 0 },
 };
 
@@ -34,15 +32,13 @@ int vmdk_file_name(const struct output *output, const char *suffix, char **out,
 		   struct tranship_error *err)
 {
 	const char *name = *output_name(output) ? output_name(output) : "disk.vmdk";
-	size_t len = strlen(name), i;
+	size_t len = strlen(name);
 
 	*out = NULL;
-	for (i = 0; i < len; i++)
-		if ((unsigned char)name[i] < 0x20 || name[i] == '"')
-			return error_set(
-				err, TRANSHIP_EINVAL,
-				"vmdk: the name of the output has a quote or a control character, "
-				"which a descriptor cannot hold");
+	if (!vmdk_descriptor_quotable(name))
+		return error_set(err, TRANSHIP_EINVAL,
+				 "vmdk: the name of the output has a quote or a control character, "
+				 "which a descriptor cannot hold");
 	if (*suffix && len > 5 && strcasecmp(name + len - 5, ".vmdk") == 0)
 		len -= 5;
 	*out = malloc(len + strlen(suffix) + 1);
@@ -83,10 +79,11 @@ int vmdk_embedded_descriptor(const struct vmdk_new *new, struct buffer *out,
 
 int vmdk_split_check(const struct vmdk_new *new, struct tranship_error *err)
 {
-	size_t line = strlen(output_name(new->output)) + 40;
+	size_t line = strlen(output_name(new->output)) + 40,
+	       rest = 2048 + strlen(new->descriptor.parent_hint);
 	uint64_t extents = div_up(new->sectors, VMDK_SPLIT_SECTORS);
 
-	if (extents * line + 2048 <= VMDK_DESCRIPTOR_MAX)
+	if (extents * line + rest <= VMDK_DESCRIPTOR_MAX)
 		return 0;
 	return error_set(err, TRANSHIP_ELIMIT,
 			 "vmdk: %" PRIu64
@@ -152,6 +149,21 @@ static int check_output(const struct output *output, const char *subformat,
 	return 0;
 }
 
+/* Over a base: what can be a delta link. */
+static int check_base(const char *subformat, struct tranship_error *err)
+{
+	if (strcmp(subformat, "streamOptimized") == 0)
+		return error_set(err, TRANSHIP_EINVAL,
+				 "vmdk: subformat streamOptimized is for whole disks and has no "
+				 "base; monolithicSparse can");
+	if (strstr(subformat, "Flat"))
+		return error_set(err, TRANSHIP_EINVAL,
+				 "vmdk: subformat %s holds every byte and has no base; "
+				 "monolithicSparse can",
+				 subformat);
+	return 0;
+}
+
 static void describe(const struct options *options, const char *subformat, uint64_t sectors,
 		     struct vmdk_descriptor_new *d)
 {
@@ -178,21 +190,28 @@ int vmdk_create(const struct create_params *params, struct tranship_writer **out
 		return error_set(err, TRANSHIP_EINVAL,
 				 "vmdk: compression_level %d; 0 to %d are taken", new.level,
 				 DEFLATE_LEVEL_MAX);
-	if (new.sectors > SECTORS_MAX)
+	if (new.sectors > VMDK_DISK_SECTORS_MAX)
 		return error_set(err, TRANSHIP_ELIMIT,
 				 "vmdk: a disk of %" PRIu64
 				 " bytes is too large, VMDK ends at 62 TiB; vhdx goes to 64 TiB",
 				 params->size);
 	rc = check_output(params->output, subformat, err);
+	if (rc == 0 && params->base)
+		rc = check_base(subformat, err);
 	if (rc)
 		return rc;
-	new.zeroed_grain = options_bool(params->options, "zeroed_grain", false);
+	new.zeroed_grain = options_bool(params->options, "zeroed_grain", params->base != NULL);
 	if (new.zeroed_grain && strstr(subformat, "Flat"))
 		return error_set(err, TRANSHIP_EINVAL,
 				 "vmdk: zeroed_grain is for sparse subformats, %s has no grains",
 				 subformat);
 	describe(params->options, subformat, new.sectors, &new.descriptor);
 	rc = vmdk_descriptor_identify(&new.descriptor, params->ids, err);
+	if (rc == 0 && params->base) {
+		new.descriptor.parent = true;
+		rc = vmdk_parent_describe(params->base, &new.descriptor.parent_cid,
+					  new.descriptor.parent_hint, err);
+	}
 	if (rc)
 		return rc;
 	if (strcmp(subformat, "streamOptimized") == 0)

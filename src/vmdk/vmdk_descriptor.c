@@ -209,6 +209,8 @@ static int parse_setting(struct vmdk_descriptor *d, char *line, struct tranship_
 		strcpy(d->create_type, value);
 	} else if (strcasecmp(key, "parentFileNameHint") == 0) {
 		d->parent_hint = value;
+	} else if (strcasecmp(key, "encoding") == 0) {
+		d->encoding = value;
 	} else if (strncasecmp(key, "encryption.", 11) == 0) {
 		d->encrypted = true;
 	}
@@ -252,8 +254,7 @@ void vmdk_descriptor_free(struct vmdk_descriptor *d)
 	*d = (struct vmdk_descriptor){ 0 };
 }
 
-int vmdk_descriptor_identify(struct vmdk_descriptor_new *d, struct idgen *ids,
-			     struct tranship_error *err)
+int vmdk_cid_draw(struct idgen *ids, uint32_t *out, struct tranship_error *err)
 {
 	unsigned char raw[4];
 	int rc;
@@ -262,11 +263,19 @@ int vmdk_descriptor_identify(struct vmdk_descriptor_new *d, struct idgen *ids,
 		rc = idgen_bytes(ids, raw, sizeof(raw), err);
 		if (rc)
 			return rc;
-		d->cid = get_le32(raw);
+		*out = get_le32(raw);
 	} while (
-		d->cid >=
+		*out >=
 		0xFFFFFFFEU); /* these two mean "no parent" and "full of zeros" to VMware's tools */
-	return idgen_bytes(ids, d->content_id, sizeof(d->content_id), err);
+	return 0;
+}
+
+int vmdk_descriptor_identify(struct vmdk_descriptor_new *d, struct idgen *ids,
+			     struct tranship_error *err)
+{
+	int rc = vmdk_cid_draw(ids, &d->cid, err);
+
+	return rc ? rc : idgen_bytes(ids, d->content_id, sizeof(d->content_id), err);
 }
 
 int vmdk_descriptor_begin(const struct vmdk_descriptor_new *d, struct buffer *out,
@@ -277,11 +286,14 @@ int vmdk_descriptor_begin(const struct vmdk_descriptor_new *d, struct buffer *ou
 			     "version=1\n"
 			     "encoding=\"UTF-8\"\n"
 			     "CID=%08" PRIx32 "\n"
-			     "parentCID=ffffffff\n"
+			     "parentCID=%08" PRIx32 "\n"
 			     "createType=\"%s\"\n"
+			     "%s%s%s"
 			     "\n"
 			     "# Extent description\n",
-			     d->cid, d->create_type);
+			     d->cid, d->parent ? d->parent_cid : VMDK_NO_PARENT, d->create_type,
+			     *d->parent_hint ? "parentFileNameHint=\"" : "", d->parent_hint,
+			     *d->parent_hint ? "\"\n" : "");
 }
 
 int vmdk_descriptor_extent(uint64_t sectors, const char *type, const char *name, bool flat,
@@ -314,8 +326,8 @@ int vmdk_descriptor_end(const struct vmdk_descriptor_new *d, struct buffer *out,
 
 	geometry(d, &heads, &sectors);
 	cylinders = d->capacity / (heads * sectors);
-	if (cylinders > 65535)
-		cylinders = 65535;
+	if (cylinders > VMDK_CYLINDERS_MAX)
+		cylinders = VMDK_CYLINDERS_MAX;
 	for (i = 0; i < sizeof(d->content_id); i++)
 		snprintf(rest + 2 * i, 3, "%02x", d->content_id[i]);
 	return buffer_printf(out, err,

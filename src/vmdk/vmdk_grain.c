@@ -114,15 +114,15 @@ struct group {
  * The longest stretch from entries[0] on whose grains ascend in the file. Where a grain ends is
  * known from where the next one begins; `entries` has one more than `count` for that, 0 if unknown.
  */
-static void gather(const struct vmdk_sparse *s, const uint32_t *entries, size_t count,
+static void gather(const struct vmdk_sparse *s, const uint64_t *entries, size_t count,
 		   struct group *group)
 {
-	uint64_t start = (uint64_t)entries[0] * VMDK_SECTOR, end = start;
+	uint64_t start = entries[0] * VMDK_SECTOR, end = start;
 	size_t max = vmdk_grain_stored_max(s), n = 0;
 
 	while (n < count && entries[n] > VMDK_GTE_ZERO) {
-		uint64_t off = (uint64_t)entries[n] * VMDK_SECTOR;
-		uint64_t next = (uint64_t)entries[n + 1] * VMDK_SECTOR;
+		uint64_t off = entries[n] * VMDK_SECTOR;
+		uint64_t next = entries[n + 1] * VMDK_SECTOR;
 		bool known = next > off && next - off <= round_up(max, VMDK_SECTOR);
 
 		if (n > 0 && (off != end || off - start + max > FETCH_MAX))
@@ -186,7 +186,7 @@ static void advance(struct request *req, uint64_t len)
 }
 
 static int read_group(struct vmdk_sparse *s, struct vmdk_scratch *scratch,
-		      const struct group *group, const uint32_t *entries, struct request *req,
+		      const struct group *group, const uint64_t *entries, struct request *req,
 		      struct tranship_error *err)
 {
 	size_t i;
@@ -197,7 +197,7 @@ static int read_group(struct vmdk_sparse *s, struct vmdk_scratch *scratch,
 	if (rc == 0)
 		rc = tranship_file_read(s->file, group->file_off, scratch->packed, group->len, err);
 	for (i = 0; i < group->count && rc == 0; i++) {
-		uint64_t start = (uint64_t)entries[i] * VMDK_SECTOR - group->file_off, from, to;
+		uint64_t start = entries[i] * VMDK_SECTOR - group->file_off, from, to;
 		size_t at = (size_t)min_u64(start, group->len); /* it may begin past the file */
 
 		part_of(s, req, group->index + i, &from, &to);
@@ -209,7 +209,7 @@ static int read_group(struct vmdk_sparse *s, struct vmdk_scratch *scratch,
 }
 
 /* Grains that need not be fetched: absent, zero, or the one that is held unpacked. */
-static bool at_hand(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint32_t entry,
+static bool at_hand(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint64_t entry,
 		    struct request *req)
 {
 	uint64_t index = req->off / s->grain_size, from, to;
@@ -227,7 +227,7 @@ static bool at_hand(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint32_
 	return true;
 }
 
-static int check_start(const struct vmdk_sparse *s, const struct group *group, uint32_t entry,
+static int check_start(const struct vmdk_sparse *s, const struct group *group, uint64_t entry,
 		       struct tranship_error *err)
 {
 	uint64_t size = tranship_file_size(s->file);
@@ -235,7 +235,7 @@ static int check_start(const struct vmdk_sparse *s, const struct group *group, u
 	if (group->file_off < size)
 		return 0;
 	return error_set(err, TRANSHIP_ECORRUPT,
-			 "vmdk: grain table %" PRIu64 " entry %" PRIu64 " points at sector %" PRIu32
+			 "vmdk: grain table %" PRIu64 " entry %" PRIu64 " points at sector %" PRIu64
 			 ", past the end of the file (sector %" PRIu64 ")",
 			 group->index / s->header.gtes_per_gt, group->index % s->header.gtes_per_gt,
 			 entry, size / VMDK_SECTOR);
@@ -248,7 +248,7 @@ int vmdk_grain_read(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint64_
 	int rc = 0;
 
 	while (req.len > 0 && rc == 0) {
-		uint32_t entries[GROUP_MAX + 1] = { 0 };
+		uint64_t entries[GROUP_MAX + 1] = { 0 };
 		uint64_t first = req.off / s->grain_size;
 		uint64_t last = (req.off + req.len - 1) / s->grain_size;
 		size_t count = (size_t)min_u64(last - first + 1, GROUP_MAX), i = 0;

@@ -21,6 +21,9 @@
 #define VMDK_MAGIC_COWD 0x44574F43U   /* "COWD": vmfsSparse */
 #define VMDK_MAGIC_SESPARSE 0xCAFEBABEU
 
+/* VMware's own limit for a virtual disk, in sectors: 62 TiB. */
+#define VMDK_DISK_SECTORS_MAX ((uint64_t)62 << 31)
+
 #define VMDK_GD_AT_END UINT64_MAX
 
 enum vmdk_flag {
@@ -54,6 +57,9 @@ struct vmdk_header {
 	bool unclean;
 	uint16_t compress;
 };
+
+/* No file has as many sectors: places past it are wrong, and in bytes all others fit. */
+#define VMDK_FILE_SECTORS_MAX ((uint64_t)1 << 54)
 
 /* The most that is accepted; VMware itself writes grains of 64 KiB and tables of 512 entries. */
 #define VMDK_CAPACITY_MAX ((uint64_t)1 << 37)      /* sectors: 64 TiB */

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "core/report.h"
+#include "vmdk/vmdk_cowd_ondisk.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,21 +42,39 @@ static enum tranship_role extent_role(const struct vmdk_extent_line *line, const
 	return device ? TRANSHIP_ROLE_DEVICE : TRANSHIP_ROLE_EXTENT;
 }
 
+/* A delta link says which disk it was made from; core finds that one. */
+static int take_parent(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
+		       struct tranship_error *err)
+{
+	char id[9], *hint;
+	int rc;
+
+	snprintf(id, sizeof(id), "%08" PRIx32, d->parent_cid);
+	rc = disk_need_parent(&vmdk->disk, id, NULL, err);
+	if (rc || !d->parent_hint)
+		return rc;
+	rc = vmdk_text_utf8(d->encoding, d->parent_hint, &hint, err);
+	if (rc)
+		return rc;
+	rc = disk_add_hint(&vmdk->disk, hint, err);
+	free(hint);
+	return rc;
+}
+
 /* For probing: what the image as a whole is, before any of it is refused. */
 static int report_descriptor(const struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
 			     struct tranship_error *err)
 {
-	char cid[9];
+	const struct disk_parent *parent = vmdk->disk.parent;
 
 	report_kind(vmdk->report, d->create_type);
 	if (d->encrypted)
 		report_encrypted(vmdk->report);
-	if (d->parent_cid == VMDK_NO_PARENT)
+	if (!parent)
 		return 0;
-	snprintf(cid, sizeof(cid), "%08" PRIx32, d->parent_cid);
-	report_parent(vmdk->report, cid);
-	return d->parent_hint
-		       ? report_reference(vmdk->report, TRANSHIP_ROLE_PARENT, d->parent_hint, err)
+	report_parent(vmdk->report, parent->ids[0]);
+	return parent->hint_count > 0
+		       ? report_reference(vmdk->report, TRANSHIP_ROLE_PARENT, parent->hints[0], err)
 		       : 0;
 }
 
@@ -98,26 +117,19 @@ static int report_extents(const struct vmdk_disk *vmdk, const struct vmdk_descri
 static int take_descriptor(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
 			   struct tranship_error *err)
 {
-	int rc = report_descriptor(vmdk, d, err);
-	char shown[100];
+	int rc = 0;
 
-	if (rc)
-		return rc;
 	vmdk->cid = d->cid;
 	vmdk->parent_cid = d->parent_cid;
 	strcpy(vmdk->create_type, d->create_type);
-	if (d->encrypted)
-		return error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: the disk is encrypted");
-	if (d->parent_cid != VMDK_NO_PARENT) {
-		text_escape(shown, sizeof(shown), d->parent_hint ? d->parent_hint : "",
-			    d->parent_hint ? strlen(d->parent_hint) : 0);
-		return error_set(
-			err, TRANSHIP_EUNSUPPORTED,
-			"vmdk: it is a delta link and needs its parent '%s' (CID %08" PRIx32
-			"); links are not read",
-			shown, d->parent_cid);
-	}
-	return 0;
+	snprintf(vmdk->disk.identity, sizeof(vmdk->disk.identity), "%08" PRIx32, d->cid);
+	if (d->parent_cid != VMDK_NO_PARENT)
+		rc = take_parent(vmdk, d, err);
+	if (rc == 0)
+		rc = report_descriptor(vmdk, d, err);
+	if (rc == 0 && d->encrypted)
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED, "vmdk: the disk is encrypted");
+	return rc;
 }
 
 int vmdk_take_embedded(struct vmdk_disk *vmdk, const void *text, size_t len,
@@ -180,6 +192,28 @@ static int add_extent(struct vmdk_disk *vmdk, struct vmdk_extent **out, struct t
 	return 0;
 }
 
+/*
+ * ESXi names parents in descriptors, and a COWD extent of it says that it has none. One that does
+ * not say so is a redo log of old: its parent is known by a generation, which nothing can be
+ * compared with, so that it is only read as a layer.
+ */
+static int take_cowd_parent(struct vmdk_disk *vmdk, struct tranship_file *file,
+			    struct tranship_error *err)
+{
+	unsigned char raw[VMDK_COWD_HEADER_SIZE];
+	struct vmdk_cowd_header h;
+	char id[32];
+	int rc = tranship_file_read(file, 0, raw, sizeof(raw), err);
+
+	if (rc == 0)
+		rc = vmdk_cowd_decode(raw, &h, err);
+	if (rc || h.flags & VMDK_COWD_ROOT)
+		return rc;
+	snprintf(id, sizeof(id), "generation %08" PRIx32, h.parent_generation);
+	rc = disk_need_parent(&vmdk->disk, id, NULL, err);
+	return rc ? rc : disk_add_hint(&vmdk->disk, h.parent_name, err);
+}
+
 static void warn_of_sparse(const struct vmdk_sparse *s, const struct open_params *params)
 {
 	if (s->header.unclean) {
@@ -205,16 +239,25 @@ static int open_sparse_file(struct vmdk_disk *vmdk, struct tranship_file *file,
 		return rc;
 	extent->kind = VMDK_EXTENT_SPARSE;
 	rc = vmdk_sparse_open(&extent->sparse, file, resolver_table_memory(params->resolver), err);
-	if (rc)
+	if (rc) {
+		if (extent->sparse.header.unclean) /* a journal to replay */
+			report_unclean(params->report);
 		return rc;
+	}
 	extent->len = extent->sparse.size;
 	vmdk->disk.size = extent->len;
-	report_kind(params->report, "SPARSE");
 	report_size(params->report, extent->len);
 	warn_of_sparse(&extent->sparse, params);
-	rc = read_embedded(vmdk, file, &extent->sparse.header, err);
+	if (extent->sparse.kind == VMDK_HOSTED)
+		rc = read_embedded(vmdk, file, &extent->sparse.header, err);
+	else if (extent->sparse.kind == VMDK_COWD)
+		rc = take_cowd_parent(vmdk, file, err);
 	if (rc)
 		return rc;
+	if (extent->sparse.kind != VMDK_HOSTED && !vmdk->disk.parent)
+		warn_send(params->warn, params->warn_ctx,
+			  "vmdk: this extent is opened without its descriptor, which may name a "
+			  "parent: what the extent does not have reads as zeros");
 	vmdk->disk.cluster_size = extent->sparse.grain_size;
 	return 0;
 }
@@ -223,8 +266,8 @@ static int extent_kind(const struct vmdk_extent_line *line, size_t number,
 		       enum vmdk_extent_kind *out, struct tranship_error *err)
 {
 	static const char *const flat[] = { "FLAT", "VMFS", NULL };
-	static const char *const sparse[] = { "SPARSE", NULL };
-	static const char *const known[] = { "VMFSSPARSE", "SESPARSE", "VMFSRDM", "VMFSRAW", NULL };
+	static const char *const sparse[] = { "SPARSE", "VMFSSPARSE", "SESPARSE", NULL };
+	static const char *const known[] = { "VMFSRDM", "VMFSRAW", NULL };
 	char shown[40];
 
 	text_escape(shown, sizeof(shown), line->type, strlen(line->type));
@@ -287,6 +330,7 @@ static int open_extent(struct vmdk_disk *vmdk, const struct vmdk_extent_line *li
 	extent->len = line->sectors * VMDK_SECTOR;
 	extent->file_off = line->offset * VMDK_SECTOR;
 	extent->no_access = line->access == VMDK_NOACCESS;
+	extent->read_only = line->access != VMDK_RW;
 	if (!add_ok(vmdk->disk.size, extent->len, &vmdk->disk.size) ||
 	    vmdk->disk.size > VMDK_CAPACITY_MAX * VMDK_SECTOR)
 		return error_set(err, TRANSHIP_ELIMIT,
@@ -354,28 +398,29 @@ static int open_descriptor_file(struct vmdk_disk *vmdk, struct tranship_file *fi
 	return rc;
 }
 
+/* What a descriptor would call an extent that begins so; NULL: it is none with a header. */
+static const char *lone_kind(uint32_t magic)
+{
+	return magic == VMDK_MAGIC_SPARSE     ? "SPARSE"
+	       : magic == VMDK_MAGIC_COWD     ? "VMFSSPARSE"
+	       : magic == VMDK_MAGIC_SESPARSE ? "SESPARSE"
+					      : NULL;
+}
+
 int vmdk_open_extents(struct vmdk_disk *vmdk, struct tranship_file *file,
 		      const struct open_params *params, struct tranship_error *err)
 {
 	unsigned char head[512];
 	size_t len = (size_t)min_u64(tranship_file_size(file), sizeof(head));
-	uint32_t magic;
+	const char *kind;
 	int rc = tranship_file_read(file, 0, head, len, err);
 
 	if (rc)
 		return rc;
-	magic = len >= 4 ? get_le32(head) : 0;
-	if (magic == VMDK_MAGIC_SPARSE)
+	kind = lone_kind(len >= 4 ? get_le32(head) : 0);
+	if (kind) {
+		report_kind(params->report, kind);
 		return open_sparse_file(vmdk, file, params, err);
-	if (magic == VMDK_MAGIC_COWD) {
-		report_kind(params->report, "VMFSSPARSE");
-		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "vmdk: a COWD (vmfsSparse) extent, which is not read");
-	}
-	if (magic == VMDK_MAGIC_SESPARSE) {
-		report_kind(params->report, "SESPARSE");
-		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "vmdk: an seSparse extent, which is not read");
 	}
 	if (tranship_file_size(file) > VMDK_DESCRIPTOR_MAX)
 		return not_vmdk(err);

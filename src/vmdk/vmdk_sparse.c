@@ -2,7 +2,9 @@
 /*
  * VMware, "Virtual Disk Format 5.0", "Hosted Sparse Extents". The grain directory has an entry for
  * each grain table, a grain table one for each grain; both are read through a bounded cache,
- * because a disk of 62 TiB has 4 GiB of them.
+ * because a disk of 62 TiB has 4 GiB of them. COWD and seSparse extents are the same with another
+ * header (vmdk_vmfs.c) and, seSparse, other entries: these are made into sectors where they are
+ * read, and nothing else here knows the kinds apart.
  */
 #include "vmdk/vmdk_sparse.h"
 
@@ -10,6 +12,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/zero.h"
+#include "vmdk/vmdk_sesparse_ondisk.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -54,7 +57,7 @@ static int read_footer(struct vmdk_sparse *s, struct tranship_error *err)
 /* Whether a directory at that sector is inside the file and names any table. */
 static bool names_tables(const struct vmdk_sparse *s, uint64_t sector)
 {
-	uint64_t len = vmdk_gd_entries(&s->header) * 4, off, at;
+	uint64_t len = vmdk_directory_size(s), off, at;
 	unsigned char raw[4096];
 
 	if (!mul_ok(sector, VMDK_SECTOR, &off) || !range_ok(off, len, tranship_file_size(s->file)))
@@ -78,7 +81,8 @@ static int check_directory(struct vmdk_sparse *s, struct tranship_error *err)
 		s->header.gd_offset = s->header.rgd_offset;
 		s->by_redundant = true;
 	}
-	if (!mul_ok(s->header.gd_offset, VMDK_SECTOR, &off) || !range_ok(off, entries * 4, size))
+	if (!mul_ok(s->header.gd_offset, VMDK_SECTOR, &off) ||
+	    !range_ok(off, vmdk_directory_size(s), size))
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vmdk: the grain directory, %" PRIu64 " entries at sector %" PRIu64
 				 ", passes the end of the file (sector %" PRIu64 ")",
@@ -86,22 +90,58 @@ static int check_directory(struct vmdk_sparse *s, struct tranship_error *err)
 	return 0;
 }
 
-int vmdk_sparse_open(struct vmdk_sparse *s, struct tranship_file *file, size_t cache_memory,
-		     struct tranship_error *err)
+/* Only a hosted sparse extent has flags. */
+bool vmdk_has_redundant(const struct vmdk_sparse *s)
+{
+	uint64_t off;
+
+	return s->header.flags & VMDK_FLAG_REDUNDANT_GD &&
+	       !(s->header.flags & VMDK_FLAG_COMPRESSED) && !s->by_redundant &&
+	       mul_ok(s->header.rgd_offset, VMDK_SECTOR, &off) &&
+	       range_ok(off, vmdk_directory_size(s), tranship_file_size(s->file));
+}
+
+static int open_hosted(struct vmdk_sparse *s, struct tranship_error *err)
 {
 	unsigned char raw[VMDK_HEADER_SIZE];
 	int rc;
 
-	*s = (struct vmdk_sparse){ .file = file };
-	if (tranship_file_size(file) < sizeof(raw))
+	if (tranship_file_size(s->file) < sizeof(raw))
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vmdk: %" PRIu64 " bytes are too few for a header",
-				 tranship_file_size(file));
-	rc = tranship_file_read(file, 0, raw, sizeof(raw), err);
+				 tranship_file_size(s->file));
+	rc = tranship_file_read(s->file, 0, raw, sizeof(raw), err);
 	if (rc == 0)
 		rc = vmdk_header_decode(raw, &s->header, err);
 	if (rc == 0 && s->header.gd_offset == VMDK_GD_AT_END)
 		rc = read_footer(s, err);
+	return rc;
+}
+
+static int read_magic(struct tranship_file *file, uint32_t *magic, struct tranship_error *err)
+{
+	unsigned char raw[4] = { 0 };
+	size_t len = (size_t)min_u64(sizeof(raw), tranship_file_size(file));
+	int rc = tranship_file_read(file, 0, raw, len, err);
+
+	*magic = get_le32(raw);
+	return rc;
+}
+
+/* The file says what kind it is; descriptors name all of them SPARSE at times. */
+int vmdk_sparse_open(struct vmdk_sparse *s, struct tranship_file *file, size_t cache_memory,
+		     struct tranship_error *err)
+{
+	uint32_t magic;
+	int rc = read_magic(file, &magic, err);
+
+	*s = (struct vmdk_sparse){ .file = file };
+	if (rc == 0 && magic == VMDK_MAGIC_COWD)
+		rc = vmdk_cowd_open(s, err);
+	else if (rc == 0 && magic == VMDK_MAGIC_SESPARSE)
+		rc = vmdk_sesparse_open(s, err);
+	else if (rc == 0)
+		rc = open_hosted(s, err);
 	if (rc == 0)
 		rc = check_directory(s, err);
 	if (rc)
@@ -118,49 +158,130 @@ void vmdk_sparse_close(struct vmdk_sparse *s)
 	s->cache = NULL;
 }
 
-/* Copies entries of one grain table; `gde` is its directory entry. */
-static int table_entries(struct vmdk_sparse *s, uint32_t gde, uint64_t gt, size_t first,
-			 size_t count, uint32_t *entries, struct tranship_error *err)
+/* A numbered part of an seSparse extent. */
+static uint64_t numbered(uint64_t start, uint64_t number, uint64_t sectors)
 {
-	unsigned char raw[4 * ENTRIES_AT_ONCE];
-	size_t i, n;
-	int rc;
+	uint64_t at;
 
-	if (gde == 0) {
-		memset(entries, 0, count * sizeof(*entries));
-		return 0;
+	return mul_ok(number, sectors, &at) && add_ok(at, start, &at) && at < VMDK_NOWHERE
+		       ? at
+		       : VMDK_NOWHERE;
+}
+
+static uint64_t sesparse_entry(const struct vmdk_sparse *s, uint64_t raw)
+{
+	enum vmdk_sesparse_grain kind;
+	uint64_t grain;
+
+	if (!vmdk_sesparse_gte_decode(raw, &kind, &grain))
+		return VMDK_NOWHERE;
+	switch (kind) {
+	case VMDK_SESPARSE_ABSENT: return VMDK_GTE_ABSENT;
+	case VMDK_SESPARSE_ALLOCATED: return numbered(s->data, grain, VMDK_SESPARSE_GRAIN_SECTORS);
+	default: return VMDK_GTE_ZERO;
 	}
-	if (!range_ok((uint64_t)gde * VMDK_SECTOR, (uint64_t)s->header.gtes_per_gt * 4,
-		      tranship_file_size(s->file)))
-		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu32
-				 ", where no table fits before the end of the file (sector %" PRIu64
-				 ")",
-				 gt, gde, tranship_file_size(s->file) / VMDK_SECTOR);
+}
+
+/* Entry i of a part of a table. */
+static uint64_t decode_entry(const struct vmdk_sparse *s, const unsigned char *raw, size_t i)
+{
+	uint32_t entry;
+
+	if (s->kind == VMDK_SESPARSE)
+		return sesparse_entry(s, get_le64(raw + 8 * i));
+	entry = get_le32(raw + 4 * i);
+	/* A COWD extent has no grains of zeros, and its header where such a one would be. */
+	return s->kind == VMDK_COWD && entry == VMDK_GTE_ZERO ? VMDK_NOWHERE : entry;
+}
+
+int vmdk_sparse_table_entries(struct vmdk_sparse *s, uint64_t table, uint64_t first, size_t count,
+			      uint64_t *entries, struct tranship_error *err)
+{
+	unsigned char raw[8 * ENTRIES_AT_ONCE];
+	uint32_t width = vmdk_entry_size(s);
+	size_t i, n;
+
 	for (; count > 0; count -= n, first += n, entries += n) {
+		int rc;
+
 		n = count < ENTRIES_AT_ONCE ? count : ENTRIES_AT_ONCE;
-		rc = table_cache_read(s->cache, (uint64_t)gde * VMDK_SECTOR + 4 * first, raw, 4 * n,
+		rc = table_cache_read(s->cache, table * VMDK_SECTOR + width * first, raw, width * n,
 				      err);
 		if (rc)
 			return rc;
 		for (i = 0; i < n; i++)
-			entries[i] = get_le32(raw + 4 * i);
+			entries[i] = decode_entry(s, raw, i);
 	}
 	return 0;
 }
 
-static int directory_entry(struct vmdk_sparse *s, uint64_t gt, uint32_t *gde,
-			   struct tranship_error *err)
+/* The same of table `gt`, wherever the directory says that it is. */
+static int table_entries(struct vmdk_sparse *s, uint64_t table, uint64_t gt, size_t first,
+			 size_t count, uint64_t *entries, struct tranship_error *err)
 {
-	unsigned char raw[4];
-	int rc = table_cache_read(s->cache, s->header.gd_offset * VMDK_SECTOR + 4 * gt, raw,
-				  sizeof(raw), err);
-
-	*gde = get_le32(raw);
-	return rc;
+	if (table == 0) {
+		memset(entries, 0, count * sizeof(*entries));
+		return 0;
+	}
+	if (table == VMDK_NOWHERE)
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: grain directory[%" PRIu64
+				 "] is of no known kind, or points past any file",
+				 gt);
+	if (!range_ok(table * VMDK_SECTOR, vmdk_table_size(s), tranship_file_size(s->file)))
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: grain directory[%" PRIu64 "] points at sector %" PRIu64
+				 ", where no table fits before the end of the file (sector %" PRIu64
+				 ")",
+				 gt, table, tranship_file_size(s->file) / VMDK_SECTOR);
+	return vmdk_sparse_table_entries(s, table, first, count, entries, err);
 }
 
-int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uint32_t *entries,
+/* Entry i of a part of a directory. */
+static uint64_t decode_table(const struct vmdk_sparse *s, const unsigned char *raw, size_t i)
+{
+	uint32_t number;
+	uint64_t gde;
+
+	if (s->kind != VMDK_SESPARSE)
+		return get_le32(raw + 4 * i);
+	gde = get_le64(raw + 8 * i);
+	if (gde == 0)
+		return 0;
+	return vmdk_sesparse_gde_decode(gde, &number)
+		       ? numbered(s->tables, number, VMDK_SESPARSE_GT_SECTORS)
+		       : VMDK_NOWHERE;
+}
+
+int vmdk_sparse_tables(struct vmdk_sparse *s, uint64_t gd, uint64_t first, size_t count,
+		       uint64_t *sectors, struct tranship_error *err)
+{
+	unsigned char raw[8 * ENTRIES_AT_ONCE];
+	uint32_t width = vmdk_entry_size(s);
+	size_t i, n;
+
+	for (; count > 0; count -= n, first += n, sectors += n) {
+		int rc;
+
+		n = count < ENTRIES_AT_ONCE ? count : ENTRIES_AT_ONCE;
+		rc = table_cache_read(s->cache, gd * VMDK_SECTOR + width * first, raw, width * n,
+				      err);
+		if (rc)
+			return rc;
+		for (i = 0; i < n; i++)
+			sectors[i] = decode_table(s, raw, i);
+	}
+	return 0;
+}
+
+int vmdk_sparse_table(struct vmdk_sparse *s, uint64_t gt, uint64_t *sector,
+		      struct tranship_error *err)
+{
+	*sector = 0;
+	return vmdk_sparse_tables(s, s->header.gd_offset, gt, 1, sector, err);
+}
+
+int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uint64_t *entries,
 			struct tranship_error *err)
 {
 	uint32_t per_gt = s->header.gtes_per_gt;
@@ -168,11 +289,11 @@ int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uin
 	while (count > 0) {
 		size_t at = (size_t)(first % per_gt);
 		size_t n = count < per_gt - at ? count : per_gt - at;
-		uint32_t gde;
-		int rc = directory_entry(s, first / per_gt, &gde, err);
+		uint64_t table;
+		int rc = vmdk_sparse_table(s, first / per_gt, &table, err);
 
 		if (rc == 0)
-			rc = table_entries(s, gde, first / per_gt, at, n, entries, err);
+			rc = table_entries(s, table, first / per_gt, at, n, entries, err);
 		if (rc)
 			return rc;
 		first += n;
@@ -183,7 +304,7 @@ int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uin
 }
 
 int vmdk_sparse_entries_some(struct vmdk_sparse *s, uint64_t first, size_t *count,
-			     uint32_t *entries, struct tranship_error *err)
+			     uint64_t *entries, struct tranship_error *err)
 {
 	int rc = vmdk_sparse_entries(s, first, *count, entries, err);
 
@@ -194,7 +315,7 @@ int vmdk_sparse_entries_some(struct vmdk_sparse *s, uint64_t first, size_t *coun
 	return rc;
 }
 
-static enum tranship_extent_kind entry_kind(uint32_t entry)
+static enum tranship_extent_kind entry_kind(uint64_t entry)
 {
 	return entry == VMDK_GTE_ABSENT ? TRANSHIP_ABSENT
 	       : entry == VMDK_GTE_ZERO ? TRANSHIP_ZERO
@@ -207,23 +328,28 @@ static size_t grain_len(const struct vmdk_sparse *s, uint64_t index)
 	return (size_t)min_u64(s->grain_size, s->size - index * s->grain_size);
 }
 
-static int check_grain(const struct vmdk_sparse *s, uint64_t index, uint32_t entry,
+static int check_grain(const struct vmdk_sparse *s, uint64_t index, uint64_t entry,
 		       struct tranship_error *err)
 {
 	size_t len =
 		s->header.flags & VMDK_FLAG_COMPRESSED ? vmdk_grain_head(s) : grain_len(s, index);
 
-	if (range_ok((uint64_t)entry * VMDK_SECTOR, len, tranship_file_size(s->file)))
+	if (range_ok(entry * VMDK_SECTOR, len, tranship_file_size(s->file)))
 		return 0;
+	if (entry == VMDK_NOWHERE)
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "vmdk: grain table %" PRIu64 " entry %" PRIu64
+				 " is of no known kind, or points past any file",
+				 index / s->header.gtes_per_gt, index % s->header.gtes_per_gt);
 	return error_set(err, TRANSHIP_ECORRUPT,
-			 "vmdk: grain table %" PRIu64 " entry %" PRIu64 " points at sector %" PRIu32
+			 "vmdk: grain table %" PRIu64 " entry %" PRIu64 " points at sector %" PRIu64
 			 ", where no grain fits before the end of the file (sector %" PRIu64 ")",
 			 index / s->header.gtes_per_gt, index % s->header.gtes_per_gt, entry,
 			 tranship_file_size(s->file) / VMDK_SECTOR);
 }
 
 /* How many of the grains behind the first of `entries` continue it. */
-static size_t same_extent(const struct vmdk_sparse *s, const uint32_t *entries, size_t count,
+static size_t same_extent(const struct vmdk_sparse *s, const uint64_t *entries, size_t count,
 			  uint64_t *expect)
 {
 	enum tranship_extent_kind kind = entry_kind(entries[0]);
@@ -246,15 +372,15 @@ static size_t same_extent(const struct vmdk_sparse *s, const uint32_t *entries, 
 static int skip_absent_tables(struct vmdk_sparse *s, uint64_t *grain, struct tranship_error *err)
 {
 	uint64_t gt = *grain / s->header.gtes_per_gt, gts = vmdk_gd_entries(&s->header);
-	uint32_t gde = 0;
+	uint64_t table = 0;
 	int rc = 0;
 
 	if (*grain % s->header.gtes_per_gt)
 		return 0;
 	while (gt < gts && rc == 0) {
-		rc = directory_entry(s, gt, &gde, err);
-		if (rc || (gde != 0 && !table_cache_is_hole(s->cache, (uint64_t)gde * VMDK_SECTOR,
-							    (uint64_t)s->header.gtes_per_gt * 4)))
+		rc = vmdk_sparse_table(s, gt, &table, err);
+		if (rc || (table != 0 &&
+			   !table_cache_is_hole(s->cache, table * VMDK_SECTOR, vmdk_table_size(s))))
 			break;
 		gt++;
 	}
@@ -276,7 +402,7 @@ static void cut_to_file(const struct vmdk_sparse *s, uint64_t off, struct transh
 int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out,
 		    struct tranship_error *err)
 {
-	uint32_t entries[ENTRIES_AT_ONCE];
+	uint64_t entries[ENTRIES_AT_ONCE];
 	uint64_t first = off / s->grain_size, grain = first, expect = 0;
 	bool packed = s->header.flags & VMDK_FLAG_COMPRESSED;
 
@@ -301,7 +427,7 @@ int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent 
 				rc = check_grain(s, grain, entries[0], err);
 				if (rc)
 					return rc;
-				out->file_off = (uint64_t)entries[0] * VMDK_SECTOR +
+				out->file_off = entries[0] * VMDK_SECTOR +
 						(packed ? 0 : off % s->grain_size);
 				out->compressed = packed;
 			}

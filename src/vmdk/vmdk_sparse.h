@@ -1,22 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A hosted sparse extent that is read: its grain directory, its grain tables, its grains. */
+/*
+ * A sparse extent that is read, of any kind: its grain directory, its grain tables, its grains. The
+ * kinds differ in their headers and in what an entry looks like; all else is the same.
+ */
 #ifndef VMDK_VMDK_SPARSE_H
 #define VMDK_VMDK_SPARSE_H
 
+#include "base/checked.h"
 #include "io/table_cache.h"
 #include "tranship/disk.h"
+#include "vmdk/vmdk_cowd_ondisk.h"
 #include "vmdk/vmdk_ondisk.h"
 
 struct inflater;
 
+enum vmdk_sparse_kind { VMDK_HOSTED, VMDK_COWD, VMDK_SESPARSE };
+
 struct vmdk_sparse {
+	enum vmdk_sparse_kind kind;
 	struct tranship_file *file; /* borrowed */
 	struct table_cache *cache;
-	struct vmdk_header header; /* with the grain directory's real place */
-	uint64_t size;             /* bytes of the disk that it holds */
-	uint32_t grain_size;       /* bytes */
+	/* With the grain directory's real place. What COWD and seSparse say is put in the words of
+	   a hosted sparse header; flags and redundant directory they have none. */
+	struct vmdk_header header;
+	uint64_t size;       /* bytes of the disk that it holds */
+	uint32_t grain_size; /* bytes */
 	uint64_t grains;
 	bool by_redundant; /* the directory is lost, the header names its copy */
+	uint64_t
+		tables; /* seSparse: where tables and grains begin, in sectors; they are numbered */
+	uint64_t data;
+	uint64_t free_sector; /* COWD: nothing is from here on */
+	unsigned changed;     /* how often tables were changed since the last apply */
 };
 
 /* What a reading thread keeps. */
@@ -36,13 +51,69 @@ int vmdk_sparse_open(struct vmdk_sparse *s, struct tranship_file *file, size_t c
 		     struct tranship_error *err);
 void vmdk_sparse_close(struct vmdk_sparse *s);
 
-/* Copies the grain table entries of grains [first, first + count); all exist. */
-int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uint32_t *entries,
+/*
+ * Reads the header of the other kinds and fills in s->header and the rest but the sizes that follow
+ * from it (vmdk_vmfs.c).
+ */
+int vmdk_cowd_open(struct vmdk_sparse *s, struct tranship_error *err);
+int vmdk_sesparse_open(struct vmdk_sparse *s, struct tranship_error *err);
+
+/* The directory or a table entry names no place that can be; it is a sector past any file's end. */
+#define VMDK_NOWHERE VMDK_FILE_SECTORS_MAX
+
+/* The sector of grain table `gt`; 0: there is none; VMDK_NOWHERE. */
+int vmdk_sparse_table(struct vmdk_sparse *s, uint64_t gt, uint64_t *sector,
+		      struct tranship_error *err);
+
+/* The same of tables [first, first + count), as the directory at sector `gd` says, which is the
+ * extent's own or a copy of it. */
+int vmdk_sparse_tables(struct vmdk_sparse *s, uint64_t gd, uint64_t first, size_t count,
+		       uint64_t *sectors, struct tranship_error *err);
+
+/*
+ * Copies the grain table entries of grains [first, first + count); all exist. An entry is the
+ * grain's sector, VMDK_GTE_ABSENT, VMDK_GTE_ZERO or VMDK_NOWHERE.
+ */
+int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uint64_t *entries,
 			struct tranship_error *err);
 
 /* The same for as many of *count as can be read, at least the first one. */
 int vmdk_sparse_entries_some(struct vmdk_sparse *s, uint64_t first, size_t *count,
-			     uint32_t *entries, struct tranship_error *err);
+			     uint64_t *entries, struct tranship_error *err);
+
+/* Copies entries [first, first + count) of the table at sector `table`, which lies in the file. */
+int vmdk_sparse_table_entries(struct vmdk_sparse *s, uint64_t table, uint64_t first, size_t count,
+			      uint64_t *entries, struct tranship_error *err);
+
+/* Bytes of one entry, of one table, of the whole directory; sectors of the header. */
+static inline uint32_t vmdk_entry_size(const struct vmdk_sparse *s)
+{
+	return s->kind == VMDK_SESPARSE ? 8 : 4;
+}
+
+static inline uint64_t vmdk_table_size(const struct vmdk_sparse *s)
+{
+	return (uint64_t)s->header.gtes_per_gt * vmdk_entry_size(s);
+}
+
+static inline uint64_t vmdk_directory_size(const struct vmdk_sparse *s)
+{
+	return vmdk_gd_entries(&s->header) * vmdk_entry_size(s);
+}
+
+static inline uint64_t vmdk_header_sectors(const struct vmdk_sparse *s)
+{
+	return s->kind == VMDK_COWD ? VMDK_COWD_HEADER_SECTORS : 1;
+}
+
+/* Whether a table, its entries or a copy's, can stand at that sector. */
+static inline bool vmdk_table_fits(const struct vmdk_sparse *s, uint64_t sector)
+{
+	return range_ok(sector * VMDK_SECTOR, vmdk_table_size(s), tranship_file_size(s->file));
+}
+
+/* Whether there is a redundant directory, beside the one that is used. */
+bool vmdk_has_redundant(const struct vmdk_sparse *s);
 
 /* As in a disk; offsets are the extent's own. */
 int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out,

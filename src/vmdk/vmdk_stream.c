@@ -373,6 +373,11 @@ static int open_front(struct vmdk_stream *vs, struct stream *stream, bool salvag
 	struct vmdk_front front = { .stream = stream, .vmdk = &vs->vmdk, .salvage = salvage };
 	int rc = vmdk_front_take(&front, err);
 
+	if (rc == 0 && vs->vmdk.disk.parent)
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
+			       "vmdk: a delta link, whose parent has CID %08" PRIx32
+			       ", cannot be read from a pipe",
+			       vs->vmdk.parent_cid);
 	vs->count = front.count;
 	if (rc == 0 && salvage)
 		rc = vmdk_walk_new(stream, sparse_of(vs), &front.count, &vs->walk, err);

@@ -43,6 +43,10 @@ int vmdk_file_name(const struct output *output, const char *suffix, char **out,
 int vmdk_embedded_descriptor(const struct vmdk_new *new, struct buffer *out,
 			     struct tranship_error *err);
 
+/* The CID of a base, and the path to it as a descriptor holds it, "" if none is known. */
+int vmdk_parent_describe(const struct base_info *base, uint32_t *cid, char hint[VMDK_HINT_MAX],
+			 struct tranship_error *err);
+
 /* A tree of files for a split image, while it is written: the extent lines and the file at hand. */
 struct vmdk_split {
 	struct vmdk_new new;

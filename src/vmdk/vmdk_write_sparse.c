@@ -6,6 +6,9 @@
  * All tables stand in front, twice, as VMware writes them: descriptor, redundant directory and
  * tables, directory and tables, grains. Grains are appended in the order of the disk, so one grain
  * table at a time is open; tables without a grain are never written and stay holes of the file.
+ *
+ * Over a base the disk is a delta link: what is skipped has no entry. Zeros hide what the base has
+ * by entry 1, or, where the header may not allow that, by a grain of zeros.
  */
 #include "vmdk/vmdk_write.h"
 
@@ -44,6 +47,8 @@ struct sparse_writer {
 	uint64_t start, len; /* of the file at hand, in bytes of the disk */
 	bool open;
 };
+
+static const unsigned char zeros[VMDK_GRAIN_SIZE];
 
 static struct sparse_writer *sparse_of(struct tranship_writer *w)
 {
@@ -116,6 +121,33 @@ static int write_table(struct sparse_file *f, struct tranship_error *err)
 	return rc;
 }
 
+/* Sets the entry of a grain; ascending only. */
+static int set_entry(struct sparse_file *f, uint64_t grain, uint32_t entry,
+		     struct tranship_error *err)
+{
+	int rc = 0;
+
+	if (grain / VMDK_GTES_PER_GT != f->table) {
+		rc = write_table(f, err);
+		f->table = grain / VMDK_GTES_PER_GT;
+	}
+	put_le32(f->entries + 4 * (grain % VMDK_GTES_PER_GT), entry);
+	f->table_used = true;
+	return rc;
+}
+
+/* The grains of [off, off + len) are zeros, whatever a base has there. */
+static int file_zero_grains(struct sparse_file *f, uint64_t off, uint64_t len,
+			    struct tranship_error *err)
+{
+	uint64_t grain = off / VMDK_GRAIN_SIZE, end = div_up(off + len, VMDK_GRAIN_SIZE);
+	int rc = 0;
+
+	for (; grain < end && rc == 0; grain++)
+		rc = set_entry(f, grain, VMDK_GTE_ZERO, err);
+	return rc;
+}
+
 /* Appends the grains of [off, off + len); offsets are the file's own. */
 static int file_put(struct sparse_file *f, uint64_t off, const unsigned char *data, size_t len,
 		    struct tranship_error *err)
@@ -131,15 +163,9 @@ static int file_put(struct sparse_file *f, uint64_t off, const unsigned char *da
 			"; take a flat subformat, or vhdx",
 			f->next_sector + count * VMDK_GRAIN_SECTORS);
 	rc = file_write(f->file, f->next_sector * VMDK_SECTOR, data, len, err);
-	for (i = 0; i < count && rc == 0; i++, grain++) {
-		if (grain / VMDK_GTES_PER_GT != f->table) {
-			rc = write_table(f, err);
-			f->table = grain / VMDK_GTES_PER_GT;
-		}
-		put_le32(f->entries + 4 * (grain % VMDK_GTES_PER_GT),
-			 (uint32_t)(f->next_sector + i * VMDK_GRAIN_SECTORS));
-		f->table_used = true;
-	}
+	for (i = 0; i < count && rc == 0; i++)
+		rc = set_entry(f, grain + i, (uint32_t)(f->next_sector + i * VMDK_GRAIN_SECTORS),
+			       err);
 	f->next_sector = end;
 	return rc;
 }
@@ -232,10 +258,37 @@ static int sparse_put(struct tranship_writer *writer, uint64_t off, uint64_t len
 	return 0;
 }
 
-static int sparse_zero(struct tranship_writer *writer, uint64_t off, uint64_t len,
-		       struct tranship_error *err)
+/* What has no grain: zeros, or what a base has. */
+static int sparse_leave(struct tranship_writer *writer, uint64_t off, uint64_t len,
+			struct tranship_error *err)
 {
 	return reach(sparse_of(writer), off + len - 1, err);
+}
+
+/* Zeros over a base. */
+static int child_zero(struct tranship_writer *writer, uint64_t off, uint64_t len,
+		      struct tranship_error *err)
+{
+	struct sparse_writer *w = sparse_of(writer);
+	int rc = 0;
+
+	while (len > 0 && rc == 0) {
+		uint64_t n = len;
+
+		rc = reach(w, off, err);
+		if (rc)
+			break;
+		n = min_u64(n, w->start + w->len - off);
+		if (w->split.new.zeroed_grain) {
+			rc = file_zero_grains(&w->at, off - w->start, n, err);
+		} else {
+			n = min_u64(n, sizeof(zeros));
+			rc = file_put(&w->at, off - w->start, zeros, (size_t)n, err);
+		}
+		off += n;
+		len -= n;
+	}
+	return rc;
 }
 
 static int sparse_finish(struct tranship_writer *writer, struct tranship_error *err)
@@ -283,7 +336,16 @@ static void sparse_close(struct tranship_writer *writer)
 
 static const struct writer_ops sparse_ops = {
 	.put = sparse_put,
-	.zero = sparse_zero,
+	.zero = sparse_leave,
+	.finish = sparse_finish,
+	.full_size = sparse_full_size,
+	.close = sparse_close,
+};
+
+static const struct writer_ops child_ops = {
+	.put = sparse_put,
+	.zero = child_zero,
+	.skip = sparse_leave,
 	.finish = sparse_finish,
 	.full_size = sparse_full_size,
 	.close = sparse_close,
@@ -300,7 +362,9 @@ int vmdk_create_sparse(const struct vmdk_new *new, bool split, struct tranship_w
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return error_nomem(err, sizeof(*w));
-	writer_init(&w->writer, &sparse_ops, new->sectors *VMDK_SECTOR, VMDK_GRAIN_SIZE);
+	writer_init(&w->writer, new->descriptor.parent ? &child_ops : &sparse_ops,
+		    new->sectors *VMDK_SECTOR, VMDK_GRAIN_SIZE);
+	w->writer.has_base = new->descriptor.parent;
 	w->split = (struct vmdk_split){
 		.new = *new, .type = "SPARSE", .letter = 's', .extent_sectors = VMDK_SPLIT_SECTORS
 	};

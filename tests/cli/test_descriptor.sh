@@ -112,12 +112,12 @@ printf "$head"'RW 4096 FLAT "b.img 0\n' >d.vmdk
 refused "a quote that is missing" "closing quote"
 printf "$head"'RW 4096 FLAT\n' >d.vmdk
 refused "a name that is missing" "no file name"
-printf "$head"'RW 4096 VMFSSPARSE "b.img"\n' >d.vmdk
-refused "a kind that is not read" "VMFSSPARSE"
+printf "$head"'RW 4096 VMFSRDM "b.img"\n' >d.vmdk
+refused "a kind that is not read" "VMFSRDM"
 printf "$head" >d.vmdk
 refused "no extents" "no extents"
 printf "${head/ffffffff/12345678}parentFileNameHint=\"parent\\033[31m.vmdk\"\n$line_a" >d.vmdk
-refused "a delta link" "delta link" "12345678"
+refused "a delta link" "parent"
 ! grep -q $'\033' err || fail "a control character of the image came out"
 printf "$head"'RW 4096 FLAT "\033]0;x\007.img" 0\n' >d.vmdk
 refused "a name with control characters"

@@ -108,7 +108,7 @@ cmp disk.raw new.raw || fail "the first of two runs: other bytes"
 
 truncate -s $((4 * mib)) place.raw
 middle -n - place.raw
-until grep -q "in place" merr; do kill -0 $job 2>/dev/null || break; sleep 0.02; done
+while "$TRANSHIP" info -f raw place.raw >/dev/null 2>&1; do kill -0 $job 2>/dev/null || break; sleep 0.02; done
 qemu-io -f raw -c "write 0 512" place.raw >theirs 2>&1 && fail "qemu-io could write what is written in place"
 expect 1 "$TRANSHIP" info -f raw place.raw
 expect 1 "$TRANSHIP" convert -n held.vmdk place.raw

@@ -7,6 +7,7 @@
 #include "image_vhd.h"
 #include "image_vhdx.h"
 #include "image_vmdk.h"
+#include "image_vmfs.h"
 #include "patched.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define HEAD "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\n"
+#define LINK "# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=0000abcd\n"
 #define DISK 40960U
 
 static unsigned char content[DISK];
@@ -199,7 +201,78 @@ static void test_probe__of_a_delta_link(void **state)
 	assert_int_equal(r->reference_count, 2);
 	assert_reference(r, 0, TRANSHIP_ROLE_EXTENT, TRANSHIP_PLACE_BENEATH, "x-delta.vmdk");
 	assert_reference(r, 1, TRANSHIP_ROLE_PARENT, TRANSHIP_PLACE_ABOVE, "../base.vmdk");
+	assert_null(r->reason);
 	tranship_probe_free(r);
+	/* The name as it is looked for, once. */
+	r = probe_text("# Disk DescriptorFile\nversion=1\nencoding=\"windows-1252\"\nCID=1\n"
+		       "parentCID=0000abcd\nparentFileNameHint=\"M\xfcller.vmdk\"\nRW 8 ZERO\n");
+	assert_int_equal(r->reference_count, 1);
+	assert_reference(r, 0, TRANSHIP_ROLE_PARENT, TRANSHIP_PLACE_BENEATH, "M\xc3\xbcller.vmdk");
+	tranship_probe_free(r);
+	/* Encrypted, which is refused. */
+	r = probe_text("# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=0000abcd\n"
+		       "parentFileNameHint=\"base.vmdk\"\nencryption.data = \"x\"\nRW 8 ZERO\n");
+	assert_says("reason", r->reason, "encrypted");
+	assert_string_equal(r->parent_id, "0000abcd");
+	assert_int_equal(r->reference_count, 1);
+	tranship_probe_free(r);
+}
+
+/* Without their descriptors: they open, with a warning; nothing says that they need no parent. */
+static void test_probe__of_the_extents_of_esxi(void **state)
+{
+	struct image_cowd cowd = image_cowd_defaults();
+	struct image_sesparse se = image_sesparse_defaults();
+	struct tranship_probe_result *r;
+	struct buffer out = { 0 };
+
+	(void)state;
+	cowd.unclean = true;
+	assert_int_equal(image_cowd(&cowd, content, DISK, &out), 0);
+	r = probe_bytes(out.bytes, out.len);
+	assert_kind(r, "vmdk", "VMFSSPARSE", DISK);
+	assert_null(r->reason);
+	assert_true(r->unclean);
+	assert_false(r->needs_parent || r->ambiguous);
+	assert_int_equal(r->note_count, 2);
+	assert_says("note", r->notes[1], "without its descriptor");
+	tranship_probe_free(r);
+	/* What cannot be opened is of its kind all the same. */
+	r = probe_bytes(out.bytes, 1024);
+	assert_string_equal(r->kind, "VMFSSPARSE");
+	assert_says("reason", r->reason, "too few");
+	tranship_probe_free(r);
+	buffer_free(&out);
+
+	cowd.unclean = false;
+	cowd.parent_name = "disk.vmdk.REDO";
+	cowd.parent_generation = 0x1234;
+	assert_int_equal(image_cowd(&cowd, content, DISK, &out), 0);
+	r = probe_bytes(out.bytes, out.len);
+	assert_true(r->needs_parent);
+	assert_string_equal(r->parent_id, "generation 00001234");
+	assert_int_equal(r->reference_count, 1);
+	assert_reference(r, 0, TRANSHIP_ROLE_PARENT, TRANSHIP_PLACE_BENEATH, "disk.vmdk.REDO");
+	assert_int_equal(r->note_count, 0);
+	tranship_probe_free(r);
+	buffer_free(&out);
+
+	assert_int_equal(image_sesparse(&se, content, DISK, &out), 0);
+	r = probe_bytes(out.bytes, out.len);
+	assert_kind(r, "vmdk", "SESPARSE", DISK);
+	assert_null(r->reason);
+	assert_false(r->unclean);
+	assert_says("note", r->notes[0], "without its descriptor");
+	tranship_probe_free(r);
+	buffer_free(&out);
+	se.replay = true;
+	assert_int_equal(image_sesparse(&se, content, DISK, &out), 0);
+	r = probe_bytes(out.bytes, out.len);
+	assert_string_equal(r->kind, "SESPARSE");
+	assert_true(r->unclean);
+	assert_says("reason", r->reason, "journal must be replayed");
+	tranship_probe_free(r);
+	buffer_free(&out);
 }
 
 /* An image with this descriptor inside, of a disk of `size` bytes. */
@@ -599,15 +672,36 @@ static void test_open__strict(void **state)
 	struct tranship_open_options options = { .policy = &anywhere,
 						 .flags = TRANSHIP_OPEN_STRICT };
 	static const char flat[] = HEAD "createType=\"monolithicFlat\"\nRW 8 FLAT \"x\" 0\n";
+	static const struct {
+		const char *text, *piece;
+	} links[] = {
+		{ LINK "parentFileNameHint=\"p.vmdk\"\nRW 8 ZERO\n", "'p.vmdk'" },
+		{ LINK "parentFileNameHint=\"p.vmdk\"\nRW 8 ZERO\n", "'p.vmdk'" },
+		{ LINK "RW 8 ZERO\n", "needs a parent" },
+		{ LINK "RW 8 ZERO\n", "needs a parent" },
+	};
 	const char *path = path_in(*state, "disk.vmdk");
 	struct tranship_disk *disk;
 	struct tranship_error err;
 	unsigned before = count_descriptors();
+	size_t i;
 
 	write_path(path, flat, strlen(flat));
 	assert_fails(tranship_open(path, &options, &disk, &err), TRANSHIP_EDENIED, &err, "'x'");
 	assert_null(disk);
 	assert_int_equal(count_descriptors(), before);
+	/* A parent, that is named or not; also where it would not be opened. */
+	for (i = 0; i < COUNT_OF(links); i++) {
+		write_path(path, links[i].text, strlen(links[i].text));
+		options.flags = TRANSHIP_OPEN_STRICT | (i % 2 ? TRANSHIP_OPEN_LAYER : 0U);
+		assert_fails(tranship_open(path, &options, &disk, &err), TRANSHIP_EDENIED, &err,
+			     links[i].piece);
+		assert_null(disk);
+		assert_int_equal(count_descriptors(), before);
+		options.flags = TRANSHIP_OPEN_LAYER;
+		assert_ok(tranship_open(path, &options, &disk, &err), &err);
+		tranship_disk_close(disk);
+	}
 }
 
 int main(void)
@@ -617,6 +711,7 @@ int main(void)
 		cmocka_unit_test(test_probe__of_descriptors),
 		cmocka_unit_test(test_probe__of_descriptors_that_are_refused),
 		cmocka_unit_test(test_probe__of_a_delta_link),
+		cmocka_unit_test(test_probe__of_the_extents_of_esxi),
 		cmocka_unit_test(test_probe__of_embedded_descriptors),
 		cmocka_unit_test(test_probe__of_an_unclean_vmdk),
 		cmocka_unit_test(test_probe__of_differencing_disks),

@@ -10,6 +10,7 @@
 #include "faulty.h"
 #include "heap.h"
 #include "image_vmdk.h"
+#include "image_vmfs.h"
 #include "io/file.h"
 #include "patched.h"
 
@@ -299,6 +300,37 @@ static void test_sweep__allocations_of_a_descriptor(void **state)
 	assert_int_equal(count_descriptors(), descriptors);
 }
 
+/* A delta link of the kinds of extents that nothing writes, over a parent with a name in another
+ * encoding. */
+static void test_sweep__allocations_of_a_delta_link(void **state)
+{
+	static const char text[] = "# Disk DescriptorFile\nversion=1\nencoding=\"windows-1252\"\n"
+				   "CID=1\nparentCID=2\nparentFileNameHint=\"M\xfcller\"\n"
+				   "RW 200 VMFSSPARSE \"cowd\"\nRW 401 SESPARSE \"sesparse\"\n";
+	static const char parent[] = "# Disk DescriptorFile\nversion=1\nCID=2\n"
+				     "parentCID=ffffffff\nRW 601 ZERO\n";
+	struct image_cowd cowd = image_cowd_defaults();
+	struct image_sesparse se = image_sesparse_defaults();
+	unsigned descriptors = count_descriptors();
+	struct buffer out = { 0 };
+
+	if (!HEAP_WATCHED)
+		skip();
+	strcpy(descriptor_path, path_in(*state, "disk.vmdk"));
+	write_path(descriptor_path, text, strlen(text));
+	write_path(path_in(*state, "M\xc3\xbcller"), parent, strlen(parent));
+	assert_int_equal(image_cowd(&cowd, content, 200 * 512, &out), 0);
+	write_path(path_in(*state, "cowd"), out.bytes, out.len);
+	buffer_free(&out);
+	assert_int_equal(image_sesparse(&se, content + 200 * 512, DISK - 200 * 512, &out), 0);
+	write_path(path_in(*state, "sesparse"), out.bytes, out.len);
+	buffer_free(&out);
+	assert_int_equal(read_descriptor(1, NULL), 0); /* iconv keeps what it loads */
+	sweep_allocations(read_descriptor, 1, false);
+	sweep_allocations(read_descriptor, 1, true);
+	assert_int_equal(count_descriptors(), descriptors);
+}
+
 /* The nth read of the image fails. It may have been one that nobody needed: then all is right. */
 static void sweep_reads(size_t k, unsigned threads)
 {
@@ -432,6 +464,7 @@ int main(void)
 		cmocka_unit_test(test_sweep__allocations_of_writing),
 		cmocka_unit_test(test_sweep__allocations_of_measuring),
 		IN_FOLDER(test_sweep__allocations_of_a_descriptor),
+		IN_FOLDER(test_sweep__allocations_of_a_delta_link),
 		cmocka_unit_test(test_sweep__reads),
 		cmocka_unit_test(test_sweep__reads_of_a_copy),
 		cmocka_unit_test(test_sweep__writes),

@@ -228,6 +228,7 @@ static void test_create__bases_that_will_not_do(void **state)
 		{ "vpc", "vpc", "subformat=fixed", TRANSHIP_EINVAL, "a fixed disk has no base" },
 		{ "vpc", "azure", NULL, TRANSHIP_EUNSUPPORTED, "cannot be written over a base" },
 		{ "vpc", "raw", NULL, TRANSHIP_EUNSUPPORTED, "cannot be written over a base" },
+		{ "vhdx", "vpc", NULL, TRANSHIP_EINVAL, "over a base of format 'vhdx'" },
 	};
 	size_t i;
 

@@ -487,7 +487,7 @@ static void check_model(const struct buffer *image, const unsigned char *model, 
 		assert_ok(tranship_file_read(vhdx->file, off, got, len, &err), &err);
 		assert_memory_equal(got, model + off, len);
 	}
-	assert_ok(vhdx_log_replay_to(vhdx, file, &err), &err);
+	assert_ok(vhdx_log_replay_to(vhdx, file, file_write, &err), &err);
 	assert_true(tranship_file_size(file) == image->len);
 	assert_ok(tranship_file_read(file, 0, got, image->len, &err), &err);
 	assert_memory_equal(got + BLOCK, model + BLOCK, image->len - BLOCK);
@@ -541,7 +541,7 @@ static void test_vhdx_log__replayed_to_a_file(void **state)
 	assert_ok(tranship_check(disk, NULL, NULL, &result, &err), &err);
 	assert_int_equal(result.errors, 1); /* the log itself */
 	assert_int_equal(result.allocated, 3);
-	assert_ok(vhdx_log_replay_to(vhdx_of(disk), file, &err), &err);
+	assert_ok(vhdx_log_replay_to(vhdx_of(disk), file, file_write, &err), &err);
 	assert_true(tranship_file_size(file) == image.len + MB(1));
 	memcpy(header, image.bytes + VHDX_HEADER_2, sizeof(header));
 	memset(header + VHDX_HEAD_LOG_GUID, 0, 16);
@@ -557,7 +557,8 @@ static void test_vhdx_log__replayed_to_a_file(void **state)
 		  &err);
 	assert_int_equal(warnings.count, 0);
 	assert_null(vhdx_of(disk)->log);
-	assert_ok(vhdx_log_replay_to(vhdx_of(disk), file, &err), &err); /* nothing to do */
+	assert_ok(vhdx_log_replay_to(vhdx_of(disk), file, file_write, &err),
+		  &err); /* nothing to do */
 	assert_ok(tranship_disk_read(disk, NULL, 0, after, MB(3), &err), &err);
 	assert_memory_equal(before, after, MB(3));
 	assert_ok(tranship_check(disk, NULL, NULL, &result, &err), &err);

@@ -211,7 +211,7 @@ static void test_extents__that_cannot_be(void **state)
 		{ "RW 80 SPARSE \"disk.vmdk\"\n", TRANSHIP_ECORRUPT, "'disk.vmdk': vmdk:" },
 		{ "RW 80 FLAT \"missing\" 0\n", TRANSHIP_EIO, "'missing'" },
 		{ "RW 80 FLAT \"../flat0\" 0\n", TRANSHIP_EDENIED, "leads out" },
-		{ "RW 80 FLAT \"flat0\" 2\nRW 80 VMFSSPARSE \"sparse0\"\n", TRANSHIP_EUNSUPPORTED,
+		{ "RW 80 FLAT \"flat0\" 2\nRW 80 VMFSRDM \"sparse0\"\n", TRANSHIP_EUNSUPPORTED,
 		  "extent 2" },
 	};
 	unsigned before = count_descriptors();

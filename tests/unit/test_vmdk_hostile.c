@@ -95,7 +95,7 @@ struct row {
 
 static const struct row rows[] = {
 	{ "magic", PLAIN, HEADER, 0, 4, 0x564D444C, BAD, "neither a sparse header" },
-	{ "magic of vmfsSparse", PLAIN, HEADER, 0, 4, VMDK_MAGIC_COWD, NOT_OURS, "COWD" },
+	{ "magic of vmfsSparse", PLAIN, HEADER, 0, 4, VMDK_MAGIC_COWD, BAD, "grains of 0 sectors" },
 	{ "magic of seSparse", PLAIN, HEADER, 0, 8, VMDK_MAGIC_SESPARSE, NOT_OURS, "seSparse" },
 	{ "version 0", PLAIN, HEADER, 4, 4, 0, NOT_OURS, "version 0; 1 to 3" },
 	{ "version 4", PLAIN, HEADER, 4, 4, 4, NOT_OURS, "version 4; 1 to 3" },

@@ -322,6 +322,26 @@ static void test_stream__grains_are_counted_against_tables_in_front(void **state
 	buffer_free(&out);
 }
 
+/* Its parent may only be looked for beside a file. */
+static void test_stream__a_delta_link_is_refused(void **state)
+{
+	struct image_vmdk image = image_vmdk_defaults();
+	struct tranship_disk *disk;
+	struct tranship_error err;
+	struct buffer out = { 0 };
+
+	(void)state;
+	image.flags = STREAM;
+	image.version = 3;
+	image.footer = true;
+	image.descriptor = "CID=1\nparentCID=2\nparentFileNameHint=\"base.vmdk\"\n";
+	assert_int_equal(image_vmdk(&image, content, DISK, &out), 0);
+	assert_fails(open_bytes(out.bytes, out.len, &disk, &err), TRANSHIP_EUNSUPPORTED, &err,
+		     "whose parent has CID 00000002");
+	assert_null(disk);
+	buffer_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_stream__what_was_read_is_gone),
 		cmocka_unit_test(test_stream__what_was_not_mapped_cannot_be_read),
 		cmocka_unit_test(test_stream__one_field_wrong),
+		cmocka_unit_test(test_stream__a_delta_link_is_refused),
 		cmocka_unit_test(test_stream__any_byte_wrong),
 		cmocka_unit_test(test_stream__grains_are_counted_against_tables_in_front),
 	};
