@@ -41,8 +41,8 @@ struct commit {
 	const struct tranship_open_options *options;
 	unsigned flags;
 	const char *format;
-	uint32_t count;  /* images of the chain */
-	char **paths;    /* where they are, the child first */
+	uint32_t count;                    /* images of the chain */
+	char **paths;                      /* where they are, the child first */
 	uint32_t target;                   /* which of them is written */
 	bool again;                        /* this very commit was interrupted */
 	char identity[DISK_IDENTITY_SIZE]; /* of the child */
@@ -381,7 +381,9 @@ static int run(struct commit *c, struct tranship_error *err)
 	rc = relink_children(c, identity, err);
 	if (rc == 0 && c->target == 1 && !(c->flags & TRANSHIP_COMMIT_KEEP_CHILD))
 		rc = empty_child(c, err);
-	return rc ? rc : meter_end(&c->meter, err);
+	if (rc == 0) /* too late to cancel it */
+		meter_end(&c->meter, NULL);
+	return rc;
 }
 
 int commit_on(const struct medium *medium, const char *path,

@@ -151,22 +151,28 @@ static bool coin(uint64_t seed, uint64_t n)
 	return rng_next(&rng) >> 17 & 1;
 }
 
-/* Adds the sectors of a write that arrived. */
+/* Adds the sectors of a write that arrived, in stretches. */
 static void append_torn(struct folder_log *out, const struct folder_op *op, uint64_t seed)
 {
+	struct folder_op part = *op;
 	size_t done, n, i;
 
+	part.len = 0;
 	for (i = 0, done = 0; done < op->len; i++, done += n) {
-		struct folder_op part = *op;
-
 		n = SECTOR - (size_t)((op->off + done) % SECTOR);
 		n = n < op->len - done ? n : op->len - done;
-		part.off = op->off + done;
-		part.len = n;
-		part.bytes = op->bytes + done;
-		if (seed < 1024 ? i < seed : coin(seed, i))
+		if (seed < 1024 ? i < seed : coin(seed, i)) {
+			part.off = part.len > 0 ? part.off : op->off + done;
+			part.bytes = op->bytes + (part.off - op->off);
+			part.len += n;
+			continue;
+		}
+		if (part.len > 0)
 			folder_log_add(out, &part);
+		part.len = 0;
 	}
+	if (part.len > 0)
+		folder_log_add(out, &part);
 }
 
 void folder_log_lose(const struct folder_log *log, size_t prefix, const bool *kept, size_t torn,

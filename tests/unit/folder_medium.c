@@ -154,9 +154,9 @@ static bool can_be_seen(const struct folder_medium *fm, int file)
 static void perform_data(struct folder_medium *fm, const struct folder_op *op, int *created)
 {
 	if (op->kind == FOLDER_WRITE)
-		assert_int_equal(pwrite(fd_of(fm, op->file, created), op->bytes, op->len,
-					(off_t)op->off),
-				 op->len);
+		assert_int_equal(
+			pwrite(fd_of(fm, op->file, created), op->bytes, op->len, (off_t)op->off),
+			op->len);
 	else if (op->kind == FOLDER_RESIZE)
 		assert_int_equal(ftruncate(fd_of(fm, op->file, created), (off_t)op->off), 0);
 	else

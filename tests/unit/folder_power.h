@@ -24,8 +24,11 @@ struct folder_case {
 	void *ctx;
 	unsigned
 		nested_one_in; /* so many states have their second run interrupted at every place */
-	unsigned spare_notes; /* syncs of notes that nobody misses, see folder_prove */
-	bool notes_only;      /* the syncs of transactions are not left out */
+	unsigned spare_notes;  /* syncs of notes that nobody misses, see folder_prove */
+	bool notes_only;       /* the syncs of transactions are not left out */
+	/* So many states of power losses are looked at, and no syncs left out; 0: all. For images
+	 * that take long to open. */
+	unsigned one_in;
 };
 
 struct folder_result {
@@ -44,9 +47,9 @@ void folder_try(const struct folder_case *c, unsigned lose, struct folder_result
  * Asserts that the case holds, and that it does not without any single one of the syncs that the
  * work itself asks for, which are those of notes; but for `spare_notes` of them: the name of a note
  * is made durable again by the journal's of the transaction that follows it (test_journal_power.c
- * proves that sync where none follows). The syncs inside of transactions are proved there, too; here
- * some are missed and some are not, because what one transaction changes of an image is often
- * written in a way that survives without a journal. Syncs that had nothing to do do not count:
+ * proves that sync where none follows). The syncs inside of transactions are proved there, too;
+ * here some are missed and many are not, because all that a commit did is done again while its note
+ * stands. Syncs that had nothing to do do not count:
  * opening a file syncs what a program that was killed may have left.
  */
 void folder_prove(const struct folder_case *c);

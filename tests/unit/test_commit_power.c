@@ -25,6 +25,7 @@ struct job {
 	bool together;            /* in one folder, and found by what the images say */
 	unsigned changes;         /* in each child */
 	bool notes_only;
+	unsigned one_in; /* so many states are looked at; 0: all */
 	unsigned nested_one_in;
 };
 
@@ -35,7 +36,7 @@ struct site {
 	const char *parents[IMAGES_MAX];
 	char siblings[IMAGES_MAX][PATH_MAX]; /* [i]: another child of image i, above the child */
 	unsigned char *content[IMAGES_MAX], *others[IMAGES_MAX]; /* of the siblings */
-	unsigned char *wanted; /* the target afterwards */
+	unsigned char *wanted;                                   /* the target afterwards */
 	struct tranship_policy policy;
 };
 
@@ -190,8 +191,7 @@ static void make_sibling(struct site *site, unsigned i, const char *folder, stru
 				     .hint = job->together ? i == 1 ? "1" : "2" : NULL };
 
 	assert_true(snprintf(site->siblings[i], PATH_MAX, "%s/other%u", folder, i) < PATH_MAX);
-	site->others[i] =
-		over(rng, site->content[i], job->sizes[i], job->sizes[i], job->changes);
+	site->others[i] = over(rng, site->content[i], job->sizes[i], job->sizes[i], job->changes);
 	image.content = site->others[i];
 	chain_make(&image);
 }
@@ -260,6 +260,7 @@ static void prove(const struct job *job, const char *folder)
 				 .ctx = &site,
 				 .spare_notes = job->target,
 				 .notes_only = job->notes_only,
+				 .one_in = job->one_in,
 				 .nested_one_in = job->nested_one_in };
 
 	set_up(&site, job, folder);
@@ -320,6 +321,20 @@ static void test_commit__vhd_into_a_smaller_parent(void **state)
 	      *state);
 }
 
+#define MIB (1U << 20)
+
+static void test_commit__vhdx_into_the_next_parent(void **state)
+{
+	prove(&(struct job){ .format = "vhdx",
+			     .images = 2,
+			     .target = 1,
+			     .sizes = { 2 * MIB, 2 * MIB },
+			     .changes = 1,
+			     .one_in = 8,
+			     .nested_one_in = 400 },
+	      *state);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -327,6 +342,7 @@ int main(void)
 		IN_FOLDER(test_commit__vhd_that_is_kept_beside_its_parent),
 		IN_FOLDER(test_commit__vhd_into_a_deeper_parent),
 		IN_FOLDER(test_commit__vhd_into_a_smaller_parent),
+		IN_FOLDER(test_commit__vhdx_into_the_next_parent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
