@@ -9,9 +9,12 @@
  *   1. a note beside the parent: readers refuse it from here on, and learn what is to be done;
  *   2. the parent's identity changes, so that its other children are refused for good;
  *   3. the data, in transactions that never name bytes which are not there;
- *   4. the child above the parent is told the new identity;
+ *   4. the child above the parent is told the new identity. Images between it and the one that is
+ *      committed now read as something else, too: each gets a new identity, told to the next;
  *   5. the note goes: the commit is done;
  *   6. the child is emptied, unless it is kept.
+ *
+ * Doing it again begins with undoing what journals stand for, which may be of any image.
  */
 #include "copy/commit.h"
 
@@ -39,11 +42,11 @@ struct commit {
 	const struct tranship_open_options *options;
 	unsigned flags;
 	const char *format;
-	uint32_t count;                  /* images of the chain */
-	char **paths;                    /* where they are, the child first */
-	uint32_t target;                 /* which of them is written */
-	bool again;                      /* an earlier commit was interrupted */
-	char wanted[DISK_IDENTITY_SIZE]; /* the target's identity as its child knows it */
+	uint32_t count;                    /* images of the chain */
+	char **paths;                      /* where they are, the child first */
+	uint32_t target;                   /* which of them is written */
+	bool again;                        /* this very commit was interrupted */
+	char identity[DISK_IDENTITY_SIZE]; /* of the child */
 	struct modified into;
 	struct tranship_disk *chain; /* all of it, with the target open for changes */
 	size_t unit;                 /* the target takes multiples of this */
@@ -89,20 +92,17 @@ static int learn_chain(struct commit *c, const char *path, struct tranship_error
 {
 	struct tranship_open_options options = *c->options;
 	struct tranship_disk *disk;
-	struct tranship_error first;
 	uint32_t i;
 	int rc;
 
 	options.flags &= ~(unsigned)(TRANSHIP_OPEN_LAYER | TRANSHIP_OPEN_ABSENT_IS_ZERO);
-	rc = tranship_open(path, &options, &disk, &first);
-	if (rc == TRANSHIP_EBUSY || rc == TRANSHIP_EMISMATCH) {
-		options.flags |= OPEN_UNFINISHED_COMMIT;
-		c->again = tranship_open(path, &options, &disk, NULL) == 0;
-		rc = c->again ? 0 : rc;
-	}
+	rc = tranship_open(path, &options, &disk, err);
+	if (rc == TRANSHIP_EBUSY || rc == TRANSHIP_EMISMATCH)
+		rc = open_unfinished(path, &options, c->medium, &disk, err);
 	if (rc)
-		return error_copy(err, &first, rc);
+		return rc;
 	c->format = format_find(tranship_disk_format(disk))->name;
+	strcpy(c->identity, disk->identity);
 	c->paths = calloc(tranship_disk_layer_count(disk), sizeof(*c->paths));
 	if (!c->paths)
 		rc = error_nomem(err, sizeof(*c->paths));
@@ -127,6 +127,67 @@ static struct tranship_open_options layer_options(const struct commit *c)
 	return options;
 }
 
+static bool is_wanted(const struct tranship_disk *parent, const struct disk_parent *wanted)
+{
+	return strcmp(parent->identity, wanted->ids[0]) == 0 ||
+	       (wanted->ids[1] && strcmp(parent->identity, wanted->ids[1]) == 0);
+}
+
+/* Whether the images belong together; an interrupted commit may be why those from the target up do
+ * not. */
+static int check_links(const struct commit *c, struct tranship_disk *const *layers,
+		       struct tranship_error *err)
+{
+	uint32_t i;
+
+	for (i = 1; i < c->count; i++) {
+		const struct disk_parent *wanted = layers[i - 1]->parent;
+
+		if (wanted && ((c->again && i <= c->target) || is_wanted(layers[i], wanted)))
+			continue;
+		return error_set(err, TRANSHIP_EMISMATCH,
+				 "%s: the parent wanted is %s, this one is %s", c->format,
+				 wanted ? wanted->ids[0] : "none", layers[i]->identity);
+	}
+	return 0;
+}
+
+/* Images are named by their paths; what was interrupted is known by the child's identity. */
+static int write_note(const struct commit *c, struct edit *edit, struct tranship_error *err)
+{
+	char text[EDIT_NOTE_MAX + 1], shown[1000];
+
+	text_escape(shown, sizeof(shown), c->paths[0], strlen(c->paths[0]));
+	snprintf(text, sizeof(text),
+		 "'%s' (%s) is being committed into it, which was interrupted: commit it again",
+		 shown, c->identity);
+	return edit_note_write(edit, EDIT_NOTE_COMMIT, text, err);
+}
+
+/* The target's note may stand from this very commit, interrupted; that of another child may not. */
+static int read_note(struct commit *c, struct tranship_error *err)
+{
+	char text[EDIT_NOTE_MAX + 1];
+	uint32_t kind;
+	int rc = edit_note_read(c->into.edits.edits[0], &c->again, &kind, text, err);
+
+	if (rc == 0 && c->again && (kind != EDIT_NOTE_COMMIT || !strstr(text, c->identity)))
+		rc = error_set(err, TRANSHIP_EBUSY, "%.400s", text);
+	return rc;
+}
+
+/* Only where this very commit was interrupted an image above the target may have a note: it is this
+ * commit's, because nobody begins one over a parent that has a note. */
+static int open_other(const struct commit *c, uint32_t at, struct tranship_disk **out,
+		      struct tranship_error *err)
+{
+	struct tranship_open_options options = layer_options(c);
+
+	return c->again && at < c->target
+		       ? open_unfinished(c->paths[at], &options, c->medium, out, err)
+		       : tranship_open(c->paths[at], &options, out, err);
+}
+
 /* Opens all images, the target for changes, and lays them over each other. */
 static int open_images(struct commit *c, struct tranship_error *err)
 {
@@ -136,16 +197,18 @@ static int open_images(struct commit *c, struct tranship_error *err)
 	int rc = layers ? modify_open(c->paths[c->target], &options, true, &c->into, err)
 			: error_nomem(err, c->count * sizeof(*layers));
 
+	if (rc == 0)
+		rc = read_note(c, err);
+	if (rc)
+		error_in_file(err, rc, c->paths[c->target]);
 	for (i = 0; rc == 0 && i < c->count; i++) {
 		if (i == c->target)
 			layers[i] = c->into.disk;
-		else
-			rc = tranship_open(c->paths[i], &options, &layers[i], err);
-		if (rc)
+		else if ((rc = open_other(c, i, &layers[i], err)) != 0)
 			error_in_file(err, rc, c->paths[i]);
 	}
 	if (rc == 0)
-		strcpy(c->wanted, layers[c->target - 1]->parent->ids[0]);
+		rc = check_links(c, layers, err);
 	if (rc == 0)
 		rc = chain_of_layers(layers, c->count, &c->chain, err);
 	for (i = 0; rc && layers && i < c->count; i++)
@@ -155,43 +218,19 @@ static int open_images(struct commit *c, struct tranship_error *err)
 	return rc;
 }
 
-/* Images are named by their paths; what was interrupted is known by the child's identity. */
-static void note_text(const struct commit *c, char *text, size_t cap)
-{
-	char shown[1000];
-
-	text_escape(shown, sizeof(shown), c->paths[0], strlen(c->paths[0]));
-	snprintf(text, cap,
-		 "'%s' (%s) is being committed into it, which was interrupted: commit it again",
-		 shown, c->chain->identity);
-}
-
-/* The note of this very commit may stand from an interrupted one; that of another child may not. */
+/* The note is there, so the other images may be in the middle of this commit, too. */
 static int begin(struct commit *c, struct tranship_error *err)
 {
-	char text[EDIT_NOTE_MAX + 1], mine[EDIT_NOTE_MAX + 1];
-	struct edit *edit = c->into.edits.edits[0];
+	struct tranship_disk *into = c->into.disk;
 	struct idgen ids;
-	uint32_t kind;
-	bool found;
-	int rc = edit_note_read(edit, &found, &kind, text, err);
+	int rc = write_note(c, c->into.edits.edits[0], err);
 
-	if (rc)
-		return rc;
-	note_text(c, mine, sizeof(mine));
-	if (found && (kind != EDIT_NOTE_COMMIT || strstr(text, c->chain->identity) == NULL))
-		return error_set(err, TRANSHIP_EBUSY, "%.400s", text);
-	if (!found && c->again && strcmp(tranship_disk_identity(c->into.disk), c->wanted) != 0)
-		return error_set(err, TRANSHIP_EMISMATCH,
-				 "%s: the parent wanted is %s, this one is %s", c->format,
-				 c->wanted, tranship_disk_identity(c->into.disk));
-	rc = edit_note_write(edit, EDIT_NOTE_COMMIT, mine, err);
 	if (rc == 0)
 		rc = idgen_init(&ids, NULL, err);
-	if (rc == 0 && c->into.disk->ops->modify->renew)
-		rc = c->into.disk->ops->modify->renew(c->into.disk, &ids, err);
-	if (rc == 0 && c->into.disk->size < c->chain->size)
-		rc = c->into.disk->ops->modify->resize(c->into.disk, c->chain->size, err);
+	if (rc == 0 && into->ops->modify->renew)
+		rc = into->ops->modify->renew(into, &ids, err);
+	if (rc == 0 && into->size < c->chain->size)
+		rc = into->ops->modify->resize(into, c->chain->size, err);
 	return rc;
 }
 
@@ -262,20 +301,61 @@ static int commit_data(struct commit *c, struct tranship_error *err)
 	return rc ? rc : flush(c, err);
 }
 
-/* The child right above the target learns its new identity. */
-static int relink_child(struct commit *c, const char *identity, struct tranship_error *err)
+/* Image number `at`, between the target and the child, reads as something else now. Its note stands
+ * until the next image knows its new identity. */
+static int renew(const struct commit *c, const struct modified *m, struct tranship_error *err)
+{
+	struct idgen ids;
+	int rc = write_note(c, m->edits.edits[0], err);
+
+	if (rc == 0)
+		rc = idgen_init(&ids, NULL, err);
+	return rc ? rc : m->disk->ops->modify->renew(m->disk, &ids, err);
+}
+
+/* Image number `at` learns the new identity of its parent; what is then its own goes there. */
+static int relink(const struct commit *c, uint32_t at, char *identity, struct tranship_error *err)
 {
 	struct tranship_open_options options = layer_options(c);
 	struct base_info base = { .identity = identity };
-	struct modified child = { .edits.medium = c->medium };
-	int rc = modify_open(c->paths[c->target - 1], &options, false, &child, err);
+	struct modified m = { .edits.medium = c->medium };
+	int rc = modify_open(c->paths[at], &options, at > 0, &m, err);
+
+	if (rc == 0 && at > 0)
+		rc = renew(c, &m, err);
+	if (rc == 0)
+		rc = m.disk->ops->modify->relink(m.disk, &base, err);
+	if (rc)
+		error_in_file(err, rc, c->paths[at]);
+	else
+		strcpy(identity, m.disk->identity);
+	modify_close(&m);
+	return rc;
+}
+
+static int remove_note(const struct commit *c, uint32_t at, struct tranship_error *err)
+{
+	struct edit_params params = { .with_note = true, .medium = c->medium };
+	struct edit *edit;
+	int rc = edit_open(c->paths[at], &params, &edit, err);
 
 	if (rc == 0)
-		rc = child.disk->ops->modify->relink(child.disk, &base, err);
-	if (rc)
-		error_in_file(err, rc, c->paths[c->target - 1]);
-	modify_close(&child);
-	return rc;
+		rc = edit_note_remove(edit, err);
+	edit_close(edit);
+	return rc ? error_in_file(err, rc, c->paths[at]) : 0;
+}
+
+/* From the target up. Its own note goes last. */
+static int relink_children(struct commit *c, char *identity, struct tranship_error *err)
+{
+	uint32_t at;
+	int rc = 0;
+
+	for (at = c->target; rc == 0 && at-- > 0;)
+		rc = relink(c, at, identity, err);
+	for (at = 1; rc == 0 && at < c->target; at++)
+		rc = remove_note(c, at, err);
+	return rc ? rc : edit_note_remove(c->into.edits.edits[0], err);
 }
 
 static int empty_child(struct commit *c, struct tranship_error *err)
@@ -305,12 +385,12 @@ static int run(struct commit *c, struct tranship_error *err)
 	tranship_disk_close(c->chain); /* releases the locks on the children */
 	c->chain = NULL;
 	c->into.disk = NULL;
-	rc = relink_child(c, identity, err);
-	if (rc == 0)
-		rc = edit_note_remove(c->into.edits.edits[0], err);
+	rc = relink_children(c, identity, err);
 	if (rc == 0 && c->target == 1 && !(c->flags & TRANSHIP_COMMIT_KEEP_CHILD))
 		rc = empty_child(c, err);
-	return rc ? rc : meter_end(&c->meter, err);
+	if (rc == 0) /* too late to cancel it */
+		meter_end(&c->meter, NULL);
+	return rc;
 }
 
 int commit_on(const struct medium *medium, const char *path,

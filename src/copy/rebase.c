@@ -215,12 +215,29 @@ static int relink(struct rebase *r, const char *parent, const char *path,
 	return ops->relink(r->child.disk, &base, err);
 }
 
+/* Undoes what was interrupted in the image; its parents are not looked at. */
+static int settle(struct rebase *r, const char *path, struct tranship_error *err)
+{
+	struct tranship_open_options options = *r->options;
+	struct tranship_disk *disk;
+	int rc;
+
+	options.flags |= TRANSHIP_OPEN_LAYER;
+	rc = open_unfinished(path, &options, r->child.edits.medium, &disk, err);
+	if (rc == 0)
+		tranship_disk_close(disk);
+	return rc;
+}
+
 static int run(struct rebase *r, const char *path, const char *parent, bool unsafe,
 	       struct tranship_error *err)
 {
 	struct tranship_open_options options = *r->options;
 	char *new_path = NULL;
-	int rc = unsafe ? 0 : open_old(r, path, err);
+	int rc = settle(r, path, err);
+
+	if (rc == 0 && !unsafe)
+		rc = open_old(r, path, err);
 
 	options.flags |= TRANSHIP_OPEN_LAYER;
 	if (rc == 0)

@@ -252,6 +252,8 @@ static int open_parent(const struct chain_search *s, struct tranship_file *file,
 	int rc = check_loop(s->chain, file, path, err);
 
 	params.name = path;
+	if (rc == 0)
+		rc = open_settled(&params, path, &file, err);
 	if (rc == 0) {
 		rc = format_open(format_find(s->chain->disk.format), file, &params, NULL, out, err);
 		if (rc)

@@ -34,6 +34,7 @@ struct probe_look {
 int probe_look(struct tranship_file *file, struct probe_look *look, struct tranship_error *err);
 
 struct edit_list;
+struct medium;
 
 struct open_params {
 	const char *name; /* of the file, for people */
@@ -47,6 +48,8 @@ struct open_params {
 	 */
 	struct tranship_probe_result *report;
 	struct edit_list *edits; /* other files are opened for changes; NULL: for reading */
+	/* With OPEN_UNFINISHED_COMMIT: where interrupted changes are undone; NULL: this machine. */
+	const struct medium *medium;
 };
 
 /* The disk that a new image is laid over. */
@@ -137,8 +140,22 @@ int format_open(const struct format *format, struct tranship_file *file,
 /* The TRANSHIP_FILE_* that belong to TRANSHIP_OPEN_*. */
 unsigned open_file_flags(unsigned open_flags);
 
-/* Among the open flags: parents may be in the middle of a commit, which will be finished. */
+/* Among the open flags, set by open_unfinished only. */
 #define OPEN_UNFINISHED_COMMIT (1U << 30)
+
+/*
+ * As tranship_open, for who finishes what was interrupted: changes of its files that a journal
+ * stands for are undone first (which locks them exclusively for a moment); a note does not matter,
+ * nor whether parents have the identity that is wanted.
+ */
+int open_unfinished(const char *path, const struct tranship_open_options *options,
+		    const struct medium *medium, struct tranship_disk **out,
+		    struct tranship_error *err);
+
+/* A part of that: undoes what was interrupted in the file at `path`, which was opened as *file and
+ * is opened again. Nothing without the flag. On failure *file may be NULL. */
+int open_settled(const struct open_params *params, const char *path, struct tranship_file **file,
+		 struct tranship_error *err);
 
 /* Opens an image alone over a file that is being changed (core/modify.h); its other files are added
  * to `edits`. Takes over the file on success. */

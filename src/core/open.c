@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "io/file_local.h"
 #include "io/file_part.h"
+#include "io/journal.h"
 #include "io/spool.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 static const struct tranship_open_options default_options;
+static const struct open_params plainly;
 
 unsigned open_file_flags(unsigned open_flags)
 {
@@ -45,6 +47,25 @@ static int denied_strict(const char *hint, struct tranship_error *err)
 			 "the image refers to the file '%s': strict probing refuses that", shown);
 }
 
+int open_settled(const struct open_params *params, const char *path, struct tranship_file **file,
+		 struct tranship_error *err)
+{
+	struct edit_params edit = { .medium = params->medium };
+	struct file_id id = (*file)->id;
+	int rc;
+
+	if (!(params->flags & OPEN_UNFINISHED_COMMIT) || journal_check(path, NULL) == 0)
+		return 0;
+	tranship_file_close(*file); /* its lock gives way to the other one */
+	*file = NULL;
+	rc = edit_recover(path, &edit, NULL, err);
+	if (rc == 0)
+		rc = tranship_file_open(path, open_file_flags(params->flags), file, err);
+	if (rc == 0 && !file_id_equal(&id, &(*file)->id))
+		rc = error_set(err, TRANSHIP_EBUSY, "it was replaced while it was opened");
+	return rc;
+}
+
 int open_other_file(const struct open_params *params, struct tranship_disk *disk, const char *hint,
 		    struct tranship_file **out, uint32_t *index, struct tranship_error *err)
 {
@@ -66,16 +87,17 @@ int open_other_file(const struct open_params *params, struct tranship_disk *disk
 	rc = resolver_open(params->resolver, params->name, hint, flags, &file, &path, err);
 	if (rc)
 		return rc;
-	if (params->edits) {
+	rc = open_settled(params, path, &file, err);
+	if (rc == 0 && params->edits) {
 		struct file_id id = file->id;
 
 		tranship_file_close(file);
 		file = NULL;
 		rc = edit_list_open(params->edits, path, &id, false, &file, err);
-		if (rc)
-			error_in_file(err, rc, path);
 	}
-	if (rc == 0)
+	if (rc)
+		error_in_file(err, rc, path);
+	else
 		rc = disk_add_file(disk, file, path, index, err);
 	free(path);
 	if (rc) {
@@ -158,14 +180,16 @@ static int complete(struct tranship_disk *top, const struct open_params *params,
 	return 0;
 }
 
-/* `path` is for people and for the folder of other files; NULL where there is none. */
+/* `path` is for people and for the folder of other files; NULL where there is none. `how` has what
+ * is wanted beside the options. */
 static int open_disk(struct tranship_file *file, const char *path, bool has_folder,
-		     const struct tranship_open_options *options, struct edit_list *edits,
+		     const struct tranship_open_options *options, const struct open_params *how,
 		     struct tranship_disk **out, struct tranship_error *err)
 {
 	struct open_params params = { .name = path ? path : "",
-				      .flags = options->flags,
-				      .edits = edits,
+				      .flags = options->flags | how->flags,
+				      .edits = how->edits,
+				      .medium = how->medium,
 				      .warn = options->warn,
 				      .warn_ctx = options->warn_ctx };
 	const struct format *format = NULL;
@@ -194,11 +218,11 @@ static int open_any(struct tranship_file *file, const char *path, bool has_folde
 	int rc;
 
 	if (!archive_wanted(path, options))
-		return open_disk(file, path, has_folder, options, NULL, out, err);
+		return open_disk(file, path, has_folder, options, &plainly, out, err);
 	rc = archive_open(file, options->member, &member, err);
 	if (rc)
 		return rc;
-	rc = open_disk(member, path, false, options, NULL, out, err);
+	rc = open_disk(member, path, false, options, &plainly, out, err);
 	if (rc) /* give the archive back to the caller */
 		file_part_release(member);
 	return rc;
@@ -209,12 +233,34 @@ int open_for_change(struct tranship_file *file, const char *path,
 		    struct tranship_disk **out, struct tranship_error *err)
 {
 	struct tranship_open_options alone = options ? *options : default_options;
+	struct open_params how = { .edits = edits };
 
 	alone.flags |= TRANSHIP_OPEN_LAYER;
 	if (archive_wanted(path, &alone))
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "a member of an archive cannot be changed in place");
-	return open_disk(file, path, true, &alone, edits, out, err);
+	return open_disk(file, path, true, &alone, &how, out, err);
+}
+
+int open_unfinished(const char *path, const struct tranship_open_options *options,
+		    const struct medium *medium, struct tranship_disk **out,
+		    struct tranship_error *err)
+{
+	struct open_params how = { .flags = OPEN_UNFINISHED_COMMIT, .medium = medium };
+	struct tranship_file *file;
+	int rc;
+
+	*out = NULL;
+	how.flags |= options->flags;
+	rc = tranship_file_open(path, open_file_flags(how.flags), &file, err);
+	if (rc)
+		return rc;
+	rc = open_settled(&how, path, &file, err);
+	if (rc == 0)
+		rc = open_disk(file, path, true, options, &how, out, err);
+	if (rc)
+		tranship_file_close(file);
+	return rc;
 }
 
 int tranship_open_file(struct tranship_file *file, const struct tranship_open_options *options,
@@ -241,7 +287,7 @@ static int open_spooled(struct stream *stream, const char *format, const char *n
 	rc = stream_spool(stream, options->spool_folder, &file, err);
 	if (rc)
 		return rc;
-	rc = open_disk(file, name, false, options, NULL, out, err);
+	rc = open_disk(file, name, false, options, &plainly, out, err);
 	if (rc) {
 		tranship_file_close(file);
 		return rc;
