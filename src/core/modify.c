@@ -175,6 +175,16 @@ static int check_new_size(const struct modified *m, uint64_t size, unsigned flag
 	return check_unused(m->disk, size, err);
 }
 
+/* Unless the caller says that the image is to be taken alone. */
+static bool needs_parents(const struct modified *m, const struct tranship_open_options *options,
+			  uint64_t size)
+{
+	if (!m->disk->parent || size == m->disk->size ||
+	    (options && options->flags & TRANSHIP_OPEN_LAYER))
+		return false;
+	return size < m->disk->size || !m->disk->ops->modify->grows_over_parent;
+}
+
 int tranship_resize(const char *path, const struct tranship_open_options *options, uint64_t size,
 		    unsigned flags, struct tranship_error *err)
 {
@@ -186,7 +196,7 @@ int tranship_resize(const char *path, const struct tranship_open_options *option
 		return rc;
 	old = m.disk->size;
 	rc = check_new_size(&m, size, flags, err);
-	if (rc == 0 && m.disk->parent && size != old) {
+	if (rc == 0 && needs_parents(&m, options, size)) {
 		modify_close(&m); /* its lock gives way to the chain's for a moment */
 		rc = check_parents(path, options, old, size, err);
 		if (rc == 0)

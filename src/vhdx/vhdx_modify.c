@@ -313,6 +313,7 @@ const struct modify_ops vhdx_modify_ops = {
 	.zero = vhdx_zero_range,
 	.flush = vhdx_flush,
 	.resize = vhdx_resize,
+	.grows_over_parent = true,
 	.renew = vhdx_renew,
 	.relink = vhdx_relink,
 	.empty = vhdx_empty,
