@@ -53,6 +53,8 @@ static const struct argp_option options[] = {
 	  "Go on where the source cannot be read: zeros instead, named on standard error; exit "
 	  "code 4",
 	  0 },
+	{ "copy-range", 'C', NULL, OPTION_HIDDEN, NULL, 0 },
+	{ "out-of-order", 'W', NULL, OPTION_HIDDEN, NULL, 0 },
 	{ "target-cache", 't', "MODE", 0,
 	  "Output: writeback (default), none, writethrough or unsafe", 0 },
 	{ "source-cache", 'T', "MODE", 0,
@@ -113,6 +115,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'O': args->target.format = arg; break;
 	case 'o': cli_target_option(&args->target, arg); break;
 	case 'c': args->target.compressed = true; break;
+	case 'C':
+	case 'W': break; /* qemu-img's ways to be faster */
 	case 'B': args->target.base = arg; break;
 	case 'F': args->target.base_format = arg; break;
 	case 'p': args->progress = true; break;
