@@ -64,8 +64,10 @@ static int open_old(struct rebase *r, const char *path, struct tranship_error *e
 		found = strdup(tranship_disk_file_name(tranship_disk_layer(chain, 1), 0));
 		rc = found ? 0 : error_nomem(err, 1);
 	}
-	options.parents += options.parent_count > 0;
-	options.parent_count -= options.parent_count > 0;
+	if (options.parent_count > 0) {
+		options.parents++;
+		options.parent_count--;
+	}
 	options.options = NULL;
 	options.format = format_find(options.format)->name;
 	tranship_disk_close(chain);

@@ -184,15 +184,15 @@ static bool take_room(struct compact *c, uint64_t sectors, uint64_t below, uint6
 	return true;
 }
 
-/* Moves the tables of one directory, as far as there is room; pending. */
+/* Moves the tables of one directory, the last ones first, as far as there is room; pending. */
 static int move_tables(struct compact *c, uint64_t gd, bool *moved, struct tranship_error *err)
 {
 	struct vmdk_sparse *s = c->s;
-	uint64_t tables = vmdk_gd_entries(&s->header), sectors = vmdk_gt_sectors(&s->header), gt;
+	uint64_t gt = vmdk_gd_entries(&s->header), sectors = vmdk_gt_sectors(&s->header);
 	uint64_t from, to;
 	int rc = 0;
 
-	for (gt = 0; gt < tables && rc == 0; gt++) {
+	while (gt-- > 0 && rc == 0) {
 		rc = vmdk_sparse_tables(s, gd, gt, 1, &from, err);
 		if (rc || from < s->header.overhead || !take_room(c, sectors, from, &to))
 			continue;
@@ -229,10 +229,10 @@ static int move_metadata(struct compact *c, bool *moved, struct tranship_error *
 {
 	struct vmdk_header *h = &c->s->header;
 	bool redundant = vmdk_has_redundant(c->s);
-	int rc = move_tables(c, h->gd_offset, moved, err);
+	int rc = redundant ? move_tables(c, h->rgd_offset, moved, err) : 0;
 
-	if (rc == 0 && redundant)
-		rc = move_tables(c, h->rgd_offset, moved, err);
+	if (rc == 0)
+		rc = move_tables(c, h->gd_offset, moved, err);
 	if (rc == 0)
 		rc = move_directory(c, &h->gd_offset, moved, err);
 	if (rc == 0 && redundant)
