@@ -224,7 +224,7 @@ static int move_directory(struct compact *c, uint64_t *gd, bool *moved, struct t
 	return rc ? rc : vmdk_put_header(s, err);
 }
 
-/* Tables and directories of a disk that grew stand among the grains. */
+/* Tables and directories of a disk that grew stand among the grains. Applies. */
 static int move_metadata(struct compact *c, bool *moved, struct tranship_error *err)
 {
 	struct vmdk_header *h = &c->s->header;
@@ -257,9 +257,7 @@ static int compact_once(struct vmdk_sparse *s, bool *again, struct tranship_erro
 	rc = survey(&c, err);
 	if (rc == 0 && !c.damaged)
 		rc = move_all(&c, &end, err);
-	if (rc == 0 && !c.damaged)
-		rc = vmdk_sparse_apply(s, err);
-	c.count = end; /* nothing moves behind it */
+	c.count = end; /* nothing moves behind it; what became free there is not used */
 	if (rc == 0 && !c.damaged)
 		rc = move_metadata(&c, again, err);
 	free(c.owners);

@@ -58,8 +58,8 @@ static struct growth plan(const struct vmdk_sparse *s, const struct vmdk_header 
 
 /*
  * Writes entries of a directory from number `first` on, at sector `at`: those of the old one at
- * sector `old`, and those of the new tables, which follow each other from `tables` on. What nothing
- * refers to yet goes straight to the file.
+ * sector `old`, and those of the new tables, which follow each other from `tables` on. Nothing
+ * refers to any of it before the header does.
  */
 static int write_directory(struct vmdk_sparse *s, const struct growth *g, uint64_t old,
 			   uint64_t tables, uint64_t at, struct tranship_error *err)
@@ -84,8 +84,7 @@ static int write_directory(struct vmdk_sparse *s, const struct growth *g, uint64
 							: tables + (i + k - g->from) *
 									   vmdk_gt_sectors(
 										   &s->header)));
-		rc = at == old ? file_write(s->file, off, raw, 4 * n, err)
-			       : modify_free(s->file, off, raw, 4 * n, err);
+		rc = modify_free(s->file, off, raw, 4 * n, err);
 		i += n;
 	}
 	return rc;

@@ -236,6 +236,32 @@ static void test_resize__keeps_the_content(void **state)
 	}
 }
 
+/* What a file has behind the end of the disk, in its last grain or behind it, is not seen. */
+static void test_resize__over_what_was_there(void **state)
+{
+	unsigned char *content = content_new(LARGE), *bytes;
+	struct tranship_error err;
+	const char *path, *file;
+	size_t size, k;
+
+	memset(content + SIZE - 512, 7, 512); /* the last grain is there */
+	memset(content + SIZE, 0, LARGE - SIZE);
+	for (k = 0; k < 2; k++) {
+		path = make(state, &kinds[k ? 1 : 4], content, SIZE);
+		file = k ? path_in(*state, "a-flat.vmdk") : path;
+		bytes = read_path(file, &size);
+		bytes = realloc(bytes, size + GRAIN);
+		assert_non_null(bytes);
+		memset(bytes + size - (k ? 0 : 512), 0xEE, GRAIN);
+		write_path(file, bytes, k ? size + GRAIN : size);
+		free(bytes);
+		expect(path, &layer, content, SIZE, false);
+		assert_ok(tranship_resize(path, &layer, LARGE, 0, &err), &err);
+		expect(path, &layer, content, LARGE, false);
+	}
+	free(content);
+}
+
 /* The descriptor says the size, and the geometry that follows. */
 static void test_resize__in_the_descriptor(void **state)
 {
@@ -533,6 +559,9 @@ static void test_rebase__keeps_the_content(void **state)
 		expect(child, &chain, content, CHAIN, false);
 		assert_ok(tranship_rebase(child, &chain, "other.vmdk", 0, NULL, &err), &err);
 		expect(child, &chain, content, CHAIN, false);
+		parent = make(state, &kinds[0], content, CHAIN);
+		assert_ok(tranship_rebase(parent, &chain, "other.vmdk", 0, NULL, &err), &err);
+		expect(parent, &chain, content, CHAIN, false);
 		free(other);
 		free(content);
 	}
@@ -782,6 +811,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_write__reads_back),
 		IN_FOLDER(test_resize__keeps_the_content),
+		IN_FOLDER(test_resize__over_what_was_there),
 		IN_FOLDER(test_resize__in_the_descriptor),
 		IN_FOLDER(test_resize__refuses),
 		IN_FOLDER(test_resize__of_the_last_extent),
