@@ -184,15 +184,15 @@ static bool take_room(struct compact *c, uint64_t sectors, uint64_t below, uint6
 	return true;
 }
 
-/* Moves the tables of one directory, as far as there is room; pending. */
+/* Moves the tables of one directory, the last ones first, as far as there is room; pending. */
 static int move_tables(struct compact *c, uint64_t gd, bool *moved, struct tranship_error *err)
 {
 	struct vmdk_sparse *s = c->s;
-	uint64_t tables = vmdk_gd_entries(&s->header), sectors = vmdk_gt_sectors(&s->header), gt;
+	uint64_t gt = vmdk_gd_entries(&s->header), sectors = vmdk_gt_sectors(&s->header);
 	uint64_t from, to;
 	int rc = 0;
 
-	for (gt = 0; gt < tables && rc == 0; gt++) {
+	while (gt-- > 0 && rc == 0) {
 		rc = vmdk_sparse_tables(s, gd, gt, 1, &from, err);
 		if (rc || from < s->header.overhead || !take_room(c, sectors, from, &to))
 			continue;
@@ -224,15 +224,15 @@ static int move_directory(struct compact *c, uint64_t *gd, bool *moved, struct t
 	return rc ? rc : vmdk_put_header(s, err);
 }
 
-/* Tables and directories of a disk that grew stand among the grains. */
+/* Tables and directories of a disk that grew stand among the grains. Applies. */
 static int move_metadata(struct compact *c, bool *moved, struct tranship_error *err)
 {
 	struct vmdk_header *h = &c->s->header;
 	bool redundant = vmdk_has_redundant(c->s);
-	int rc = move_tables(c, h->gd_offset, moved, err);
+	int rc = redundant ? move_tables(c, h->rgd_offset, moved, err) : 0;
 
-	if (rc == 0 && redundant)
-		rc = move_tables(c, h->rgd_offset, moved, err);
+	if (rc == 0)
+		rc = move_tables(c, h->gd_offset, moved, err);
 	if (rc == 0)
 		rc = move_directory(c, &h->gd_offset, moved, err);
 	if (rc == 0 && redundant)
@@ -257,9 +257,7 @@ static int compact_once(struct vmdk_sparse *s, bool *again, struct tranship_erro
 	rc = survey(&c, err);
 	if (rc == 0 && !c.damaged)
 		rc = move_all(&c, &end, err);
-	if (rc == 0 && !c.damaged)
-		rc = vmdk_sparse_apply(s, err);
-	c.count = end; /* nothing moves behind it */
+	c.count = end; /* nothing moves behind it; what became free there is not used */
 	if (rc == 0 && !c.damaged)
 		rc = move_metadata(&c, again, err);
 	free(c.owners);

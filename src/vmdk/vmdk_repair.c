@@ -68,8 +68,10 @@ static int new_table(struct vmdk_sparse *s, uint64_t gd, uint64_t gt, uint64_t f
 /* The directory is lost: another one, with tables of its own, at the end of the file. */
 static int new_directory(struct vmdk_sparse *s, struct tranship_error *err)
 {
-	uint64_t tables = vmdk_gd_entries(&s->header), gt, sector, start = vmdk_sparse_end(s);
-	uint64_t gd = start + tables * table_sectors(s), end = gd + vmdk_gd_sectors(&s->header);
+	uint64_t tables = vmdk_gd_entries(&s->header), gt, sector, gd = vmdk_sparse_end(s);
+	uint64_t start =
+		gd + div_up(vmdk_gd_sectors(&s->header), table_sectors(s)) * table_sectors(s);
+	uint64_t end = start + tables * table_sectors(s);
 	unsigned char raw[4];
 	int rc = vmdk_check_end(end, err);
 

@@ -55,29 +55,39 @@ static int read_footer(struct vmdk_sparse *s, struct tranship_error *err)
 }
 
 /* Whether a directory at that sector is inside the file and names any table. */
-static bool names_tables(const struct vmdk_sparse *s, uint64_t sector)
+static int names_tables(const struct vmdk_sparse *s, uint64_t sector, bool *out,
+			struct tranship_error *err)
 {
 	uint64_t len = vmdk_directory_size(s), off, at;
 	unsigned char raw[4096];
+	int rc = 0;
 
+	*out = false;
 	if (!mul_ok(sector, VMDK_SECTOR, &off) || !range_ok(off, len, tranship_file_size(s->file)))
-		return false;
-	for (at = 0; at < len; at += sizeof(raw)) {
+		return 0;
+	for (at = 0; at < len && rc == 0 && !*out; at += sizeof(raw)) {
 		size_t n = (size_t)min_u64(len - at, sizeof(raw));
 
-		if (tranship_file_read(s->file, off + at, raw, n, NULL) || !bytes_are_zero(raw, n))
-			return true;
+		rc = tranship_file_read(s->file, off + at, raw, n, err);
+		*out = rc == 0 && !bytes_are_zero(raw, n);
 	}
-	return false;
+	return rc;
 }
 
-/* A directory that is gone, or was wiped, has a copy. */
+/* A directory that is gone, or was wiped, has a copy. What could not be read is not gone. */
 static int check_directory(struct vmdk_sparse *s, struct tranship_error *err)
 {
 	uint64_t entries = vmdk_gd_entries(&s->header), size = tranship_file_size(s->file), off;
+	bool named = true, copy = false;
+	int rc = 0;
 
-	if (s->header.flags & VMDK_FLAG_REDUNDANT_GD && !names_tables(s, s->header.gd_offset) &&
-	    names_tables(s, s->header.rgd_offset)) {
+	if (s->header.flags & VMDK_FLAG_REDUNDANT_GD)
+		rc = names_tables(s, s->header.gd_offset, &named, err);
+	if (rc == 0 && !named)
+		rc = names_tables(s, s->header.rgd_offset, &copy, err);
+	if (rc)
+		return rc;
+	if (copy) {
 		s->header.gd_offset = s->header.rgd_offset;
 		s->by_redundant = true;
 	}

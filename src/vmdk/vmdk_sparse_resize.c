@@ -5,8 +5,9 @@
  * A larger one needs more grain tables. They are put at the end of the file, all of them and their
  * copies, because not every program writes into a disk whose directory has an entry without a
  * table; they are holes. If the directory does not fit into its sectors any more a larger one, and
- * its copy, follow behind them. So no grain moves; the header names the directories, wherever they
- * are, and its overhead stays what it is for every reader: where the first grain can stand.
+ * its copy, stand before them; where it was is a leak. So no grain moves; the header names the
+ * directories, wherever they are, and its overhead stays what it is for every reader: where the
+ * first grain can stand. What stands last are tables, which a repair can move into gaps one by one.
  *
  * A smaller one leaves the tables that are not needed any more, and their grains, to a repair. The
  * entries behind the new end are cleared: a capacity that grows again must find zeros there.
@@ -18,45 +19,47 @@
 
 #include <inttypes.h>
 
-/* Where the new tables and directories begin, in sectors. */
+/* Where new directories and tables begin, in sectors. */
 struct growth {
-	uint64_t from, to; /* tables */
-	uint64_t tables, copies;
+	uint64_t from, to; /* the numbers of the new tables */
 	uint64_t gd, rgd;
-	uint64_t end;
+	uint64_t tables, copies;
+	uint64_t end; /* of the file */
 };
+
+/* Takes so many sectors, rounded up to what tables are aligned to, from the end of the file. */
+static uint64_t take(struct growth *g, uint64_t sectors, uint64_t gt)
+{
+	uint64_t at = g->end;
+
+	g->end += div_up(sectors, gt) * gt;
+	return at;
+}
 
 static struct growth plan(const struct vmdk_sparse *s, const struct vmdk_header *grown)
 {
 	struct growth g = { .from = vmdk_gd_entries(&s->header),
 			    .to = vmdk_gd_entries(grown),
 			    .gd = s->header.gd_offset,
-			    .rgd = s->header.rgd_offset };
-	uint64_t gt = vmdk_gt_sectors(grown), sectors = (g.to - g.from) * gt;
-	bool redundant = vmdk_has_redundant(s);
+			    .rgd = s->header.rgd_offset,
+			    .end = vmdk_sparse_end(s) };
+	uint64_t gt = vmdk_gt_sectors(grown), gd = vmdk_gd_sectors(grown);
+	bool redundant = vmdk_has_redundant(s), moves = gd != vmdk_gd_sectors(&s->header);
 
-	g.tables = vmdk_sparse_end(s);
-	g.end = g.tables + sectors;
-	if (redundant) {
-		g.copies = g.end;
-		g.end += sectors;
-	}
-	if (vmdk_gd_sectors(grown) == vmdk_gd_sectors(&s->header))
-		return g;
-	sectors = div_up(vmdk_gd_sectors(grown), gt) * gt; /* aligned as the tables are */
-	g.gd = g.end;
-	g.end += sectors;
-	if (redundant) {
-		g.rgd = g.end;
-		g.end += sectors;
-	}
+	if (moves)
+		g.gd = take(&g, gd, gt);
+	if (moves && redundant)
+		g.rgd = take(&g, gd, gt);
+	g.tables = take(&g, (g.to - g.from) * gt, gt);
+	if (redundant)
+		g.copies = take(&g, (g.to - g.from) * gt, gt);
 	return g;
 }
 
 /*
  * Writes entries of a directory from number `first` on, at sector `at`: those of the old one at
- * sector `old`, and those of the new tables, which follow each other from `tables` on. What nothing
- * refers to yet goes straight to the file.
+ * sector `old`, and those of the new tables, which follow each other from `tables` on. Nothing
+ * refers to any of it before the header does.
  */
 static int write_directory(struct vmdk_sparse *s, const struct growth *g, uint64_t old,
 			   uint64_t tables, uint64_t at, struct tranship_error *err)
@@ -81,8 +84,7 @@ static int write_directory(struct vmdk_sparse *s, const struct growth *g, uint64
 							: tables + (i + k - g->from) *
 									   vmdk_gt_sectors(
 										   &s->header)));
-		rc = at == old ? file_write(s->file, off, raw, 4 * n, err)
-			       : modify_free(s->file, off, raw, 4 * n, err);
+		rc = modify_free(s->file, off, raw, 4 * n, err);
 		i += n;
 	}
 	return rc;
