@@ -35,7 +35,8 @@ enum tranship_resize_flag {
  *
  * TRANSHIP_EINVAL: a smaller size without the flag, or with data in what would be cut;
  * TRANSHIP_ELIMIT: larger than the format allows, with the name of one that does;
- * TRANSHIP_EUNSUPPORTED: a kind of image that cannot be changed in place (streamOptimized).
+ * TRANSHIP_EUNSUPPORTED: a kind of image that cannot be changed in place (streamOptimized), or a
+ * larger size for a child whose parent is larger already.
  */
 TRANSHIP_API int tranship_resize(const char *path, const struct tranship_open_options *options,
 				 uint64_t size, unsigned flags, struct tranship_error *err);
@@ -47,9 +48,10 @@ enum tranship_commit_flag {
 
 /*
  * Writes what the image at path holds into its parent (`base` NULL), or what it and the images
- * between hold into the parent whose path is `base`. A parent that is smaller grows first. After a
- * failure nothing is lost: the child still has its data, and the same call again finishes the work.
- * The images between are invalid afterwards unless the parent was the next one.
+ * between hold into the parent whose path is `base` (from the current folder or the image's). A
+ * parent that is smaller grows first. After a failure nothing is lost: the child still has its
+ * data, and the same call again finishes the work. The images between are invalid afterwards unless
+ * the parent was the next one.
  *
  * `copy` gives threads and progress; may be NULL.
  */

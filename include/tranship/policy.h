@@ -8,6 +8,8 @@
  * folder of the image that was opened first;
  *   - an absolute, Windows or volume path is tried by its last component in that folder, unless the
  * policy is "listed" or "anywhere";
+ *   - a name that leads out of a listed folder, and counts from an image that is not beneath it, is
+ * tried by its last component there;
  *   - only regular files are opened, without blocking ("anywhere" takes block devices too);
  *   - an image that has no folder (memory, a pipe, a member of an archive) has no other files
  * beside it.

@@ -23,6 +23,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "copy/meter.h"
 
@@ -64,7 +65,8 @@ static bool same_file(const char *a, const char *b)
 /* Which image of the chain `base` is. */
 static int find_target(struct commit *c, const char *base, struct tranship_error *err)
 {
-	char shown[200];
+	char shown[200], *from_child;
+	int rc;
 
 	if (c->count < 2)
 		return error_set(err, TRANSHIP_EINVAL, "%s: the image has no parent to commit to",
@@ -73,9 +75,14 @@ static int find_target(struct commit *c, const char *base, struct tranship_error
 		c->target = 1;
 		return 0;
 	}
-	for (c->target = 1; c->target < c->count; c->target++)
-		if (same_file(base, c->paths[c->target]))
-			return 0;
+	rc = path_beside(c->paths[0], base, &from_child, err);
+	for (c->target = 1; rc == 0 && c->target < c->count; c->target++)
+		if (same_file(base, c->paths[c->target]) ||
+		    same_file(from_child, c->paths[c->target]))
+			break;
+	free(from_child);
+	if (rc || c->target < c->count)
+		return rc;
 	text_escape(shown, sizeof(shown), base, strlen(base));
 	return error_set(err, TRANSHIP_EINVAL, "'%s' is not among the parents of the image", shown);
 }

@@ -11,6 +11,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/path.h"
 #include "base/zero.h"
 #include "copy/meter.h"
 
@@ -32,21 +33,6 @@ struct rebase {
 	struct meter meter;
 };
 
-/* The path of the parent as the child's folder sees it: as it was given, from there. */
-static int parent_path(const char *child, const char *parent, char **out,
-		       struct tranship_error *err)
-{
-	const char *slash = strrchr(child, '/');
-	size_t len = slash && *parent != '/' ? (size_t)(slash - child) + 1 : 0;
-
-	*out = malloc(len + strlen(parent) + 1);
-	if (!*out)
-		return error_nomem(err, len + strlen(parent) + 1);
-	memcpy(*out, child, len);
-	strcpy(*out + len, parent);
-	return 0;
-}
-
 /* The parent that the image has now, with its own parents; found by way of the whole chain. */
 static int open_old(struct rebase *r, const char *path, struct tranship_error *err)
 {
@@ -64,8 +50,10 @@ static int open_old(struct rebase *r, const char *path, struct tranship_error *e
 		found = strdup(tranship_disk_file_name(tranship_disk_layer(chain, 1), 0));
 		rc = found ? 0 : error_nomem(err, 1);
 	}
-	options.parents += options.parent_count > 0;
-	options.parent_count -= options.parent_count > 0;
+	if (options.parent_count > 0) {
+		options.parents++;
+		options.parent_count--;
+	}
 	options.options = NULL;
 	options.format = format_find(options.format)->name;
 	tranship_disk_close(chain);
@@ -257,7 +245,7 @@ static int run(struct rebase *r, const char *path, const char *parent, bool unsa
 	if (rc == 0)
 		rc = modify_open(path, &options, false, &r->child, err);
 	if (rc == 0 && parent) {
-		rc = parent_path(path, parent, &new_path, err);
+		rc = path_beside(path, parent, &new_path, err);
 		if (rc == 0)
 			rc = open_new(r, new_path, r->child.disk->format, unsafe, err);
 	}

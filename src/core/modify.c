@@ -134,48 +134,69 @@ static int check_unused(struct tranship_disk *disk, uint64_t from, struct transh
 	return rc;
 }
 
-/* What the parents hold is part of the disk, too. */
-static int check_unused_with_parents(const char *path, const struct tranship_open_options *options,
-				     uint64_t size, struct tranship_error *err)
+/*
+ * What the parents hold is part of a child's disk, too: it must not be cut off, and what they have
+ * behind the child's end must not appear when that moves.
+ */
+static int check_parents(const char *path, const struct tranship_open_options *options,
+			 uint64_t old, uint64_t size, struct tranship_error *err)
 {
+	struct tranship_open_options whole =
+		options ? *options : (struct tranship_open_options){ 0 };
 	struct tranship_disk *disk;
-	int rc = tranship_open(path, options, &disk, err);
+	int rc;
 
+	whole.flags &= ~(unsigned)(TRANSHIP_OPEN_LAYER | TRANSHIP_OPEN_ABSENT_IS_ZERO);
+	rc = tranship_open(path, &whole, &disk, err);
 	if (rc)
 		return rc;
-	rc = check_unused(disk, size, err);
+	if (size < old)
+		rc = check_unused(disk, size, err);
+	else if (tranship_disk_layer(disk, 1)->size > old)
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
+			       "%s: the parent has %" PRIu64
+			       " bytes, what it has behind the %" PRIu64
+			       " of its child would appear in it",
+			       disk->format, tranship_disk_layer(disk, 1)->size, old);
 	tranship_disk_close(disk);
 	return rc;
+}
+
+static int check_new_size(const struct modified *m, uint64_t size, unsigned flags,
+			  struct tranship_error *err)
+{
+	if (size >= m->disk->size)
+		return 0;
+	if (!(flags & TRANSHIP_RESIZE_SHRINK))
+		return error_set(err, TRANSHIP_EINVAL,
+				 "the disk has %" PRIu64 " bytes; %" PRIu64
+				 " are fewer, which must be asked for",
+				 m->disk->size, size);
+	return check_unused(m->disk, size, err);
 }
 
 int tranship_resize(const char *path, const struct tranship_open_options *options, uint64_t size,
 		    unsigned flags, struct tranship_error *err)
 {
 	struct modified m = { 0 };
-	bool child = false;
+	uint64_t old;
 	int rc = modify_open(path, options, false, &m, err);
 
 	if (rc)
 		return rc;
-	if (size < m.disk->size && !(flags & TRANSHIP_RESIZE_SHRINK))
-		rc = error_set(err, TRANSHIP_EINVAL,
-			       "the disk has %" PRIu64 " bytes; %" PRIu64
-			       " are fewer, which must be asked for",
-			       m.disk->size, size);
-	else if (size < m.disk->size) {
-		child = m.disk->parent != NULL;
-		rc = check_unused(m.disk, size, err);
-	}
-	if (rc == 0 && child) { /* its lock gives way to the chain's for a moment */
-		modify_close(&m);
-		rc = check_unused_with_parents(path, options, size, err);
+	old = m.disk->size;
+	rc = check_new_size(&m, size, flags, err);
+	if (rc == 0 && m.disk->parent && size != old) {
+		modify_close(&m); /* its lock gives way to the chain's for a moment */
+		rc = check_parents(path, options, old, size, err);
 		if (rc == 0)
 			rc = modify_open(path, options, false, &m, err);
-		if (rc)
-			return rc;
-		rc = check_unused(m.disk, size, err);
+		if (rc == 0)
+			rc = check_new_size(&m, size, flags, err);
+		if (rc == 0 && m.disk->size != old)
+			rc = error_set(err, TRANSHIP_EBUSY, "another program changed its size");
 	}
-	if (rc == 0 && size != m.disk->size)
+	if (rc == 0 && size != old)
 		rc = m.disk->ops->modify->resize(m.disk, size, err);
 	modify_close(&m);
 	return rc;

@@ -104,6 +104,7 @@ int vhdx_bat_reserve(struct vhdx_disk *vhdx, uint64_t entries, struct tranship_e
 	return vhdx_write_region_tables(vhdx, err);
 }
 
+/* What entries of blocks become that the disk did not have, or has no more. */
 enum fill { FILL_CLEAR, FILL_ZERO_STATE, FILL_PLACES };
 
 static int fill_entry(struct vhdx_disk *vhdx, uint64_t number, enum fill fill, uint64_t *entry,
@@ -112,39 +113,27 @@ static int fill_entry(struct vhdx_disk *vhdx, uint64_t number, enum fill fill, u
 	const struct vhdx_metadata *m = &vhdx->metadata;
 	int rc = 0;
 
-	*entry = 0;
-	if (vhdx_is_bitmap_entry(m, number) || fill == FILL_CLEAR)
-		return 0;
-	*entry = VHDX_BLOCK_ZERO;
-	if (fill == FILL_PLACES) {
+	*entry = vhdx_is_bitmap_entry(m, number) ? 0 : VHDX_BLOCK_ZERO;
+	if (*entry != 0 && fill == FILL_PLACES) {
 		rc = vhdx_append(vhdx, m->block_size, entry, err);
 		*entry |= VHDX_BLOCK_FULLY_PRESENT;
 	}
 	return rc;
 }
 
-/*
- * Entries [first, end), which no block of the disk has: written at once. The sector bitmap of a
- * chunk that begins before them stays.
- */
-static int fill_entries(struct vhdx_disk *vhdx, uint64_t first, uint64_t end, enum fill fill,
-			struct tranship_error *err)
+/* Entries [first, end) at once: no block of the disk has them. Cleared ones stay holes. */
+static int fill_run(struct vhdx_disk *vhdx, uint64_t first, uint64_t end, enum fill fill,
+		    struct tranship_error *err)
 {
-	const struct vhdx_metadata *m = &vhdx->metadata;
-	uint64_t per_chunk = vhdx_chunk_ratio(m) + 1, bat = vhdx->regions.bat.offset;
-	uint64_t kept = m->has_parent && first % per_chunk != 0
-				? first / per_chunk * per_chunk + per_chunk - 1
-				: UINT64_MAX;
-	unsigned char raw[4096];
-	uint64_t at, n, i;
+	uint64_t bat = vhdx->regions.bat.offset, at, n, i, entry = 0;
+	unsigned char raw[16384];
 	int rc = 0;
 
-	table_cache_forget(vhdx->cache, bat, vhdx->regions.bat.length);
-	for (at = first; at < end && rc == 0; at += n + (at + n == kept)) {
-		n = min_u64(min_u64(end, kept > at ? kept : UINT64_MAX) - at, sizeof(raw) / 8);
+	if (fill == FILL_CLEAR && first < end)
+		return vhdx_zero_free(vhdx, bat + 8 * first, 8 * (end - first), err);
+	for (at = first; at < end && rc == 0; at += n) {
+		n = min_u64(end - at, sizeof(raw) / 8);
 		for (i = 0; i < n && rc == 0; i++) {
-			uint64_t entry;
-
 			rc = fill_entry(vhdx, at + i, fill, &entry, err);
 			put_le64(raw + 8 * i, entry);
 		}
@@ -152,6 +141,22 @@ static int fill_entries(struct vhdx_disk *vhdx, uint64_t first, uint64_t end, en
 			rc = modify_free(vhdx->base, bat + 8 * at, raw, (size_t)(8 * n), err);
 	}
 	return rc;
+}
+
+/* The same; but the sector bitmap of a chunk that begins before them stays. */
+static int fill_entries(struct vhdx_disk *vhdx, uint64_t first, uint64_t end, enum fill fill,
+			struct tranship_error *err)
+{
+	const struct vhdx_metadata *m = &vhdx->metadata;
+	uint64_t per_chunk = vhdx_chunk_ratio(m) + 1;
+	uint64_t kept = first / per_chunk * per_chunk + per_chunk - 1;
+	int rc;
+
+	table_cache_forget(vhdx->cache, vhdx->regions.bat.offset, vhdx->regions.bat.length);
+	if (!m->has_parent || first % per_chunk == 0)
+		return fill_run(vhdx, first, end, fill, err);
+	rc = fill_run(vhdx, first, min_u64(kept, end), fill, err);
+	return rc ? rc : fill_run(vhdx, kept + 1, end, fill, err);
 }
 
 /* In the transaction at hand, and for this disk from now on. */

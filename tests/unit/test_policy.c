@@ -28,14 +28,17 @@ static struct {
 	unsigned answers; /* so many of them, 0: all */
 } openat2_says;
 
+/* The library makes no other call in this way. */
 long syscall(long number, ...)
 {
 	static long (*next)(long, ...);
 	va_list ap;
-	long a[6];
+	long args[4];
 	int i;
 
-	if (number == SYS_openat2 && openat2_says.sys) {
+	if (number != SYS_openat2)
+		abort();
+	if (openat2_says.sys) {
 		errno = openat2_says.sys;
 		if (openat2_says.answers > 0 && --openat2_says.answers == 0)
 			openat2_says.sys = 0;
@@ -47,10 +50,10 @@ long syscall(long number, ...)
 		memcpy(&next, &found, sizeof(next));
 	}
 	va_start(ap, number);
-	for (i = 0; i < 6; i++)
-		a[i] = va_arg(ap, long);
+	for (i = 0; i < 4; i++)
+		args[i] = va_arg(ap, long);
 	va_end(ap);
-	return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return next(number, args[0], args[1], args[2], args[3]);
 }
 
 static void write_base(const char *folder, const char *name, unsigned char fill)

@@ -7,7 +7,6 @@
 #include "base/checked.h"
 #include "core/modify.h"
 #include "image_vhdx_log.h"
-#include "power.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -556,171 +555,58 @@ static void test_change__not_of_what_overlaps(void **state)
 	free(content);
 }
 
-/* Power is lost. */
-
-struct power_job {
-	int (*work)(struct tranship_disk *disk, struct tranship_error *err);
-	const unsigned char *old, *new;
-	size_t old_size, new_size;
-	bool mixture; /* each sector may be old or new */
-};
-
-static int run_job(struct recording *rec, void *ctx, struct tranship_error *err)
+/* Two chunks of 4 GiB and a piece; blocks of 256 MiB. */
+static void test_write__in_several_chunks(void **state)
 {
-	const struct power_job *job = ctx;
-	struct tranship_open_options open = { .format = "vhdx" };
-	struct modified m = { .edits = { .medium = recording_medium(rec) } };
-	int rc = modify_open(POWER_TARGET, &open, false, &m, err);
-
-	if (rc == 0)
-		rc = job->work(m.disk, err);
-	if (rc == 0)
-		recording_mark(rec, 1);
-	modify_close(&m);
-	return rc;
-}
-
-static bool job_good(const struct power_state *state, void *ctx)
-{
-	struct tranship_open_options layer = { .format = "vhdx", .flags = TRANSHIP_OPEN_LAYER };
-	const struct power_job *job = ctx;
+	const uint64_t gib = 1U << 30, size = 9 * gib;
+	const uint64_t puts[] = { 8 * gib + 5 * 512, 512, 4 * gib - 512, 4 * gib };
+	const char *base = path_in(*state, "base.vhdx"), *child = path_in(*state, "child.vhdx");
+	struct tranship_create_options create = { .format = "vhdx",
+						  .size = size,
+						  .options = "block_size=256M" };
+	struct tranship_open_options layer = { .flags = TRANSHIP_OPEN_LAYER };
 	struct tranship_check_result result;
+	unsigned char bytes[512], back[512];
+	struct tranship_extent extent;
+	struct tranship_writer *writer;
 	struct tranship_disk *disk;
 	struct tranship_error err;
-	unsigned char *back;
-	bool good = false, dirty;
-	size_t size, i;
-	const unsigned char *bytes = recording_get(state->rec, POWER_TARGET, &size);
+	struct modified m = { 0 };
+	size_t i;
 
-	if (!bytes || tranship_open_file(file_of(bytes, size), &layer, &disk, &err))
-		return false;
-	size = (size_t)tranship_disk_size(disk);
-	dirty = get_le64(bytes + VHDX_HEADER_2 + VHDX_HEAD_LOG_GUID) != 0 ||
-		get_le64(bytes + VHDX_HEADER_1 + VHDX_HEAD_LOG_GUID) != 0;
-	back = malloc(size + 1);
-	if (!back || tranship_disk_read(disk, NULL, 0, back, size, &err) ||
-	    tranship_check(disk, NULL, NULL, &result, &err))
-		goto out;
-	good = result.errors <= dirty;
-	if (state->mark == 1)
-		good = good && size == job->new_size && memcmp(back, job->new, size) == 0;
-	else if (job->mixture)
-		for (i = 0; good && i < size; i++)
-			good = back[i] == job->old[i] || back[i] == job->new[i];
-	else
-		good = good && ((size == job->new_size && memcmp(back, job->new, size) == 0) ||
-				(size == job->old_size && memcmp(back, job->old, size) == 0));
-out:
-	free(back);
+	assert_ok(tranship_create(base, &create, &writer, &err), &err);
+	assert_ok(tranship_writer_zero(writer, 0, size, &err), &err);
+	assert_ok(tranship_writer_finish(writer, &err), &err);
+	tranship_writer_close(writer);
+	assert_ok(tranship_open(base, &layer, &disk, &err), &err);
+	create.base = disk;
+	assert_ok(tranship_create(child, &create, &writer, &err), &err);
+	assert_ok(tranship_writer_skip(writer, 0, size, &err), &err);
+	assert_ok(tranship_writer_finish(writer, &err), &err);
+	tranship_writer_close(writer);
 	tranship_disk_close(disk);
-	return good;
-}
-
-static void try_power(struct power_job *job, const void *image, size_t size)
-{
-	struct power_case c = { .initial = image,
-				.size = size,
-				.run = run_job,
-				.good = job_good,
-				.ctx = job,
-				.opening_syncs = EDIT_OPENING_SYNCS };
-	struct power_result result = { 0 };
-
-	power_try(&c, (struct power_lost_sync){ 0 }, &result);
-	if (result.failed)
-		fail_msg("%s", result.why);
-	assert_true(result.states > 10);
-}
-
-static unsigned char old_content[MB(3)], new_content[MB(3)];
-
-static int work_grow(struct tranship_disk *disk, struct tranship_error *err)
-{
-	return disk->ops->modify->resize(disk, MB(2), err);
-}
-
-static int work_shrink(struct tranship_disk *disk, struct tranship_error *err)
-{
-	return disk->ops->modify->resize(disk, MB(1), err);
-}
-
-static int work_write(struct tranship_disk *disk, struct tranship_error *err)
-{
-	int rc =
-		disk->ops->modify->write(disk, MB(1) - 1024, new_content + MB(1) - 1024, 2048, err);
-
-	if (rc == 0)
-		rc = disk->ops->modify->flush(disk, err);
-	return rc;
-}
-
-static int work_repair(struct tranship_disk *disk, struct tranship_error *err)
-{
-	return disk->ops->modify->repair(disk, TRANSHIP_REPAIR_ERRORS | TRANSHIP_REPAIR_LEAKS, err);
-}
-
-static void make_small(struct buffer *image, uint64_t disk_size)
-{
-	static const unsigned states[] = { 6, 0 };
-	static const unsigned char fill[] = { 0xA1, 0 };
-	struct image_vhdx vhdx = image_vhdx_defaults();
-
-	vhdx.states = states;
-	vhdx.fill = fill;
-	vhdx.blocks = (size_t)div_up(disk_size, MB(1));
-	vhdx.disk_size = disk_size;
-	*image = (struct buffer){ 0 };
-	assert_int_equal(image_vhdx(&vhdx, image), 0);
-	memset(old_content, 0, sizeof(old_content));
-	memset(old_content, 0xA1, (size_t)min_u64(disk_size, MB(1)));
-	memcpy(new_content, old_content, sizeof(new_content));
-}
-
-static void test_power__resize(void **state)
-{
-	struct power_job up = { work_grow, old_content, new_content, MB(1) - 512, MB(2), false };
-	struct power_job down = { work_shrink, old_content, new_content, MB(2), MB(1), false };
-	struct buffer image;
-
-	(void)state;
-	make_small(&image, MB(1) - 512);
-	memset(new_content + MB(1) - 512, 0, 512);
-	try_power(&up, image.bytes, image.len);
-	buffer_free(&image);
-	make_small(&image, MB(2));
-	try_power(&down, image.bytes, image.len);
-	buffer_free(&image);
-}
-
-static void test_power__write(void **state)
-{
-	struct power_job job = { work_write, old_content, new_content, MB(2), MB(2), true };
-	struct buffer image;
-
-	(void)state;
-	make_small(&image, MB(2));
-	memset(new_content + MB(1) - 1024, 0x77, 2048);
-	try_power(&job, image.bytes, image.len);
-	buffer_free(&image);
-}
-
-static void test_power__repair(void **state)
-{
-	struct power_job job = { work_repair, old_content, old_content, MB(3), MB(3), false };
-	struct buffer image;
-
-	(void)state;
-	make_dirty(&image, old_content);
-	try_power(&job, image.bytes, image.len);
-	buffer_free(&image);
-	job.old_size = job.new_size = MB(2);
-	make_small(&image, MB(2)); /* its block a MiB later, and a damaged header */
-	assert_int_equal(buffer_append(&image, image.bytes + MB(4), MB(1), NULL), 0);
-	memset(image.bytes + MB(4), 0xEE, MB(1));
-	put_le64(image.bytes + IMAGE_VHDX_BAT, MB(5) | VHDX_BLOCK_FULLY_PRESENT);
-	image.bytes[VHDX_HEADER_1 + 50] ^= 1;
-	try_power(&job, image.bytes, image.len);
-	buffer_free(&image);
+	assert_ok(modify_open(child, NULL, false, &m, &err), &err);
+	for (i = 0; i < COUNT_OF(puts); i++) {
+		memset(bytes, (int)i + 1, sizeof(bytes));
+		assert_ok(m.disk->ops->modify->write(m.disk, puts[i], bytes, 512, &err), &err);
+	}
+	assert_ok(m.disk->ops->modify->flush(m.disk, &err), &err);
+	modify_close(&m);
+	assert_ok(tranship_open(child, &layer, &disk, &err), &err);
+	for (i = 0; i < COUNT_OF(puts); i++) {
+		memset(bytes, (int)i + 1, sizeof(bytes));
+		assert_ok(tranship_disk_map(disk, puts[i], &extent, &err), &err);
+		assert_int_equal(extent.kind, TRANSHIP_DATA);
+		assert_int_equal(extent.len, 512);
+		assert_ok(tranship_disk_read(disk, NULL, puts[i], back, 512, &err), &err);
+		assert_memory_equal(back, bytes, 512);
+		assert_ok(tranship_disk_map(disk, puts[i] + 512, &extent, &err), &err);
+		assert_int_equal(extent.kind, i == 2 ? TRANSHIP_DATA : TRANSHIP_ABSENT);
+	}
+	assert_ok(tranship_check(disk, NULL, NULL, &result, &err), &err);
+	assert_int_equal(result.errors + result.leaks, 0);
+	assert_int_equal(result.allocated, 4);
+	tranship_disk_close(disk);
 }
 
 int main(void)
@@ -730,6 +616,7 @@ int main(void)
 		IN_FOLDER(test_resize__of_a_child),
 		IN_FOLDER(test_resize__the_bat_needs_more_room),
 		IN_FOLDER(test_write__reads_back),
+		IN_FOLDER(test_write__in_several_chunks),
 		IN_FOLDER(test_commit__and_its_child_is_empty),
 		IN_FOLDER(test_rebase__keeps_the_content),
 		IN_FOLDER(test_rebase__unsafe),
@@ -737,9 +624,6 @@ int main(void)
 		IN_FOLDER(test_repair__a_log),
 		IN_FOLDER(test_repair__leaks),
 		IN_FOLDER(test_change__not_of_what_overlaps),
-		cmocka_unit_test(test_power__resize),
-		cmocka_unit_test(test_power__write),
-		cmocka_unit_test(test_power__repair),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
