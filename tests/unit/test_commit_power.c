@@ -329,7 +329,7 @@ static void test_commit__vhdx_into_the_next_parent(void **state)
 			     .images = 2,
 			     .target = 1,
 			     .sizes = { 2 * MIB, 2 * MIB },
-			     .changes = 1,
+			     .changes = 3,
 			     .one_in = 8,
 			     .nested_one_in = 400 },
 	      *state);

@@ -160,7 +160,7 @@ static void test_rebase__vhdx_to_another_parent(void **state)
 {
 	prove(&(struct job){ .format = "vhdx",
 			     .size = 2 * MIB,
-			     .changes = 1,
+			     .changes = 3,
 			     .new = "new",
 			     .one_in = 8 },
 	      *state);
