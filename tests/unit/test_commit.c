@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const formats[] = { "vpc", "vhdx" };
+static const char *const formats[] = { "vpc", "vhdx", "vmdk" };
 
 static const struct tranship_policy policy = { .kind = TRANSHIP_POLICY_BESIDE };
 static const struct tranship_open_options beside = { .policy = &policy };

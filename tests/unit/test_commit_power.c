@@ -330,7 +330,19 @@ static void test_commit__vhdx_into_the_next_parent(void **state)
 			     .target = 1,
 			     .sizes = { 2 * MIB, 2 * MIB },
 			     .changes = 3,
-			     .one_in = 8,
+			     .one_in = 24,
+			     .nested_one_in = 400 },
+	      *state);
+}
+
+static void test_commit__vmdk_into_the_next_parent(void **state)
+{
+	prove(&(struct job){ .format = "vmdk",
+			     .images = 2,
+			     .target = 1,
+			     .sizes = { MIB, MIB },
+			     .changes = 3,
+			     .one_in = 24,
 			     .nested_one_in = 400 },
 	      *state);
 }
@@ -343,6 +355,7 @@ int main(void)
 		IN_FOLDER(test_commit__vhd_into_a_deeper_parent),
 		IN_FOLDER(test_commit__vhd_into_a_smaller_parent),
 		IN_FOLDER(test_commit__vhdx_into_the_next_parent),
+		IN_FOLDER(test_commit__vmdk_into_the_next_parent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

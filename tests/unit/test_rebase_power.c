@@ -166,6 +166,14 @@ static void test_rebase__vhdx_to_another_parent(void **state)
 	      *state);
 }
 
+static void test_rebase__vmdk_to_another_parent(void **state)
+{
+	prove(
+		&(struct job){
+			.format = "vmdk", .size = MIB, .changes = 3, .new = "new", .one_in = 4 },
+		*state);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -173,6 +181,7 @@ int main(void)
 		IN_FOLDER(test_rebase__vhd_to_none),
 		IN_FOLDER(test_rebase__vhd_unsafe),
 		IN_FOLDER(test_rebase__vhdx_to_another_parent),
+		IN_FOLDER(test_rebase__vmdk_to_another_parent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
