@@ -340,7 +340,7 @@ static void test_commit__vmdk_into_the_next_parent(void **state)
 	prove(&(struct job){ .format = "vmdk",
 			     .images = 2,
 			     .target = 1,
-			     .sizes = { MIB, MIB },
+			     .sizes = { MIB / 4, MIB / 4 },
 			     .changes = 3,
 			     .one_in = 24,
 			     .nested_one_in = 400 },
