@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "io/edit_inside.h"
+#include "io/file_local.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -199,8 +200,21 @@ static int view_zero(void *ctx, uint64_t off, uint64_t len, struct tranship_erro
 	return file_zero(((struct edit *)ctx)->file, off, len, err);
 }
 
+/* Holes are told as long as nothing is pending: tables of huge images are full of them. */
+static int view_map(void *ctx, uint64_t off, struct tranship_file_extent *out,
+		    struct tranship_error *err)
+{
+	const struct edit *e = ctx;
+
+	(void)err;
+	if (!edit_pending(e) && e->site.medium == &medium_local)
+		file_local_map(e->site.target, off, out);
+	return 0;
+}
+
 static const struct tranship_file_ops view_ops = {
 	.read = edit_read,
+	.map = view_map,
 	.write = view_write,
 	.resize = view_resize,
 	.zero = view_zero,

@@ -144,26 +144,30 @@ static int local_read(void *ctx, uint64_t off, void *buf, size_t len, struct tra
 }
 
 /* Where lseek cannot tell (block devices, some network file systems) everything is data. */
-static int local_map(void *ctx, uint64_t off, struct tranship_file_extent *out,
-		     struct tranship_error *err)
+void file_local_map(int fd, uint64_t off, struct tranship_file_extent *out)
 {
-	const struct local *local = ctx;
-	off_t data = lseek(local->fd, (off_t)off, SEEK_DATA);
+	off_t data = lseek(fd, (off_t)off, SEEK_DATA);
 	off_t hole;
 
-	(void)err;
 	if (data < 0) {
 		out->hole = errno == ENXIO;
-		return 0;
+		return;
 	}
 	if ((uint64_t)data > off) {
 		out->len = (uint64_t)data - off;
 		out->hole = true;
-		return 0;
+		return;
 	}
-	hole = lseek(local->fd, (off_t)off, SEEK_HOLE);
+	hole = lseek(fd, (off_t)off, SEEK_HOLE);
 	if (hole > data)
 		out->len = (uint64_t)hole - off;
+}
+
+static int local_map(void *ctx, uint64_t off, struct tranship_file_extent *out,
+		     struct tranship_error *err)
+{
+	(void)err;
+	file_local_map(((const struct local *)ctx)->fd, off, out);
 	return 0;
 }
 

@@ -24,6 +24,9 @@ int file_local_reader(int fd, unsigned flags, struct tranship_file **out,
 int file_local_writer(int fd, enum tranship_cache cache, bool sequential,
 		      struct tranship_file **out, struct tranship_error *err);
 
+/* What begins at off, as the file system tells it; *out comes filled in as data to the end. */
+void file_local_map(int fd, uint64_t off, struct tranship_file_extent *out);
+
 /* The descriptor of a file that file_local_writer made. */
 int file_local_fd(const struct tranship_file *file);
 
