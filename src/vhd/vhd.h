@@ -59,6 +59,11 @@ int vhd_parent_identify(const struct base_info *base, struct vhd_dynamic *dynami
 
 extern const struct modify_ops vhd_fixed_modify, vhd_dynamic_modify;
 
+int vhd_open(struct tranship_file *file, const struct open_params *params,
+	     struct tranship_disk **out, struct tranship_error *err);
+extern const struct disk_ops vhd_fixed_ops, vhd_dynamic_ops;
+const char *vhd_subformat(const struct vhd_disk *vhd);
+
 int vhd_check(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
 
 int vhd_create(const struct create_params *params, struct tranship_writer **out,
