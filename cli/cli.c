@@ -51,6 +51,7 @@ enum {
 	OPT_FORCE_CHECKSUM,
 	OPT_PARENT,
 	OPT_IMAGE_OPTS,
+	OPT_JOURNAL,
 };
 
 static const struct argp_option source_options[] = {
@@ -61,6 +62,8 @@ static const struct argp_option source_options[] = {
 	  "Option of the format (vpc: force_size_calc=chs; raw: size=, offset=)", 10 },
 	{ "image-opts", OPT_IMAGE_OPTS, NULL, 0,
 	  "The image is written as driver=FORMAT,file.filename=FILE and its format's options", 10 },
+	{ "journal", OPT_JOURNAL, "FILE", 0,
+	  "Where the journal of a block device that is changed in place is kept", 10 },
 	{ "member", OPT_MEMBER, "NAME", 0, "The image is this member of a tar archive (OVA)", 10 },
 	{ "other-files", OPT_OTHER_FILES, "POLICY", 0,
 	  "Which other files it may lead to: none, beside (default), anywhere, or a folder "
@@ -121,6 +124,7 @@ static error_t parse_source(int key, char *arg, struct argp_state *state)
 		source->flags |= TRANSHIP_OPEN_STRICT;
 		break;
 	case OPT_IMAGE_OPTS: source->image_opts = true; break;
+	case OPT_JOURNAL: source->journal = arg; break;
 	case OPT_PARENT: add_text(&source->parents, &source->parent_count, arg); break;
 	case 'u': source->flags |= TRANSHIP_OPEN_LAYER | TRANSHIP_OPEN_ABSENT_IS_ZERO; break;
 	case OPT_FORCE_CHECKSUM: source->flags |= TRANSHIP_OPEN_FORCE_CHECKSUM; break;
@@ -162,6 +166,7 @@ void cli_open_options(const struct cli_source *source, const char *path,
 					       .policy = &source->policy,
 					       .parents = source->parents,
 					       .parent_count = source->parent_count,
+					       .journal = source->journal,
 					       .spool_folder = source->spool,
 					       .warn = source->quiet ? NULL : cli_warn,
 					       .warn_ctx = (char *)path };

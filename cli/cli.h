@@ -29,12 +29,13 @@ void cli_report(const char *file, const struct tranship_error *err);
 /* The options of every subcommand that opens an image; an argp child. The input is a struct
  * cli_source. */
 struct cli_source {
-	const char *format; /* -f */
-	char *options;      /* --image-option, joined */
-	const char *member; /* --member */
-	const char *spool;  /* where what comes through a pipe is kept */
-	unsigned flags;     /* TRANSHIP_OPEN_* */
-	bool quiet;         /* -q */
+	const char *format;  /* -f */
+	char *options;       /* --image-option, joined */
+	const char *member;  /* --member */
+	const char *journal; /* --journal */
+	const char *spool;   /* where what comes through a pipe is kept */
+	unsigned flags;      /* TRANSHIP_OPEN_* */
+	bool quiet;          /* -q */
 	bool image_opts; /* --image-opts: an image is a list of options with the file among them */
 	struct tranship_policy policy;
 	const char **folders;

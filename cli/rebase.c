@@ -66,6 +66,26 @@ static const struct argp argp = {
 	NULL
 };
 
+/* A parent is of its child's format. */
+static bool same_format(const struct rebase_args *args)
+{
+	struct cli_source alone = args->source;
+	const char *format = strcmp(args->parent_format, "vhd") == 0 ? "vpc" : args->parent_format;
+	struct tranship_disk *disk;
+	bool same;
+
+	alone.flags |= TRANSHIP_OPEN_LAYER;
+	disk = cli_open(&alone, args->path, NULL);
+	if (!disk)
+		return false;
+	same = strcmp(tranship_disk_format(disk), format) == 0;
+	if (!same)
+		cli_error("'%s': a parent of format %s cannot be had, the image is %s", args->path,
+			  args->parent_format, tranship_disk_format(disk));
+	tranship_disk_close(disk);
+	return same;
+}
+
 int cmd_rebase(int argc, char **argv)
 {
 	struct rebase_args args = { 0 };
@@ -77,6 +97,10 @@ int cmd_rebase(int argc, char **argv)
 	cli_source_init(&args.source);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	cli_open_options(&args.source, args.path, &open_options);
+	if (args.parent_format && !same_format(&args)) {
+		cli_source_free(&args.source);
+		return EXIT_ERROR;
+	}
 	cli_meter_init(&meter, args.progress && !args.source.quiet);
 	args.copy.progress = cli_progress;
 	args.copy.progress_ctx = &meter;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct resize_args {
 	struct cli_source source;
@@ -58,8 +59,7 @@ static const struct argp argp = {
 	options,
 	parse,
 	"IMAGE [+|-]SIZE",
-	"Gives a disk another size, where it stands. A size with a sign is a difference (write "
-	"'-- IMAGE -SIZE' for a smaller one)."
+	"Gives a disk another size, where it stands. A size with a sign is a difference."
 	"\vA kill or a power loss leaves the old size or the new one."
 	"\n\nExample: tranship resize disk.vhdx +10G",
 	children,
@@ -88,8 +88,15 @@ static int resize(struct resize_args *args)
 	struct tranship_open_options open_options;
 	struct tranship_disk *disk;
 	struct tranship_error err;
+	struct stat st;
 	uint64_t old, size;
 
+	bool alone = args->source.flags & TRANSHIP_OPEN_LAYER;
+
+	if (stat(args->path, &st) == 0 && S_ISFIFO(st.st_mode)) {
+		cli_error("'%s': it is a pipe", args->path);
+		return EXIT_ERROR;
+	}
 	args->source.flags |= TRANSHIP_OPEN_LAYER;
 	disk = cli_open(&args->source, args->path, NULL);
 	if (!disk)
@@ -98,7 +105,8 @@ static int resize(struct resize_args *args)
 	tranship_disk_close(disk);
 	if (!wanted_size(args, old, &size))
 		return EXIT_ERROR;
-	args->source.flags &= ~(unsigned)TRANSHIP_OPEN_LAYER;
+	if (!alone)
+		args->source.flags &= ~(unsigned)TRANSHIP_OPEN_LAYER;
 	args->source.quiet = true; /* what there is to warn of was said */
 	cli_open_options(&args->source, args->path, &open_options);
 	if (size < old && !args->shrink) {
@@ -121,6 +129,10 @@ int cmd_resize(int argc, char **argv)
 	bool quiet;
 	int code;
 
+	/* "-1G" at the end is a size and no option. */
+	if (argc > 1 && argv[argc - 1][0] == '-' && argv[argc - 1][1] >= '0' &&
+	    argv[argc - 1][1] <= '9')
+		args.size_text = argv[--argc];
 	cli_source_init(&args.source);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	quiet = args.source.quiet;

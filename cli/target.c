@@ -48,7 +48,9 @@ int cli_open_base(const struct cli_target *target, const struct cli_source *sour
 {
 	struct cli_source base = { .policy = source->policy,
 				   .quiet = source->quiet,
-				   .flags = source->flags & TRANSHIP_OPEN_FORCE_SHARE };
+				   .flags = source->flags &
+					    (TRANSHIP_OPEN_FORCE_SHARE | TRANSHIP_OPEN_STRICT |
+					     TRANSHIP_OPEN_FORCE_CHECKSUM) };
 	const char *format = target->base_format ? target->base_format : target->format;
 	char *where;
 

@@ -54,6 +54,9 @@ struct tranship_open_options {
 	 */
 	const char *const *parents;
 	size_t parent_count;
+	/* Where the journal of a block device that is changed in place stands: a path on storage
+	   that lasts. Files have theirs beside them. NULL: devices cannot be changed. */
+	const char *journal;
 	const char *spool_folder; /* where what cannot be read forward from a pipe may be kept;
 				     NULL: nowhere */
 	tranship_warn_fn *warn;   /* NULL: warnings are dropped */
@@ -176,7 +179,8 @@ struct tranship_check_result {
 	uint64_t image_end;  /* offset behind the last thing that the image uses */
 };
 
-/* Receives each finding as one sentence that says place and value. */
+/* Receives each finding as one sentence that says place and value; behind the thousandth, one that
+ * says that the others are counted only. */
 typedef void tranship_finding_fn(void *ctx, enum tranship_finding_kind kind, const char *message);
 
 /*

@@ -10,7 +10,10 @@
  * finished the work. Other programs do not know the journal and would see a mixture.
  *
  * A change of what the disk contains gives the image a new identity first, so that other children
- * of it are refused from then on.
+ * of it are refused from then on; in a VHDX another size does that, too ([MS-VHDX] 2.2.2.1).
+ *
+ * Journals and notes are found by the image's name: after an interrupted change the image is not to
+ * be renamed, or opened by another hard link, before the change is undone or finished.
  *
  * Threads: different images may be changed at once; one image by one caller at a time.
  */
@@ -87,8 +90,9 @@ typedef void tranship_repair_fn(void *ctx, enum tranship_finding_kind kind, cons
 
 /*
  * Checks the image as tranship_check does, mends what can be mended without guessing, and checks it
- * again. `finding` may be NULL. *before is what was found, *after what is left; *format is the name
- * of the format (NULL: not wanted).
+ * again. A commit that was interrupted is not undone: it is what is left. `finding` may be NULL.
+ * *before is what was found, *after what is left; *format is the name of the format (NULL: not
+ * wanted).
  */
 TRANSHIP_API int tranship_repair(const char *path, const struct tranship_open_options *options,
 				 unsigned flags, tranship_repair_fn *finding, void *ctx,

@@ -27,6 +27,7 @@
 #include "base/text.h"
 #include "copy/meter.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,26 +153,45 @@ static int check_links(const struct commit *c, struct tranship_disk *const *laye
 	return 0;
 }
 
-/* Images are named by their paths; what was interrupted is known by the child's identity. */
+/* What was interrupted is known by the child's identity and by which file it is: a copy of the
+ * child is another child. */
+static int child_token(const struct commit *c, char *out, size_t cap, struct tranship_error *err)
+{
+	struct stat st;
+
+	if (stat(c->paths[0], &st) < 0)
+		return error_sys(err, errno, "the child could not be looked at");
+	snprintf(out, cap, " (%s, inode %llu)", c->identity, (unsigned long long)st.st_ino);
+	return 0;
+}
+
 static int write_note(const struct commit *c, struct edit *edit, struct tranship_error *err)
 {
-	char text[EDIT_NOTE_MAX + 1], shown[1000];
+	char text[EDIT_NOTE_MAX + 1], shown[1000], token[100];
+	int rc = child_token(c, token, sizeof(token), err);
 
+	if (rc)
+		return rc;
 	text_escape(shown, sizeof(shown), c->paths[0], strlen(c->paths[0]));
 	snprintf(text, sizeof(text),
-		 "'%s' (%s) is being committed into it, which was interrupted: commit it again",
-		 shown, c->identity);
+		 "'%s' is being committed into it, which was interrupted: commit it again%s", shown,
+		 token);
 	return edit_note_write(edit, EDIT_NOTE_COMMIT, text, err);
 }
 
 /* The target's note may stand from this very commit, interrupted; that of another child may not. */
 static int read_note(struct commit *c, struct tranship_error *err)
 {
-	char text[EDIT_NOTE_MAX + 1];
+	char text[EDIT_NOTE_MAX + 1], token[100];
 	uint32_t kind;
-	int rc = edit_note_read(c->into.edits.edits[0], &c->again, &kind, text, err);
+	int rc = child_token(c, token, sizeof(token), err);
+	size_t len = strlen(token);
 
-	if (rc == 0 && c->again && (kind != EDIT_NOTE_COMMIT || !strstr(text, c->identity)))
+	if (rc == 0)
+		rc = edit_note_read(c->into.edits.edits[0], &c->again, &kind, text, err);
+	if (rc == 0 && c->again &&
+	    (kind != EDIT_NOTE_COMMIT || strlen(text) < len ||
+	     strcmp(text + strlen(text) - len, token) != 0))
 		rc = error_set(err, TRANSHIP_EBUSY, "%.400s", text);
 	return rc;
 }
@@ -218,12 +238,31 @@ static int open_images(struct commit *c, struct tranship_error *err)
 	return rc;
 }
 
+/* A target that grows must not show what a larger parent of its own has there. */
+static int check_growth(const struct commit *c, struct tranship_error *err)
+{
+	const struct tranship_disk *into = c->into.disk;
+	const struct tranship_disk *next = tranship_disk_layer(c->chain, c->target + 1);
+
+	if (!next || into->size >= c->chain->size || next->size <= into->size ||
+	    into->ops->modify->grows_over_parent)
+		return 0;
+	return error_set(err, TRANSHIP_EUNSUPPORTED,
+			 "%s: the parent has %" PRIu64 " bytes and would have to grow to %" PRIu64
+			 " over its own parent of %" PRIu64
+			 ", which would show behind its end: rebase the image first",
+			 c->format, into->size, c->chain->size, next->size);
+}
+
 /* The note is there, so the other images may be in the middle of this commit, too. */
 static int begin(struct commit *c, struct tranship_error *err)
 {
 	struct tranship_disk *into = c->into.disk;
 	struct idgen ids;
-	int rc = write_note(c, c->into.edits.edits[0], err);
+	int rc = check_growth(c, err);
+
+	if (rc == 0)
+		rc = write_note(c, c->into.edits.edits[0], err);
 
 	if (rc == 0)
 		rc = idgen_init(&ids, NULL, err);

@@ -18,6 +18,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define PIECE (256U << 10)
 #define FLUSH_BYTES ((uint64_t)64 << 20)
@@ -231,6 +232,37 @@ static int settle(struct rebase *r, const char *path, struct tranship_error *err
 	return rc;
 }
 
+/* The new parent must not have the image among its own parents. Where these cannot be opened nobody
+ * knows, and the unsafe way is the caller's word. */
+static int check_loop(const struct rebase *r, const char *path, const char *new_path,
+		      struct tranship_error *err)
+{
+	struct tranship_open_options options = *r->options;
+	struct tranship_disk *chain;
+	uint32_t i;
+	int rc = 0;
+
+	options.format = NULL;
+	options.options = NULL;
+	options.parents = NULL;
+	options.parent_count = 0;
+	options.warn = NULL;
+	options.flags &= ~(unsigned)(TRANSHIP_OPEN_LAYER | TRANSHIP_OPEN_ABSENT_IS_ZERO);
+	if (tranship_open(new_path, &options, &chain, NULL))
+		return 0;
+	for (i = 0; i < tranship_disk_layer_count(chain) && rc == 0; i++) {
+		const char *name = tranship_disk_file_name(tranship_disk_layer(chain, i), 0);
+		struct stat x, y;
+
+		if (stat(i == 0 ? new_path : name, &x) == 0 && stat(path, &y) == 0 &&
+		    x.st_dev == y.st_dev && x.st_ino == y.st_ino)
+			rc = error_set(err, TRANSHIP_EINVAL,
+				       "the image would be its own parent, or that of one of them");
+	}
+	tranship_disk_close(chain);
+	return rc;
+}
+
 static int run(struct rebase *r, const char *path, const char *parent, bool unsafe,
 	       struct tranship_error *err)
 {
@@ -238,17 +270,18 @@ static int run(struct rebase *r, const char *path, const char *parent, bool unsa
 	char *new_path = NULL;
 	int rc = settle(r, path, err);
 
+	if (rc == 0 && parent)
+		rc = path_beside(path, parent, &new_path, err);
+	if (rc == 0 && parent)
+		rc = check_loop(r, path, new_path, err);
 	if (rc == 0 && !unsafe)
 		rc = open_old(r, path, err);
 
 	options.flags |= TRANSHIP_OPEN_LAYER;
 	if (rc == 0)
 		rc = modify_open(path, &options, false, &r->child, err);
-	if (rc == 0 && parent) {
-		rc = path_beside(path, parent, &new_path, err);
-		if (rc == 0)
-			rc = open_new(r, new_path, r->child.disk->format, unsafe, err);
-	}
+	if (rc == 0 && parent)
+		rc = open_new(r, new_path, r->child.disk->format, unsafe, err);
 	if (rc == 0 && !unsafe && r->new && !r->child.disk->parent)
 		/* What stood alone becomes a child: its zeros must hide what the parent has. */
 		rc = disk_need_parent(r->child.disk, r->new->identity, NULL, err);

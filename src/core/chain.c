@@ -322,7 +322,10 @@ static int open_hinted_parent(struct chain_search *s, struct tranship_disk **out
 		*found = NULL;
 		if (i == 0 || rc == TRANSHIP_ENOMEM || (is_missing(&first) && !is_missing(&why)))
 			first = why;
-		if (rc == TRANSHIP_ENOMEM)
+		/* A parent in the middle of a change is the parent: a copy of it is not. */
+		if (rc == TRANSHIP_EBUSY)
+			first = why;
+		if (rc == TRANSHIP_ENOMEM || rc == TRANSHIP_EBUSY)
 			break;
 	}
 	if (first.code == TRANSHIP_EMISMATCH)

@@ -10,14 +10,20 @@
 
 /* Less than this between two units is for alignment, or a table: they still follow each other. */
 #define PADDING 4096U
+/* What is told one by one: a table of garbage has millions. */
+#define FINDINGS_MAX 1000U
 
 static void report(struct check *check, enum tranship_finding_kind kind, const char *fmt,
 		   va_list ap)
 {
 	char message[sizeof(((struct tranship_error *)0)->message)];
 
-	if (!check->finding)
+	if (!check->finding || check->reported++ > FINDINGS_MAX)
 		return;
+	if (check->reported > FINDINGS_MAX) {
+		check->finding(check->ctx, kind, "there are more findings, which are only counted");
+		return;
+	}
 	vsnprintf(message, sizeof(message), fmt, ap);
 	check->finding(check->ctx, kind, message);
 }

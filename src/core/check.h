@@ -10,7 +10,8 @@ struct check {
 	tranship_finding_fn *finding;
 	void *ctx;
 	struct tranship_check_result result;
-	uint64_t next; /* where the unit behind the last one would follow; 0: none yet */
+	unsigned reported; /* findings */
+	uint64_t next;     /* where the unit behind the last one would follow; 0: none yet */
 };
 
 /* Counts an allocated unit, in the order of the disk: len bytes at off of the file. */

@@ -90,6 +90,11 @@ static int prepare(struct in_place *w, const struct tranship_create_options *opt
 		return error_set(err, TRANSHIP_ELIMIT,
 				 "%s: the target has %" PRIu64 " bytes, the disk needs %" PRIu64,
 				 disk->format, disk->size, options->size);
+	if (w->zeros_stay && disk->parent)
+		return error_set(err, TRANSHIP_EINVAL,
+				 "%s: the target has a parent, whose content is not zeros by "
+				 "anybody's word",
+				 disk->format);
 	rc = idgen_init(&ids, NULL, err);
 	if (rc == 0 && ops_of(w)->renew)
 		rc = ops_of(w)->renew(disk, &ids, err);

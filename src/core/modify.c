@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define PIECE (1U << 20)
 
@@ -17,6 +18,7 @@ int edit_list_open(struct edit_list *list, const char *path, const struct file_i
 {
 	struct edit_params params = { .with_note = with_note, .medium = list->medium };
 	size_t bytes = (list->count + 1) * sizeof(struct edit *);
+	struct stat st;
 	struct edit **edits = realloc(list->edits, bytes);
 	struct edit *edit;
 	int rc;
@@ -25,6 +27,8 @@ int edit_list_open(struct edit_list *list, const char *path, const struct file_i
 	if (!edits)
 		return error_nomem(err, bytes);
 	list->edits = edits;
+	if (list->journal && stat(path, &st) == 0 && S_ISBLK(st.st_mode))
+		params.journal_path = list->journal;
 	rc = edit_open(path, &params, &edit, err);
 	if (rc)
 		return rc;
@@ -80,6 +84,7 @@ int modify_open(const char *path, const struct tranship_open_options *options, b
 	struct tranship_file *file;
 	int rc;
 
+	out->edits.journal = options ? options->journal : NULL;
 	rc = edit_list_open(&out->edits, path, NULL, with_note, &file, err);
 	if (rc == 0) {
 		out->recovered = edit_recovered(out->edits.edits[0]);
@@ -246,6 +251,22 @@ static int check_again(const char *path, const struct tranship_open_options *opt
 	return rc;
 }
 
+/* A commit into the image was interrupted: that is finished by doing it again, and by nothing else.
+ */
+static int report_note(const struct modified *m, struct repair_findings *findings, bool *found,
+		       struct tranship_error *err)
+{
+	char text[EDIT_NOTE_MAX + 1];
+	uint32_t kind;
+	int rc = edit_note_read(m->edits.edits[0], found, &kind, text, err);
+
+	if (rc == 0 && *found) {
+		findings->left = true;
+		take_finding(findings, TRANSHIP_FINDING_ERROR, text);
+	}
+	return rc;
+}
+
 int tranship_repair(const char *path, const struct tranship_open_options *options, unsigned flags,
 		    tranship_repair_fn *finding, void *ctx, struct tranship_check_result *before,
 		    struct tranship_check_result *after, const char **format,
@@ -253,7 +274,8 @@ int tranship_repair(const char *path, const struct tranship_open_options *option
 {
 	struct repair_findings findings = { finding, ctx, false };
 	struct modified m = { 0 };
-	int rc = modify_open(path, options, false, &m, err);
+	bool unfinished = false;
+	int rc = modify_open(path, options, flags & TRANSHIP_REPAIR_ERRORS, &m, err);
 
 	*before = *after = (struct tranship_check_result){ 0 };
 	if (rc)
@@ -261,6 +283,14 @@ int tranship_repair(const char *path, const struct tranship_open_options *option
 	if (format)
 		*format = m.disk->format;
 	rc = tranship_check(m.disk, take_finding, &findings, before, err);
+	if (rc == 0)
+		rc = report_note(&m, &findings, &unfinished, err);
+	if (rc == 0 && unfinished) {
+		before->errors++;
+		*after = *before;
+		modify_close(&m);
+		return 0;
+	}
 	if (rc == 0 && m.disk->ops->modify->repair && (before->errors || before->leaks))
 		rc = m.disk->ops->modify->repair(m.disk, flags, err);
 	if (rc == 0 && m.recovered) {

@@ -60,6 +60,7 @@ struct modify_ops {
 /* The files of an image that is being changed. */
 struct edit_list {
 	const struct medium *medium; /* for tests; NULL: this machine's */
+	const char *journal;         /* of a device, which is the first; NULL: none is */
 	struct edit **edits;
 	size_t count;
 };

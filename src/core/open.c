@@ -174,6 +174,9 @@ static int complete(struct tranship_disk *top, const struct open_params *params,
 		return denied_strict(tranship_disk_parent_hint(top, 0), err);
 	if (top->parent && !(params->flags & TRANSHIP_OPEN_LAYER))
 		return chain_open(top, params, options, out, err);
+	if (!top->parent && options->parent_count > 0)
+		warn_send(options->warn, options->warn_ctx,
+			  "the image needs no parent; the one that was named is not looked at");
 	if (top->parent)
 		top->incomplete = !(params->flags & TRANSHIP_OPEN_ABSENT_IS_ZERO);
 	*out = top;

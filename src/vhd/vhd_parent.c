@@ -229,6 +229,10 @@ int vhd_parent_describe(const struct base_info *base, struct vhd_dynamic *dynami
 		dynamic->parent_timestamp = (uint32_t)(base->time - VHD_EPOCH);
 	if (base->relative || base->absolute)
 		describe_name(base->relative ? base->relative : base->absolute, dynamic);
+	if (base->relative && strchr(base->relative, '\\'))
+		return error_set(err, TRANSHIP_EINVAL,
+				 "vhd: the parent's path has a backslash, which separates folders "
+				 "where it is recorded");
 	if (base->relative && *base->relative) {
 		relative = windows_path(base->relative);
 		rc = relative ? add_locator(dynamic, 0, VHD_LOCATOR_W2RU, relative, data, err)

@@ -84,6 +84,7 @@ static int read_headers(struct vhdx_disk *vhdx, struct tranship_file *file, bool
 		rc = tranship_file_read(file, places[i], raw, sizeof(raw), err);
 		if (rc)
 			return rc;
+		vhdx->header_there[i] = memcmp(raw, "head", 4) == 0;
 		vhdx->header_ok[i] = vhdx_header_decode(raw, force, &header[i], &why[i]) == 0;
 	}
 	if (!vhdx->header_ok[0] && !vhdx->header_ok[1])

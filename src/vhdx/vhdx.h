@@ -18,7 +18,7 @@ struct vhdx_disk {
 	struct vhdx_log *log;       /* NULL: nothing to replay */
 	struct vhdx_header header;  /* the current one */
 	int current;                /* which of the two that is */
-	bool header_ok[2];
+	bool header_ok[2], header_there[2];
 	struct vhdx_regions regions;
 	bool regions_ok[2];
 	struct vhdx_metadata metadata;
@@ -41,7 +41,10 @@ int vhdx_bat_read(struct vhdx_disk *vhdx, uint64_t first, size_t count, uint64_t
 /* Whether a header is damaged that should not be: a new file may have one header only. */
 static inline bool vhdx_header_lost(const struct vhdx_disk *vhdx)
 {
-	return (!vhdx->header_ok[0] || !vhdx->header_ok[1]) && vhdx->header.sequence > 1;
+	int other = vhdx->header_ok[0];
+
+	/* A new file may have one header only; one that is there and wrong was written. */
+	return !vhdx->header_ok[other] && (vhdx->header_there[other] || vhdx->header.sequence > 1);
 }
 
 int vhdx_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,

@@ -162,10 +162,9 @@ static void check_copies(struct vhdx_checking *c)
 {
 	int i;
 
+	if (vhdx_header_lost(c->vhdx))
+		check_error(c->check, "vhdx: header %d is damaged", c->vhdx->header_ok[0] ? 2 : 1);
 	for (i = 0; i < 2; i++) {
-		if (!c->vhdx->header_ok[i] &&
-		    c->vhdx->header.sequence > 1) /* a new file may have one header only */
-			check_error(c->check, "vhdx: header %d is damaged", i + 1);
 		if (!c->vhdx->regions_ok[i])
 			check_error(c->check, "vhdx: region table %d is damaged", i + 1);
 	}

@@ -103,6 +103,10 @@ int vhdx_parent_describe(const struct base_info *base, const struct vhdx_locator
 		return error_set(err, TRANSHIP_EMISMATCH,
 				 "vhdx: the parent's identity is '%s', which is no data write GUID",
 				 shown);
+	if (base->relative && strchr(base->relative, '\\'))
+		return error_set(err, TRANSHIP_EINVAL,
+				 "vhdx: the parent's path has a backslash, which separates folders "
+				 "where it is recorded");
 	if (old && !base->relative && !base->absolute)
 		memcpy(locator.paths, old->paths, sizeof(locator.paths));
 	strcpy(locator.linkage, base->identity);

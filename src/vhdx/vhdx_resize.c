@@ -238,10 +238,11 @@ int vhdx_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error
 				 size);
 	if (rounded == disk->size)
 		return 0;
-	rc = idgen_init(&ids, NULL, err);
+	rc = vhdx_change_begin(vhdx, err);
 	if (rc == 0)
-		rc = vhdx_renew(disk, &ids, err);
-	if (rc)
-		return rc;
-	return rounded > disk->size ? grow(vhdx, rounded, err) : shrink(vhdx, rounded, err);
+		rc = rounded > disk->size ? grow(vhdx, rounded, err) : shrink(vhdx, rounded, err);
+	/* Last: what failed, or was killed, has changed nothing of what children see of it. */
+	if (rc == 0)
+		rc = idgen_init(&ids, NULL, err);
+	return rc ? rc : vhdx_renew(disk, &ids, err);
 }
