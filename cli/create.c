@@ -32,6 +32,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct create_args *args = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT: state->child_inputs[0] = &args->source; break;
 	case 'f': args->target.format = arg; break;
 	case 'o': cli_target_option(&args->target, arg); break;
 	case OPT_NO_CLOBBER: args->no_clobber = true; break;
@@ -58,13 +59,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+static const struct argp_child children[] = { { &cli_source_argp, 0, NULL, 0 }, { 0 } };
+
 static const struct argp argp = {
 	options,
 	parse,
 	"FILE [SIZE]",
 	"Makes an empty image: a disk of zeros, or of what its base has."
 	"\vExample: tranship create -f vhdx -o block_size=2M disk.vhdx 100G",
-	NULL,
+	children,
 	NULL,
 	NULL
 };
