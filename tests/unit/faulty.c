@@ -12,9 +12,10 @@ struct faulty {
 };
 
 /* Counts one call; whether it is the one that fails. */
-static int count(struct faults *f, unsigned *counter, unsigned fail_at, struct tranship_error *err)
+static int count(struct faults *f, atomic_uint *counter, unsigned fail_at,
+		 struct tranship_error *err)
 {
-	if (++*counter != fail_at)
+	if (atomic_fetch_add(counter, 1) + 1 != fail_at)
 		return 0;
 	f->failed = true;
 	return error_set(err, TRANSHIP_EIO, FAULT_MESSAGE);

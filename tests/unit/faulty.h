@@ -5,13 +5,14 @@
 
 #include "tranship/file.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #define FAULT_MESSAGE "a fault that the test planted"
 
 /* Counts from 0 on; the nth call fails with TRANSHIP_EIO and FAULT_MESSAGE, 0: none does. */
 struct faults {
-	unsigned reads, writes; /* writes: write, resize and sync */
+	atomic_uint reads, writes; /* writes: write, resize and sync */
 	unsigned fail_read, fail_write;
 	bool failed;
 	/* Reads that touch [bad, bad + bad_len) fail, each time, as on a damaged device. */
