@@ -224,6 +224,7 @@ static int vmdk_open(struct tranship_file *file, const struct open_params *param
 	if (!vmdk)
 		return error_nomem(err, sizeof(*vmdk));
 	disk_init(&vmdk->disk, &vmdk_disk_ops, "vmdk");
+	vmdk->disk.salvage = params->flags & TRANSHIP_OPEN_SALVAGE;
 	vmdk->parent_cid = VMDK_NO_PARENT;
 	vmdk->report = params->report;
 	rc = vmdk_open_extents(vmdk, file, params, err);
