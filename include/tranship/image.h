@@ -38,7 +38,8 @@ enum tranship_open_flag {
 	   their markers, its tables are not used, and what may be missing is TRANSHIP_LOST in the
 	   map (see tranship_copy_options.lost). A file is read whole for that. Its header must be
 	   sound. No other image opens that would not open without. In a chain only what no image
-	   above holds is lost of what a damaged parent had. */
+	   above holds is lost of what a damaged parent had; of a block or grain that the file does
+	   not have to its end the rest is lost. */
 	TRANSHIP_OPEN_SALVAGE = 1 << 7,
 };
 

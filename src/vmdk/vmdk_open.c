@@ -244,6 +244,7 @@ static int open_sparse_file(struct vmdk_disk *vmdk, struct tranship_file *file,
 			report_unclean(params->report);
 		return rc;
 	}
+	extent->sparse.salvage = vmdk->disk.salvage;
 	extent->len = extent->sparse.size;
 	vmdk->disk.size = extent->len;
 	report_size(params->report, extent->len);
@@ -347,6 +348,7 @@ static int open_extent(struct vmdk_disk *vmdk, const struct vmdk_extent_line *li
 	rc = open_sparse_extent(extent, line->name, cache_memory, err);
 	if (rc)
 		return rc;
+	extent->sparse.salvage = vmdk->disk.salvage;
 	warn_of_sparse(&extent->sparse, params);
 	vmdk->disk.cluster_size = extent->sparse.grain_size;
 	return 0;

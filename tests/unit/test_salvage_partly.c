@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is saved where only a part of a chain is there. */
+/* What is saved where only a part of a chain or of a block is there. */
 #include "support.h"
 
 #include "base/bytes.h"
@@ -224,6 +224,119 @@ static void test_salvage__child_of_a_damaged_shorter_parent(void **state)
 	assert_saves(path_in(*state, "child"), 0, content, sizeof(content), lost, "vhd: BAT[0]");
 }
 
+static void make_cut(const char *path, const char *format, const char *options,
+		     const unsigned char *content, size_t size, size_t cut)
+{
+	struct tranship_file *file = image_of(format, options, content, size, 1);
+	unsigned char *bytes;
+	size_t len;
+
+	bytes = file_bytes(file, &len);
+	tranship_file_close(file);
+	assert_true(cut < len);
+	write_path(path, bytes, cut);
+	free(bytes);
+}
+
+/* The block in which the file ends is there up to that. */
+static void test_salvage__vhd_that_is_cut(void **state)
+{
+	const size_t size = 5 * MIB;
+	static const size_t kept[] = { 1, 511, 512, 513, 70000, 2 * MIB - 1 };
+	unsigned char *content = malloc(size), *bytes;
+	struct rng rng = { 23 };
+	size_t i, len, second;
+
+	assert_non_null(content);
+	rng_fill(&rng, content, size);
+	make_cut(path_in(*state, "cut"), "vpc", "force_size=on", content, size, size);
+	bytes = read_path(path_in(*state, "cut"), &len);
+	second = (size_t)get_be32(bytes + 1536 + 4) * 512;
+	free(bytes);
+	for (i = 0; i < COUNT_OF(kept); i++) {
+		uint64_t end = 2 * MIB + round_down(kept[i], 512);
+		const uint64_t lost[][2] = { { end, size - end }, { 0 } };
+
+		make_cut(path_in(*state, "cut"), "vpc", "force_size=on", content, size,
+			 second + 512 + kept[i]);
+		assert_saves(path_in(*state, "cut"), 0, content, size, lost, "vhd: ");
+		assert_fails_without(path_in(*state, "cut"), 0);
+	}
+	free(content);
+}
+
+/* Behind the cut only what the bitmap says was there is lost. */
+static void test_salvage__vhd_child_that_is_cut(void **state)
+{
+	static const uint64_t lost[][2] = { { 10240, 512 }, { 0 } };
+	static unsigned char content[16384];
+	unsigned char *bytes;
+	size_t len;
+
+	make_chain(*state, "vpc", content, sizeof(content), 9216, 10752);
+	bytes = read_path(path_in(*state, "child"), &len);
+	/* Its only block and the footer stand last. */
+	write_path(path_in(*state, "child"), bytes, len - 512 - 4096 + 2048);
+	free(bytes);
+	assert_saves(path_in(*state, "child"), 0, content, sizeof(content), lost,
+		     "vhd: block 2 passes the end of the file");
+}
+
+static void test_salvage__vhdx_that_is_cut(void **state)
+{
+	static const unsigned states[] = { VHDX_BLOCK_FULLY_PRESENT, VHDX_BLOCK_FULLY_PRESENT,
+					   VHDX_BLOCK_FULLY_PRESENT };
+	static const size_t kept[] = { 1, 512, 70001, MIB - 1 };
+	struct image_vhdx image = image_vhdx_defaults();
+	unsigned char *content = malloc(3 * MIB);
+	struct buffer out = { 0 };
+	size_t i;
+
+	assert_non_null(content);
+	image.blocks = COUNT_OF(states);
+	image.states = states;
+	image.fill = (const unsigned char *)"abc";
+	image.disk_size = 3 * MIB;
+	assert_int_equal(image_vhdx(&image, &out), 0);
+	for (i = 0; i < 3; i++)
+		memset(content + i * MIB, "abc"[i], MIB);
+	for (i = 0; i < COUNT_OF(kept); i++) {
+		uint64_t end = MIB + round_down(kept[i], 512);
+		const uint64_t lost[][2] = { { end, 3 * MIB - end }, { 0 } };
+
+		write_path(path_in(*state, "cut"), out.bytes, IMAGE_VHDX_BLOCKS + MIB + kept[i]);
+		assert_saves(path_in(*state, "cut"), 0, content, 3 * MIB, lost,
+			     "vhdx: block 1 passes the end of the file");
+		assert_fails_without(path_in(*state, "cut"), 0);
+	}
+	buffer_free(&out);
+	free(content);
+}
+
+static void test_salvage__vmdk_that_is_cut(void **state)
+{
+	const size_t size = 5 * 65536;
+	unsigned char *content = malloc(size);
+	struct rng rng = { 24 };
+	struct tranship_file *file;
+	size_t back;
+
+	assert_non_null(content);
+	rng_fill(&rng, content, size);
+	file = image_of("vmdk", NULL, content, size, 1);
+	for (back = 1; back < 2 * 65536; back += 20011) {
+		uint64_t end = round_down(size - back, 512);
+		const uint64_t lost[][2] = { { end, size - end }, { 0 } };
+
+		make_cut(path_in(*state, "cut"), "vmdk", NULL, content, size,
+			 (size_t)tranship_file_size(file) - back);
+		assert_saves(path_in(*state, "cut"), 0, content, size, lost, "vmdk: ");
+		assert_fails_without(path_in(*state, "cut"), 0);
+	}
+	tranship_file_close(file);
+	free(content);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +344,10 @@ int main(void)
 		IN_FOLDER(test_salvage__child_of_a_damaged_vhdx),
 		IN_FOLDER(test_salvage__child_of_a_damaged_vmdk),
 		IN_FOLDER(test_salvage__child_of_a_damaged_shorter_parent),
+		IN_FOLDER(test_salvage__vhd_that_is_cut),
+		IN_FOLDER(test_salvage__vhd_child_that_is_cut),
+		IN_FOLDER(test_salvage__vhdx_that_is_cut),
+		IN_FOLDER(test_salvage__vmdk_that_is_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
