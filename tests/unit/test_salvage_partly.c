@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is saved where only a part of a chain or of a block is there. */
+/* What is saved where only a part of a chain, of a block or of an extent is there. */
 #include "support.h"
 
 #include "base/bytes.h"
@@ -7,6 +7,7 @@
 #include "base/zero.h"
 #include "chain_files.h"
 #include "image_vhdx.h"
+#include "image_vmdk.h"
 #include "vhdx/vhdx_ondisk.h"
 
 #include <stdlib.h>
@@ -337,6 +338,93 @@ static void test_salvage__vmdk_that_is_cut(void **state)
 	free(content);
 }
 
+#define DESCRIPTOR(lines)                                                      \
+	"# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\n" \
+	"createType=\"twoGbMaxExtentFlat\"\n" lines
+
+static void write_text(const char *path, const char *text)
+{
+	write_path(path, text, strlen(text));
+}
+
+/* Each extent of a disk is lost, or short, for itself; its name is said. */
+static void test_salvage__vmdk_extents_that_are_short_or_gone(void **state)
+{
+	static const uint64_t sparse[][2] = { { 0, 8192 }, { 20480, 4096 }, { 0 } };
+	static const uint64_t flat[][2] = { { 2 * 8192 + 2560, 8192 - 2560 }, { 0 } };
+	static const uint64_t none[][2] = { { 0 } };
+	static unsigned char content[3 * 8192];
+	struct image_vmdk image = image_vmdk_defaults();
+	struct buffer out = { 0 };
+	struct rng rng = { 25 };
+
+	rng_fill(&rng, content, sizeof(content));
+	write_text(path_in(*state, "disk"), DESCRIPTOR("RW 16 FLAT \"a\" 0\nRW 16 FLAT \"b\" 1\n"
+						       "RW 16 FLAT \"c\" 0\n"));
+	write_path(path_in(*state, "a"), content, 8192);
+	write_path(path_in(*state, "b"), content + 8192 - 512, 8192 + 512);
+	write_path(path_in(*state, "c"), content + 2 * 8192, 8192);
+	assert_saves(path_in(*state, "disk"), 0, content, sizeof(content), none, "");
+	write_path(path_in(*state, "c"), content + 2 * 8192, 3071);
+	assert_saves(path_in(*state, "disk"), 0, content, sizeof(content), flat, "'c': vmdk: the");
+	assert_fails_without(path_in(*state, "disk"), 0);
+
+	/* One that is gone, and a sparse one that is shorter than the descriptor says. */
+	write_text(path_in(*state, "disk"), DESCRIPTOR("RW 16 FLAT \"x\" 0\nRW 16 FLAT \"b\" 1\n"
+						       "RW 16 SPARSE \"s\"\n"));
+	assert_int_equal(image_vmdk(&image, content + 2 * 8192, 4096, &out), 0);
+	write_path(path_in(*state, "s"), out.bytes, out.len);
+	buffer_free(&out);
+	assert_saves(path_in(*state, "disk"), 0, content, sizeof(content), sparse, "'");
+	assert_fails_without(path_in(*state, "disk"), 0);
+
+	/* One that is no sparse extent is gone, too. */
+	write_path(path_in(*state, "x"), content, 8192);
+	write_path(path_in(*state, "s"), "nothing", 7);
+	assert_saves(path_in(*state, "disk"), 0, content, sizeof(content),
+		     (const uint64_t[][2]){ { 2 * 8192, 8192 }, { 0 } }, "'s': vmdk: ");
+}
+
+/* A disk of lost extents can be asked for everything. */
+static void test_salvage__vmdk_extents_that_are_gone_are_not_touched(void **state)
+{
+	struct tranship_open_options how = { .policy = &beside, .flags = TRANSHIP_OPEN_SALVAGE };
+	struct tranship_check_result result;
+	struct tranship_extent extent;
+	struct tranship_disk *disk;
+	struct tranship_error err;
+	unsigned char byte;
+
+	write_text(path_in(*state, "disk"), DESCRIPTOR("RW 16 FLAT \"x\" 0\nRW 16 SPARSE \"y\"\n"));
+	assert_ok(tranship_open(path_in(*state, "disk"), &how, &disk, &err), &err);
+	assert_ok(tranship_disk_map(disk, 8193, &extent, &err), &err);
+	assert_int_equal(extent.kind, TRANSHIP_LOST);
+	assert_int_equal(extent.len, 8191);
+	assert_fails(tranship_disk_read(disk, NULL, 8193, &byte, 1, &err), TRANSHIP_ECORRUPT, &err,
+		     "'y'");
+	assert_ok(tranship_check(disk, NULL, NULL, &result, &err), &err);
+	tranship_disk_close(disk);
+}
+
+/* What the policy forbids is no damage. */
+static void test_salvage__refusals_stay(void **state)
+{
+	struct tranship_open_options how = { .policy = &beside, .flags = TRANSHIP_OPEN_SALVAGE };
+	struct tranship_disk *disk;
+	struct tranship_error err;
+
+	write_text(path_in(*state, "disk"), DESCRIPTOR("RW 16 FLAT \"../x/y\" 0\n"));
+	assert_fails(tranship_open(path_in(*state, "disk"), &how, &disk, &err), TRANSHIP_EDENIED,
+		     &err, "leads out");
+	write_text(path_in(*state, "disk"), DESCRIPTOR("RW 16 FLAT \"disk\" 0\n"));
+	how.policy = NULL;
+	assert_fails(tranship_open(path_in(*state, "disk"), &how, &disk, &err), TRANSHIP_EDENIED,
+		     &err, "no other files");
+	write_text(path_in(*state, "disk"), DESCRIPTOR("RW 16 ODD \"x\" 0\n"));
+	assert_fails(tranship_open(path_in(*state, "disk"), &how, &disk, &err),
+		     TRANSHIP_EUNSUPPORTED, &err, "ODD");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +436,9 @@ int main(void)
 		IN_FOLDER(test_salvage__vhd_child_that_is_cut),
 		IN_FOLDER(test_salvage__vhdx_that_is_cut),
 		IN_FOLDER(test_salvage__vmdk_that_is_cut),
+		IN_FOLDER(test_salvage__vmdk_extents_that_are_short_or_gone),
+		IN_FOLDER(test_salvage__vmdk_extents_that_are_gone_are_not_touched),
+		IN_FOLDER(test_salvage__refusals_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
