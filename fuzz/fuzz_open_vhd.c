@@ -56,6 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	image_vhd_repair(copy, size);
 	open_both_ways(copy, size, &repaired);
 	open_both_ways(data, size, &forced);
+	repaired.flags |= TRANSHIP_OPEN_SALVAGE;
+	open_both_ways(copy, size, &repaired);
 	decode_what_is_encoded(data, size);
 	free(copy);
 	return 0;

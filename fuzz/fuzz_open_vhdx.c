@@ -52,6 +52,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (twin)
 			decode_what_is_encoded(&in, twin);
 		fuzz_file(file, twin, &options);
+		options.flags |= TRANSHIP_OPEN_SALVAGE;
+		file = patched_file(base->bytes, base->len, file_size, in.patches, in.count);
+		twin = patched_file(base->bytes, base->len, file_size, in.patches, in.count);
+		fuzz_file(file, twin, &options);
 	}
 	vhdx_input_free(&in);
 	return 0;

@@ -37,7 +37,10 @@ enum tranship_open_flag {
 	/* Open a stream-optimized VMDK that is cut short or damaged: its grains are looked for by
 	   their markers, its tables are not used, and what may be missing is TRANSHIP_LOST in the
 	   map (see tranship_copy_options.lost). A file is read whole for that. Its header must be
-	   sound. No other image opens that would not open without. */
+	   sound. A VMDK opens although extents that its descriptor names are missing, damaged or
+	   too short. In a chain only what no image above holds is lost of what a damaged parent
+	   had; of a block or grain that the file does not have to its end the rest is lost. Besides
+	   these, no image opens that would not open without. */
 	TRANSHIP_OPEN_SALVAGE = 1 << 7,
 };
 

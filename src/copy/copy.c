@@ -187,8 +187,9 @@ static int lose_run(struct copy *copy, struct copy_worker *worker, struct copy_i
 		memset(item->bytes, 0, (size_t)run->len);
 	if (why.code == 0) {
 		why.message[0] = '\0';
-		tranship_disk_read(copy->disk, worker->scratch, run->off, sector,
-				   (size_t)min_u64(len, sizeof(sector)), &why);
+		if (tranship_disk_read(copy->disk, worker->scratch, run->off, sector,
+				       (size_t)min_u64(len, sizeof(sector)), &why) == 0)
+			error_set(&why, TRANSHIP_EIO, "where it is could not be read at first");
 	}
 	return lost_list_add(&item->lost, run->off, len, &why, err);
 }

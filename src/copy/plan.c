@@ -3,30 +3,10 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "core/disk.h"
 
-/* Where a disk has no clusters: so much at a time where its map fails. */
-#define UNMAPPED_SIZE (64U << 10)
 /* A run of what is lost ends after so many extents, so that planning it always ends soon. */
 #define LOST_EXTENTS_MAX 4096U
-
-bool is_loss(int code)
-{
-	return code == TRANSHIP_EIO || code == TRANSHIP_ECORRUPT;
-}
-
-/* The map failed at off: what is passed over. */
-static void pass_over(struct map_cursor *cursor, uint64_t off)
-{
-	uint32_t cluster = tranship_disk_cluster_size(cursor->disk);
-	uint64_t unit = cluster ? cluster : UNMAPPED_SIZE;
-	uint64_t end = off - off % unit + unit;
-
-	cursor->extent = (struct tranship_extent){
-		.off = off,
-		.len = min_u64(end, tranship_disk_size(cursor->disk)) - off,
-		.kind = cluster ? TRANSHIP_LOST : TRANSHIP_DATA,
-	};
-}
 
 static int ask_map(struct map_cursor *cursor, uint64_t off, struct tranship_error *err)
 {
@@ -40,7 +20,7 @@ static int ask_map(struct map_cursor *cursor, uint64_t off, struct tranship_erro
 		return 0;
 	}
 	if (survive && is_loss(rc)) {
-		pass_over(cursor, off);
+		disk_pass_over(cursor->disk, off, &cursor->extent);
 		return 0;
 	}
 	cursor->extent.len = 0;

@@ -25,9 +25,6 @@ struct map_cursor {
 	struct tranship_error why;     /* what its map failed with; code 0: it did not */
 };
 
-/* Whether an error says that something cannot be read, and nothing else. */
-bool is_loss(int code);
-
 /* What [off, ...) is, and where that ends: TRANSHIP_DATA, TRANSHIP_ZERO for all that reads as
  * zeros, TRANSHIP_LOST with `salvage` only. */
 int map_cursor_kind(struct map_cursor *cursor, uint64_t off, enum tranship_extent_kind *kind,

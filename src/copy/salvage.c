@@ -3,7 +3,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "copy/plan.h"
+#include "core/disk.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -41,6 +41,21 @@ static struct chain *chain_of(struct tranship_disk *disk)
 	return (struct chain *)disk;
 }
 
+/*
+ * The map of one layer. Where it fails and the chain is to be salvaged, what is lost, or what only
+ * reading can tell, is that layer's: the layers above keep what they have beside it.
+ */
+static int map_layer(const struct chain *chain, const struct layer *layer, uint64_t off,
+		     struct tranship_extent *out, struct tranship_error *err)
+{
+	int rc = tranship_disk_map(layer->disk, off, out, err);
+
+	if (rc == 0 || !chain->disk.salvage || !is_loss(rc))
+		return rc;
+	disk_pass_over(layer->disk, off, out);
+	return 0;
+}
+
 /* A parent may be shorter than its child: behind its end are zeros. */
 static int chain_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
 		     struct tranship_error *err)
@@ -59,7 +74,7 @@ static int chain_map(struct tranship_disk *disk, uint64_t off, struct tranship_e
 			out->depth = i;
 			return 0;
 		}
-		rc = tranship_disk_map(layer->disk, off, out, err);
+		rc = map_layer(chain, layer, off, out, err);
 		if (rc)
 			return rc;
 		len = min_u64(len, out->len);
@@ -73,6 +88,7 @@ static int chain_map(struct tranship_disk *disk, uint64_t off, struct tranship_e
 	return 0;
 }
 
+/* What is lost is read, too: the layer that lost it says why. */
 static int chain_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf,
 		      size_t len, struct tranship_error *err)
 {
@@ -374,6 +390,7 @@ static int new_chain(struct tranship_disk *top, struct chain **out, struct trans
 	if (!chain)
 		return error_nomem(err, sizeof(*chain));
 	disk_init(&chain->disk, &chain_ops, top->format);
+	chain->disk.salvage = top->salvage;
 	chain->disk.size = top->size;
 	chain->disk.sector_size = top->sector_size;
 	chain->disk.cluster_size = top->cluster_size;

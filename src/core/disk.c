@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Where a disk has no clusters: so much at a time where its map fails. */
+#define UNMAPPED_SIZE (64U << 10)
+
 struct tranship_scratch {
 	struct tranship_disk *disk;
 	void *own; /* the format's */
@@ -226,6 +229,23 @@ int disk_require_complete(const struct tranship_disk *disk, struct tranship_erro
 		"%s: the image holds only what differs from its parent %s ('%s'), which is "
 		"not there",
 		disk->format, disk->parent->ids[0], shown);
+}
+
+bool is_loss(int code)
+{
+	return code == TRANSHIP_EIO || code == TRANSHIP_ECORRUPT;
+}
+
+void disk_pass_over(const struct tranship_disk *disk, uint64_t off, struct tranship_extent *out)
+{
+	uint64_t unit = disk->cluster_size ? disk->cluster_size : UNMAPPED_SIZE;
+
+	*out = (struct tranship_extent){
+		.off = off,
+		.len = min_u64(unit - off % unit, disk->size - off),
+		.kind = disk->cluster_size ? TRANSHIP_LOST : TRANSHIP_DATA,
+		.file_off = TRANSHIP_NO_OFFSET,
+	};
 }
 
 void disk_cancel(struct tranship_disk *disk)

@@ -64,6 +64,7 @@ struct tranship_disk {
 	uint32_t sector_size;
 	uint32_t cluster_size;
 	bool forward;
+	bool salvage; /* opened with TRANSHIP_OPEN_SALVAGE: its map may say TRANSHIP_LOST */
 	/* What a child records of this disk to know it again (VHD unique id, VHDX data write GUID,
 	 * VMDK CID); "": a disk that cannot be a parent. */
 	char identity[DISK_IDENTITY_SIZE];
@@ -104,6 +105,15 @@ int disk_add_files_of(struct tranship_disk *disk, const struct tranship_disk *ot
 
 /* TRANSHIP_EMISMATCH, naming the parent, unless the disk is complete. */
 int disk_require_complete(const struct tranship_disk *disk, struct tranship_error *err);
+
+/* Whether an error says that something cannot be read, and nothing else. */
+bool is_loss(int code);
+
+/*
+ * What to take for the extent at off where the map failed: up to the end of its cluster it is lost.
+ * Where there are no clusters, a stretch is data, and reading it shows what is lost.
+ */
+void disk_pass_over(const struct tranship_disk *disk, uint64_t off, struct tranship_extent *out);
 
 /* Interrupts a forward disk; nothing for others. From any thread. */
 void disk_cancel(struct tranship_disk *disk);

@@ -239,6 +239,7 @@ int open_for_change(struct tranship_file *file, const char *path,
 	struct open_params how = { .edits = edits };
 
 	alone.flags |= TRANSHIP_OPEN_LAYER;
+	alone.flags &= ~(unsigned)TRANSHIP_OPEN_SALVAGE; /* what is damaged is not written to */
 	if (archive_wanted(path, &alone))
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "a member of an archive cannot be changed in place");

@@ -102,31 +102,61 @@ static uint32_t same_bits(const unsigned char *bitmap, uint32_t from, uint32_t t
 	return at - from;
 }
 
+/*
+ * Where what there is of the `len` bytes of a block ends in the file: whole sectors, and no footer
+ * among them. Only salvage reads a block that is not all there; it must have its bitmap.
+ */
+static int find_block_end(const struct vhd_disk *vhd, uint64_t index, uint32_t sector, uint64_t len,
+			  uint64_t *end, struct tranship_error *err)
+{
+	uint64_t at = (uint64_t)sector * VHD_SECTOR, size = tranship_file_size(vhd->file);
+
+	*end = at + vhd->bitmap_size + len;
+	if (sector != 0 && *end <= size)
+		return 0;
+	*end = round_down(size, VHD_SECTOR) - (vhd->tail_there ? VHD_FOOTER_SIZE : 0);
+	if (vhd->disk.salvage && sector != 0 && at + vhd->bitmap_size < *end)
+		return 0;
+	return error_set(err, TRANSHIP_ECORRUPT,
+			 "vhd: BAT[%" PRIu64 "] points at sector %" PRIu32
+			 ", where no block fits between the footer's copy and the end of the file "
+			 "(sector %" PRIu64 ")",
+			 index, sector, size / VHD_SECTOR);
+}
+
+/* A stretch of data ends with the file; behind that it is lost. */
+static void cut_data(struct tranship_extent *out, uint64_t file_off, uint64_t end)
+{
+	if (file_off < end) {
+		out->kind = TRANSHIP_DATA;
+		out->file_off = file_off;
+		out->len = min_u64(out->len, end - file_off);
+	} else {
+		out->kind = TRANSHIP_LOST;
+	}
+}
+
 /* The extent at `within` bytes of an allocated block; `len` bytes of the block are on the disk. */
 static int map_block(struct vhd_disk *vhd, uint64_t index, uint32_t sector, uint64_t within,
 		     uint64_t len, struct tranship_extent *out, struct tranship_error *err)
 {
 	unsigned char bitmap[VHD_SECTOR];
-	uint64_t at = (uint64_t)sector * VHD_SECTOR, size = tranship_file_size(vhd->file);
+	uint64_t at = (uint64_t)sector * VHD_SECTOR, end;
 	uint32_t first = (uint32_t)(within / VHD_SECTOR), base = first - first % (8 * VHD_SECTOR);
 	uint32_t last = (uint32_t)min_u64(div_up(len, VHD_SECTOR), base + 8 * VHD_SECTOR), n;
 	bool present;
-	int rc;
+	int rc = find_block_end(vhd, index, sector, len, &end, err);
 
-	if (sector == 0 || !range_ok(at, vhd->bitmap_size + len, size))
-		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vhd: BAT[%" PRIu64 "] points at sector %" PRIu32
-				 ", where no block fits between the footer's copy and the end of "
-				 "the file (sector %" PRIu64 ")",
-				 index, sector, size / VHD_SECTOR);
+	if (rc)
+		return rc;
 	rc = table_cache_read(vhd->cache, at + base / 8, bitmap, sizeof(bitmap), err);
 	if (rc)
 		return rc;
 	n = same_bits(bitmap, first - base, last - base, &present);
 	out->len = (uint64_t)(first + n) * VHD_SECTOR - within;
-	out->kind = present ? TRANSHIP_DATA : TRANSHIP_ABSENT;
+	out->kind = TRANSHIP_ABSENT;
 	if (present)
-		out->file_off = at + vhd->bitmap_size + within;
+		cut_data(out, at + vhd->bitmap_size + within, end);
 	return 0;
 }
 
@@ -180,6 +210,12 @@ static int dynamic_read(struct tranship_disk *disk, void *scratch, uint64_t off,
 		n = (size_t)min_u64(len, extent.len);
 		if (extent.kind == TRANSHIP_DATA)
 			rc = tranship_file_read(vhd_of(disk)->file, extent.file_off, to, n, err);
+		else if (extent.kind == TRANSHIP_LOST)
+			rc = error_set(err, TRANSHIP_ECORRUPT,
+				       "vhd: block %" PRIu64
+				       " passes the end of the file (sector %" PRIu64 ")",
+				       off / vhd_of(disk)->dynamic.block_size,
+				       tranship_file_size(vhd_of(disk)->file) / VHD_SECTOR);
 		else
 			memset(to, 0, n);
 		if (rc)

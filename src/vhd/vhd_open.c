@@ -215,6 +215,7 @@ int vhd_open(struct tranship_file *file, const struct open_params *params,
 	}
 	fixed = vhd->footer.type == VHD_FIXED;
 	disk_init(&vhd->disk, fixed ? &vhd_fixed_ops : &vhd_dynamic_ops, "vpc");
+	vhd->disk.salvage = params->flags & TRANSHIP_OPEN_SALVAGE;
 	vhd->disk.size = chs ? vhd_geometry_size(&vhd->footer) : vhd->footer.current_size;
 	guid_text_be(&vhd->footer.id, vhd->disk.identity);
 	rc = report(vhd, params, err);

@@ -292,6 +292,7 @@ static int vhdx_open(struct tranship_file *file, const struct open_params *param
 	if (!vhdx)
 		return error_nomem(err, sizeof(*vhdx));
 	disk_init(&vhdx->disk, &vhdx_disk_ops, "vhdx");
+	vhdx->disk.salvage = params->flags & TRANSHIP_OPEN_SALVAGE;
 	rc = open_all(vhdx, file, params, err);
 	if (rc == 0)
 		rc = disk_add_file(&vhdx->disk, file, params->name, NULL, err);

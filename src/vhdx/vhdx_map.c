@@ -63,6 +63,7 @@ static int block_kind(const struct vhdx_disk *vhdx, uint64_t index, uint64_t ent
 			 index, state, vhdx->metadata.has_parent ? "" : "out");
 }
 
+/* For salvage a block that is not all there will do: cut_to_file says what there is of it. */
 static int check_block(const struct vhdx_disk *vhdx, uint64_t index, uint64_t entry,
 		       struct tranship_error *err)
 {
@@ -70,6 +71,8 @@ static int check_block(const struct vhdx_disk *vhdx, uint64_t index, uint64_t en
 			       vhdx->disk.size - index * vhdx->metadata.block_size);
 	uint64_t size = tranship_file_size(vhdx->file);
 
+	if (vhdx->disk.salvage)
+		len = 1;
 	if (vhdx_entry_offset(entry) >= VHDX_MB && range_ok(vhdx_entry_offset(entry), len, size))
 		return 0;
 	return error_set(err, TRANSHIP_ECORRUPT,
@@ -223,10 +226,25 @@ static int locate_partial(struct vhdx_disk *vhdx, uint64_t entry, uint64_t off, 
 	return 0;
 }
 
+/* A stretch of data ends with the file, in whole sectors; behind that it is lost. */
+static void cut_to_file(const struct vhdx_disk *vhdx, struct tranship_extent *out)
+{
+	uint64_t size = round_down(tranship_file_size(vhdx->file), 512);
+
+	if (out->kind != TRANSHIP_DATA)
+		return;
+	if (out->file_off < size) {
+		out->len = min_u64(out->len, size - out->file_off);
+	} else {
+		out->kind = TRANSHIP_LOST;
+		out->file_off = TRANSHIP_NO_OFFSET;
+	}
+}
+
 /* The extent at off, whose file_off is in the view. Looks no further than the block that holds the
  * last of `want` bytes. */
-static int locate(struct vhdx_disk *vhdx, uint64_t off, uint64_t want, struct tranship_extent *out,
-		  struct tranship_error *err)
+static int find_extent(struct vhdx_disk *vhdx, uint64_t off, uint64_t want,
+		       struct tranship_extent *out, struct tranship_error *err)
 {
 	uint64_t block = vhdx->metadata.block_size, first = off / block, at = first;
 	uint64_t blocks = vhdx_blocks(&vhdx->metadata), expect = 0;
@@ -264,6 +282,16 @@ static int locate(struct vhdx_disk *vhdx, uint64_t off, uint64_t want, struct tr
 	return 0;
 }
 
+static int locate(struct vhdx_disk *vhdx, uint64_t off, uint64_t want, struct tranship_extent *out,
+		  struct tranship_error *err)
+{
+	int rc = find_extent(vhdx, off, want, out, err);
+
+	if (rc == 0 && vhdx->disk.salvage)
+		cut_to_file(vhdx, out);
+	return rc;
+}
+
 int vhdx_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
 	     struct tranship_error *err)
 {
@@ -296,6 +324,12 @@ int vhdx_read(struct tranship_disk *disk, void *scratch, uint64_t off, void *buf
 		n = (size_t)min_u64(len, extent.len);
 		if (extent.kind == TRANSHIP_DATA)
 			rc = tranship_file_read(vhdx->file, extent.file_off, to, n, err);
+		else if (extent.kind == TRANSHIP_LOST)
+			rc = error_set(err, TRANSHIP_ECORRUPT,
+				       "vhdx: block %" PRIu64
+				       " passes the end of the file (%" PRIu64 " bytes)",
+				       off / vhdx->metadata.block_size,
+				       tranship_file_size(vhdx->file));
 		else
 			memset(to, 0, n);
 		if (rc)

@@ -46,6 +46,7 @@ static void free_extents(struct vmdk_disk *vmdk)
 	size_t i;
 
 	for (i = 0; i < vmdk->extent_count; i++) {
+		free(vmdk->extents[i].lost);
 		vmdk_sparse_close(&vmdk->extents[i].sparse);
 		tranship_file_close(vmdk->extents[i].file);
 	}
@@ -81,12 +82,16 @@ static int vmdk_map(struct tranship_disk *disk, uint64_t off, struct tranship_ex
 	struct vmdk_extent *extent = vmdk_extent_at(vmdk_of(disk), off);
 	struct tranship_file_extent part;
 	uint64_t at = off - extent->start, left = extent->len - at;
+	bool lost = extent->lost && at >= extent->there;
 	int rc = 0;
+
+	if (extent->lost && !lost)
+		left = extent->there - at;
 
 	out->len = left;
 	out->file_index = extent->file_index;
-	if (extent->no_access) {
-		out->kind = TRANSHIP_DATA;
+	if (extent->no_access || lost) {
+		out->kind = lost ? TRANSHIP_LOST : TRANSHIP_DATA;
 		return 0;
 	}
 	switch (extent->kind) {
@@ -109,6 +114,8 @@ static int read_extent(struct vmdk_disk *vmdk, struct vmdk_extent *extent,
 		       struct vmdk_scratch *scratch, uint64_t at, void *buf, size_t len,
 		       struct tranship_error *err)
 {
+	if (extent->lost && at + len > extent->there)
+		return error_set(err, TRANSHIP_ECORRUPT, "%s", extent->lost);
 	if (extent->no_access)
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "vmdk: extent %zu is marked NOACCESS and has no readable content",
@@ -224,6 +231,7 @@ static int vmdk_open(struct tranship_file *file, const struct open_params *param
 	if (!vmdk)
 		return error_nomem(err, sizeof(*vmdk));
 	disk_init(&vmdk->disk, &vmdk_disk_ops, "vmdk");
+	vmdk->disk.salvage = params->flags & TRANSHIP_OPEN_SALVAGE;
 	vmdk->parent_cid = VMDK_NO_PARENT;
 	vmdk->report = params->report;
 	rc = vmdk_open_extents(vmdk, file, params, err);

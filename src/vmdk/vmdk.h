@@ -11,7 +11,7 @@ enum vmdk_extent_kind { VMDK_EXTENT_FLAT, VMDK_EXTENT_SPARSE, VMDK_EXTENT_ZERO }
 
 struct vmdk_extent {
 	enum vmdk_extent_kind kind;
-	bool no_access;
+	bool no_access; /* there is nothing to read */
 	bool read_only;
 	char type[16];  /* as the descriptor spells it; "" for a lone sparse file */
 	uint64_t start; /* in the disk, bytes */
@@ -20,6 +20,8 @@ struct vmdk_extent {
 	uint32_t file_index;
 	uint64_t file_off; /* flat: where it begins in the file */
 	struct vmdk_sparse sparse;
+	char *lost;     /* salvage: why its end, or all of it, is lost; NULL: it is not */
+	uint64_t there; /* how much of it is not */
 };
 
 struct vmdk_disk {

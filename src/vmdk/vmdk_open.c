@@ -244,6 +244,7 @@ static int open_sparse_file(struct vmdk_disk *vmdk, struct tranship_file *file,
 			report_unclean(params->report);
 		return rc;
 	}
+	extent->sparse.salvage = vmdk->disk.salvage;
 	extent->len = extent->sparse.size;
 	vmdk->disk.size = extent->len;
 	report_size(params->report, extent->len);
@@ -313,12 +314,55 @@ static int open_sparse_extent(struct vmdk_extent *extent, const char *name, size
 	return rc ? error_in_file(err, rc, name) : 0;
 }
 
+static int open_extent_file(struct vmdk_disk *vmdk, struct vmdk_extent *extent, const char *name,
+			    size_t cache_memory, const struct open_params *params,
+			    struct tranship_error *err)
+{
+	int rc =
+		open_other_file(params, &vmdk->disk, name, &extent->file, &extent->file_index, err);
+
+	if (rc)
+		return rc;
+	if (extent->kind == VMDK_EXTENT_FLAT)
+		return check_flat(extent, name, err);
+	rc = open_sparse_extent(extent, name, cache_memory, err);
+	if (rc)
+		return rc;
+	extent->sparse.salvage = vmdk->disk.salvage;
+	warn_of_sparse(&extent->sparse, params);
+	vmdk->disk.cluster_size = extent->sparse.grain_size;
+	return 0;
+}
+
+/* Salvage: an extent did not open as it should, or it is too short. What there is of it is kept,
+ * and why that is not all. */
+static int lose_extent(struct vmdk_disk *vmdk, struct vmdk_extent *extent,
+		       const struct tranship_error *why, struct tranship_error *err)
+{
+	uint64_t size = extent->file ? tranship_file_size(extent->file) : 0;
+
+	extent->lost = strdup(why->message);
+	if (!extent->lost)
+		return error_nomem(err, strlen(why->message) + 1);
+	if (extent->kind == VMDK_EXTENT_FLAT && size > extent->file_off)
+		extent->there =
+			min_u64(round_down(size - extent->file_off, VMDK_SECTOR), extent->len);
+	if (extent->kind == VMDK_EXTENT_SPARSE && extent->sparse.cache) { /* it did open */
+		extent->sparse.salvage = true;
+		extent->there = min_u64(extent->sparse.size, extent->len);
+		vmdk->disk.cluster_size = extent->sparse.grain_size;
+	}
+	extent->no_access = extent->there == 0;
+	return 0;
+}
+
 /* Opens what extent line `number` names. What it opened is in vmdk->extents, and closed with it. */
 static int open_extent(struct vmdk_disk *vmdk, const struct vmdk_extent_line *line, size_t number,
 		       size_t cache_memory, const struct open_params *params,
 		       struct tranship_error *err)
 {
 	struct vmdk_extent *extent;
+	struct tranship_error why;
 	int rc = add_extent(vmdk, &extent, err);
 
 	if (rc == 0)
@@ -338,18 +382,11 @@ static int open_extent(struct vmdk_disk *vmdk, const struct vmdk_extent_line *li
 				 VMDK_CAPACITY_MAX);
 	if (extent->kind == VMDK_EXTENT_ZERO || extent->no_access || params->report)
 		return 0;
-	rc = open_other_file(params, &vmdk->disk, line->name, &extent->file, &extent->file_index,
-			     err);
-	if (rc)
-		return rc;
-	if (extent->kind == VMDK_EXTENT_FLAT)
-		return check_flat(extent, line->name, err);
-	rc = open_sparse_extent(extent, line->name, cache_memory, err);
-	if (rc)
-		return rc;
-	warn_of_sparse(&extent->sparse, params);
-	vmdk->disk.cluster_size = extent->sparse.grain_size;
-	return 0;
+	rc = open_extent_file(vmdk, extent, line->name, cache_memory, params, &why);
+	if (rc == 0)
+		return 0;
+	return vmdk->disk.salvage && is_loss(rc) ? lose_extent(vmdk, extent, &why, err)
+						 : error_copy(err, &why, rc);
 }
 
 static int not_vmdk(struct tranship_error *err)

@@ -239,6 +239,7 @@ int vmdk_salvage_open(struct tranship_file *file, const struct open_params *para
 	if (!sv)
 		return error_nomem(err, sizeof(*sv));
 	disk_init(&sv->vmdk.disk, &salvage_ops, "vmdk");
+	sv->vmdk.disk.salvage = true;
 	sv->vmdk.parent_cid = VMDK_NO_PARENT;
 	rc = open_stream(sv, file, params, err);
 	if (rc) {

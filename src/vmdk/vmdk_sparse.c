@@ -344,6 +344,7 @@ static int check_grain(const struct vmdk_sparse *s, uint64_t index, uint64_t ent
 	size_t len =
 		s->header.flags & VMDK_FLAG_COMPRESSED ? vmdk_grain_head(s) : grain_len(s, index);
 
+	len = s->salvage ? 1 : len; /* see vmdk_cut_to_file */
 	if (range_ok(entry * VMDK_SECTOR, len, tranship_file_size(s->file)))
 		return 0;
 	if (entry == VMDK_NOWHERE)
@@ -398,17 +399,6 @@ static int skip_absent_tables(struct vmdk_sparse *s, uint64_t *grain, struct tra
 	return rc;
 }
 
-/* A stretch of data ends before the first grain that the file does not have; its first grain is
- * whole. */
-static void cut_to_file(const struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out)
-{
-	uint64_t inside = off % s->grain_size;
-	uint64_t there = tranship_file_size(s->file) - (out->file_off - inside);
-
-	if (out->len + inside > there)
-		out->len = round_down(there, s->grain_size) - inside;
-}
-
 int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out,
 		    struct tranship_error *err)
 {
@@ -456,7 +446,7 @@ int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent 
 	}
 	out->len = min_u64(grain * s->grain_size, s->size) - off;
 	if (out->kind == TRANSHIP_DATA && !packed)
-		cut_to_file(s, off, out);
+		vmdk_cut_to_file(s, off, out);
 	return 0;
 }
 
@@ -474,6 +464,8 @@ static int read_plain(struct vmdk_sparse *s, uint64_t off, unsigned char *buf, s
 		n = (size_t)min_u64(len, extent.len);
 		if (extent.kind == TRANSHIP_DATA)
 			rc = tranship_file_read(s->file, extent.file_off, buf, n, err);
+		else if (extent.kind == TRANSHIP_LOST)
+			rc = vmdk_cut_error(s, off, err);
 		else
 			memset(buf, 0, n);
 		if (rc)

@@ -31,6 +31,7 @@ struct vmdk_sparse {
 		tables; /* seSparse: where tables and grains begin, in sectors; they are numbered */
 	uint64_t data;
 	uint64_t free_sector; /* COWD: nothing is from here on */
+	bool salvage;         /* grains that are not all there are read as far as they go */
 	unsigned changed;     /* how often tables were changed since the last apply */
 };
 
@@ -130,6 +131,14 @@ void vmdk_scratch_free(void *scratch);
 int vmdk_grain_unpack(const struct vmdk_sparse *s, struct vmdk_scratch *scratch,
 		      const unsigned char *stored, size_t stored_len, uint64_t index,
 		      unsigned char *out, size_t cap, size_t need, struct tranship_error *err);
+
+/*
+ * Cuts a stretch of plain grains, which begin in the file, before the first one that the file does
+ * not have; the first one is whole. For salvage it ends with the file's last sector, and what is
+ * behind that is lost, with this error (vmdk_cut.c).
+ */
+void vmdk_cut_to_file(const struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out);
+int vmdk_cut_error(const struct vmdk_sparse *s, uint64_t off, struct tranship_error *err);
 
 /* Reads [off, off + len) of a compressed extent (vmdk_grain.c). */
 int vmdk_grain_read(struct vmdk_sparse *s, struct vmdk_scratch *scratch, uint64_t off,
