@@ -224,6 +224,14 @@ static void warn_of_sparse(const struct vmdk_sparse *s, const struct open_params
 	if (s->by_redundant)
 		warn_send(params->warn, params->warn_ctx,
 			  "vmdk: the grain directory is lost, its redundant copy is used");
+	if (s->by_copy > 0)
+		warn_send(params->warn, params->warn_ctx,
+			  "vmdk: the grain directory does not name all tables, its redundant copy "
+			  "is used for the others");
+	if (s->bad_tables > 0)
+		warn_send(params->warn, params->warn_ctx,
+			  "vmdk: grain tables have entries that cannot be, their redundant copies "
+			  "are used for these");
 }
 
 /* A sparse file by itself. On failure the file stays the caller's. */
