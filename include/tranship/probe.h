@@ -21,10 +21,12 @@ extern "C" {
 #endif
 
 enum tranship_role {
-	TRANSHIP_ROLE_EXTENT, /* a part of the disk's content (VMDK) */
-	TRANSHIP_ROLE_PARENT, /* the disk that this one is a difference to: one place where it may
-				 be */
-	TRANSHIP_ROLE_DEVICE, /* a device, or a file that maps one (VMDK) */
+	TRANSHIP_ROLE_EXTENT,  /* a part of the disk's content (VMDK) */
+	TRANSHIP_ROLE_PARENT,  /* the disk that this one is a difference to: one place where it may
+				  be */
+	TRANSHIP_ROLE_DEVICE,  /* a device, or a file that maps one (VMDK) */
+	TRANSHIP_ROLE_CHANGES, /* where VMware notes which blocks changed (VMDK, changeTrackPath);
+				  never read here */
 };
 
 /*

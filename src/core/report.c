@@ -15,9 +15,10 @@
 
 const char *tranship_role_name(enum tranship_role role)
 {
-	return role == TRANSHIP_ROLE_PARENT   ? "parent"
-	       : role == TRANSHIP_ROLE_DEVICE ? "device"
-					      : "extent";
+	return role == TRANSHIP_ROLE_PARENT    ? "parent"
+	       : role == TRANSHIP_ROLE_DEVICE  ? "device"
+	       : role == TRANSHIP_ROLE_CHANGES ? "change-tracking"
+					       : "extent";
 }
 
 const char *tranship_place_name(enum tranship_place place)

@@ -133,6 +133,12 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint64_t entry,
 	return 0;
 }
 
+/* Whether a table is read at the place that only the copy of the directory names. */
+static bool is_by_copy(const struct sparse_check *c, uint64_t table, uint64_t copy)
+{
+	return c->s->by_copy > 0 && !vmdk_gde_fits(c->s, table) && vmdk_gde_fits(c->s, copy);
+}
+
 /* `table` and `copy` are what the directories say of table `gt`. */
 static int mark_table(struct sparse_check *c, uint64_t gt, uint64_t table, uint64_t copy,
 		      struct tranship_error *err)
@@ -140,6 +146,16 @@ static int mark_table(struct sparse_check *c, uint64_t gt, uint64_t table, uint6
 	uint64_t sectors = div_up(vmdk_table_size(c->s), VMDK_SECTOR);
 
 	(void)err;
+	if (is_by_copy(c, table, copy)) {
+		check_error(c->check,
+			    "vmdk: grain directory[%" PRIu64 "] is %" PRIu64
+			    ", where no table can be; its redundant copy says %" PRIu64
+			    " and is used",
+			    gt, table, copy);
+		if (mark_metadata(c, "redundant grain table", copy, sectors))
+			bitmap_set(&c->sound, gt, 1);
+		return 0;
+	}
 	if (table == 0)
 		return 0;
 	if (!vmdk_table_fits(c->s, table)) {
@@ -163,6 +179,19 @@ static int mark_table(struct sparse_check *c, uint64_t gt, uint64_t table, uint6
 	return 0;
 }
 
+/* A grain that only the copy names is no leak: which of the two is right nobody knows. */
+static void keep_copy(struct sparse_check *c, uint64_t index, uint64_t entry, uint64_t other)
+{
+	struct vmdk_sparse *s = c->s;
+	uint64_t len = min_u64(s->grain_size, s->size - index * s->grain_size);
+
+	if (other > VMDK_GTE_ZERO && vmdk_gte_fits(s, index, other) &&
+	    (entry <= VMDK_GTE_ZERO || !vmdk_gte_fits(s, index, entry))) {
+		mark(c, other * VMDK_SECTOR, len);
+		c->end = max_u64(c->end, other * VMDK_SECTOR + len);
+	}
+}
+
 /* The copy must say the same. */
 static int compare_redundant(struct sparse_check *c, uint64_t gt, uint64_t copy,
 			     const uint64_t *entries, size_t count, uint64_t from,
@@ -175,11 +204,14 @@ static int compare_redundant(struct sparse_check *c, uint64_t gt, uint64_t copy,
 	if (rc || memcmp(entries, others, count * sizeof(*entries)) == 0)
 		return rc;
 	for (i = 0; i < count; i++)
-		if (others[i] != entries[i])
+		if (others[i] != entries[i]) {
 			check_error(c->check,
 				    "vmdk: grain table %" PRIu64 " entry %" PRIu64 " is %" PRIu64
 				    ", its redundant copy says %" PRIu64,
 				    gt, from + i, entries[i], others[i]);
+			keep_copy(c, gt * c->s->header.gtes_per_gt + from + i, entries[i],
+				  others[i]);
+		}
 	return 0;
 }
 
@@ -194,6 +226,10 @@ static int check_entries(struct sparse_check *c, uint64_t gt, uint64_t table, ui
 	bool copied = copy && vmdk_table_fits(s, copy);
 	int rc = 0;
 
+	if (is_by_copy(c, table, copy)) {
+		table = copy;
+		copied = false;
+	}
 	if (!bitmap_get(&c->sound, gt) ||
 	    (table_is_hole(s, table) && (!copied || table_is_hole(s, copy))))
 		return 0;
@@ -373,6 +409,11 @@ static int check_sparse(struct vmdk_sparse *s, struct check *check, struct trans
 	if (c.redundant)
 		mark_metadata(&c, "redundant grain directory", s->header.rgd_offset,
 			      vmdk_gd_sectors(&s->header));
+	else if (vmdk_wants_redundant(s) && !s->by_redundant)
+		check_error(check,
+			    "vmdk: the redundant grain directory at sector %" PRIu64
+			    " overlaps something else or passes the end of the file",
+			    s->header.rgd_offset);
 	/* Tables first, so that a grain in the place of one is the grain's fault. */
 	rc = each_table(&c, mark_table, err);
 	if (rc == 0)

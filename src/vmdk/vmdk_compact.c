@@ -273,7 +273,8 @@ int vmdk_sparse_compact(struct vmdk_sparse *s, struct tranship_error *err)
 	unsigned round;
 	int rc = 0;
 
-	if (s->by_redundant || s->grains >= FIXED - 1U)
+	if (s->by_redundant || s->by_copy > 0 || s->gd_unsound || s->rgd_unsound ||
+	    s->grains >= FIXED - 1U)
 		return 0;
 	for (round = 0; round < ROUNDS_MAX && rc == 0 && again; round++)
 		rc = compact_once(s, &again, err);

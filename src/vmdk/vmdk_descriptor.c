@@ -209,6 +209,8 @@ static int parse_setting(struct vmdk_descriptor *d, char *line, struct tranship_
 		strcpy(d->create_type, value);
 	} else if (strcasecmp(key, "parentFileNameHint") == 0) {
 		d->parent_hint = value;
+	} else if (strcasecmp(key, "changeTrackPath") == 0) {
+		d->change_track = value;
 	} else if (strcasecmp(key, "encoding") == 0) {
 		d->encoding = value;
 	} else if (strncasecmp(key, "encryption.", 11) == 0) {

@@ -37,8 +37,9 @@ struct vmdk_descriptor {
 	uint32_t cid;
 	uint32_t parent_cid;
 	char create_type[32];
-	const char *parent_hint; /* NULL: none; in `encoding` */
-	const char *encoding;    /* of the text; NULL: not said */
+	const char *parent_hint;  /* NULL: none; in `encoding` */
+	const char *change_track; /* the same of the file that notes changed blocks */
+	const char *encoding;     /* of the text; NULL: not said */
 	bool encrypted;
 	size_t extent_count;
 	struct vmdk_extent_line *extents;

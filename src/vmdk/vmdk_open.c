@@ -61,17 +61,35 @@ static int take_parent(struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
 	return rc;
 }
 
+/* For probing: the file in which VMware notes what changed, which it opens with the disk. */
+static int report_change_track(const struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
+			       struct tranship_error *err)
+{
+	char *path;
+	int rc;
+
+	if (!vmdk->report || !d->change_track)
+		return 0;
+	rc = vmdk_text_utf8(d->encoding, d->change_track, &path, err);
+	if (rc)
+		return rc;
+	rc = report_reference(vmdk->report, TRANSHIP_ROLE_CHANGES, path, err);
+	free(path);
+	return rc;
+}
+
 /* For probing: what the image as a whole is, before any of it is refused. */
 static int report_descriptor(const struct vmdk_disk *vmdk, const struct vmdk_descriptor *d,
 			     struct tranship_error *err)
 {
 	const struct disk_parent *parent = vmdk->disk.parent;
+	int rc = report_change_track(vmdk, d, err);
 
 	report_kind(vmdk->report, d->create_type);
 	if (d->encrypted)
 		report_encrypted(vmdk->report);
-	if (!parent)
-		return 0;
+	if (rc || !parent)
+		return rc;
 	report_parent(vmdk->report, parent->ids[0]);
 	return parent->hint_count > 0
 		       ? report_reference(vmdk->report, TRANSHIP_ROLE_PARENT, parent->hints[0], err)
@@ -224,6 +242,14 @@ static void warn_of_sparse(const struct vmdk_sparse *s, const struct open_params
 	if (s->by_redundant)
 		warn_send(params->warn, params->warn_ctx,
 			  "vmdk: the grain directory is lost, its redundant copy is used");
+	if (s->by_copy > 0)
+		warn_send(params->warn, params->warn_ctx,
+			  "vmdk: the grain directory does not name all tables, its redundant copy "
+			  "is used for the others");
+	if (s->bad_tables > 0)
+		warn_send(params->warn, params->warn_ctx,
+			  "vmdk: grain tables have entries that cannot be, their redundant copies "
+			  "are used for these");
 }
 
 /* A sparse file by itself. On failure the file stays the caller's. */

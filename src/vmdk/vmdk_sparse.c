@@ -54,63 +54,6 @@ static int read_footer(struct vmdk_sparse *s, struct tranship_error *err)
 	return 0;
 }
 
-/* Whether a directory at that sector is inside the file and names any table. */
-static int names_tables(const struct vmdk_sparse *s, uint64_t sector, bool *out,
-			struct tranship_error *err)
-{
-	uint64_t len = vmdk_directory_size(s), off, at;
-	unsigned char raw[4096];
-	int rc = 0;
-
-	*out = false;
-	if (!mul_ok(sector, VMDK_SECTOR, &off) || !range_ok(off, len, tranship_file_size(s->file)))
-		return 0;
-	for (at = 0; at < len && rc == 0 && !*out; at += sizeof(raw)) {
-		size_t n = (size_t)min_u64(len - at, sizeof(raw));
-
-		rc = tranship_file_read(s->file, off + at, raw, n, err);
-		*out = rc == 0 && !bytes_are_zero(raw, n);
-	}
-	return rc;
-}
-
-/* A directory that is gone, or was wiped, has a copy. What could not be read is not gone. */
-static int check_directory(struct vmdk_sparse *s, struct tranship_error *err)
-{
-	uint64_t entries = vmdk_gd_entries(&s->header), size = tranship_file_size(s->file), off;
-	bool named = true, copy = false;
-	int rc = 0;
-
-	if (s->header.flags & VMDK_FLAG_REDUNDANT_GD)
-		rc = names_tables(s, s->header.gd_offset, &named, err);
-	if (rc == 0 && !named)
-		rc = names_tables(s, s->header.rgd_offset, &copy, err);
-	if (rc)
-		return rc;
-	if (copy) {
-		s->header.gd_offset = s->header.rgd_offset;
-		s->by_redundant = true;
-	}
-	if (!mul_ok(s->header.gd_offset, VMDK_SECTOR, &off) ||
-	    !range_ok(off, vmdk_directory_size(s), size))
-		return error_set(err, TRANSHIP_ECORRUPT,
-				 "vmdk: the grain directory, %" PRIu64 " entries at sector %" PRIu64
-				 ", passes the end of the file (sector %" PRIu64 ")",
-				 entries, s->header.gd_offset, size / VMDK_SECTOR);
-	return 0;
-}
-
-/* Only a hosted sparse extent has flags. */
-bool vmdk_has_redundant(const struct vmdk_sparse *s)
-{
-	uint64_t off;
-
-	return s->header.flags & VMDK_FLAG_REDUNDANT_GD &&
-	       !(s->header.flags & VMDK_FLAG_COMPRESSED) && !s->by_redundant &&
-	       mul_ok(s->header.rgd_offset, VMDK_SECTOR, &off) &&
-	       range_ok(off, vmdk_directory_size(s), tranship_file_size(s->file));
-}
-
 static int open_hosted(struct vmdk_sparse *s, struct tranship_error *err)
 {
 	unsigned char raw[VMDK_HEADER_SIZE];
@@ -152,14 +95,13 @@ int vmdk_sparse_open(struct vmdk_sparse *s, struct tranship_file *file, size_t c
 		rc = vmdk_sesparse_open(s, err);
 	else if (rc == 0)
 		rc = open_hosted(s, err);
-	if (rc == 0)
-		rc = check_directory(s, err);
 	if (rc)
 		return rc;
 	s->size = s->header.capacity * VMDK_SECTOR;
 	s->grain_size = (uint32_t)(s->header.grain_sectors * VMDK_SECTOR);
 	s->grains = div_up(s->header.capacity, s->header.grain_sectors);
-	return table_cache_new(file, cache_memory, &s->cache, err);
+	rc = table_cache_new(file, cache_memory, &s->cache, err);
+	return rc ? rc : vmdk_directory_choose(s, err);
 }
 
 void vmdk_sparse_close(struct vmdk_sparse *s)
@@ -287,8 +229,11 @@ int vmdk_sparse_tables(struct vmdk_sparse *s, uint64_t gd, uint64_t first, size_
 int vmdk_sparse_table(struct vmdk_sparse *s, uint64_t gt, uint64_t *sector,
 		      struct tranship_error *err)
 {
+	int rc;
+
 	*sector = 0;
-	return vmdk_sparse_tables(s, s->header.gd_offset, gt, 1, sector, err);
+	rc = vmdk_sparse_tables(s, s->header.gd_offset, gt, 1, sector, err);
+	return rc ? rc : vmdk_directory_patch(s, gt, sector, err);
 }
 
 int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uint64_t *entries,
@@ -304,6 +249,8 @@ int vmdk_sparse_entries(struct vmdk_sparse *s, uint64_t first, size_t count, uin
 
 		if (rc == 0)
 			rc = table_entries(s, table, first / per_gt, at, n, entries, err);
+		if (rc == 0)
+			rc = vmdk_entries_patch(s, table, first, n, entries, err);
 		if (rc)
 			return rc;
 		first += n;

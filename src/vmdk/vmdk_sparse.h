@@ -27,6 +27,13 @@ struct vmdk_sparse {
 	uint32_t grain_size; /* bytes */
 	uint64_t grains;
 	bool by_redundant; /* the directory is lost, the header names its copy */
+	bool copies;       /* the redundant directory and its tables are asked for what the primary
+			      ones cannot mean */
+	bool gd_unsound;   /* a directory has entries that cannot be: nothing is written into it */
+	bool rgd_unsound;
+	int unread;          /* why the directories could not be compared; 0: they were */
+	uint64_t by_copy;    /* tables that only the redundant directory names */
+	unsigned bad_tables; /* of those that were looked at: some entries are the copy's */
 	uint64_t
 		tables; /* seSparse: where tables and grains begin, in sectors; they are numbered */
 	uint64_t data;
@@ -62,7 +69,8 @@ int vmdk_sesparse_open(struct vmdk_sparse *s, struct tranship_error *err);
 /* The directory or a table entry names no place that can be; it is a sector past any file's end. */
 #define VMDK_NOWHERE VMDK_FILE_SECTORS_MAX
 
-/* The sector of grain table `gt`; 0: there is none; VMDK_NOWHERE. */
+/* The sector of grain table `gt`, as the copy has it where the directory cannot be right; 0: there
+ * is none; VMDK_NOWHERE. */
 int vmdk_sparse_table(struct vmdk_sparse *s, uint64_t gt, uint64_t *sector,
 		      struct tranship_error *err);
 
@@ -113,8 +121,40 @@ static inline bool vmdk_table_fits(const struct vmdk_sparse *s, uint64_t sector)
 	return range_ok(sector * VMDK_SECTOR, vmdk_table_size(s), tranship_file_size(s->file));
 }
 
-/* Whether there is a redundant directory, beside the one that is used. */
+/* Whether the header promises a redundant directory that a repair can use. */
+static inline bool vmdk_wants_redundant(const struct vmdk_sparse *s)
+{
+	return s->header.flags & VMDK_FLAG_REDUNDANT_GD &&
+	       !(s->header.flags & VMDK_FLAG_COMPRESSED);
+}
+
+/* Whether there is a redundant directory, beside the one that is used, where nothing else is known
+ * to stand. */
 bool vmdk_has_redundant(const struct vmdk_sparse *s);
+
+/* Chooses between the two directories; the one that is used lies in the file (vmdk_directory.c). */
+int vmdk_directory_choose(struct vmdk_sparse *s, struct tranship_error *err);
+
+/* Whether a table can stand at that sector: in the file, beside all that stands once. */
+bool vmdk_gde_fits(const struct vmdk_sparse *s, uint64_t sector);
+
+/* Whether a plain grain's entry can be one: absent, zeros, or a grain inside the file. */
+static inline bool vmdk_gte_fits(const struct vmdk_sparse *s, uint64_t index, uint64_t entry)
+{
+	uint64_t len = min_u64(s->grain_size, s->size - index * s->grain_size);
+
+	return entry <= VMDK_GTE_ZERO ||
+	       (entry >= s->header.overhead &&
+		range_ok(entry * VMDK_SECTOR, len, tranship_file_size(s->file)));
+}
+
+/* Where the primary says what cannot be, and the copy does not: what the copy says. `sector` is
+ * that of table gt; `entries` are those of grains [first, first + count), all of the table at
+ * `table`. */
+int vmdk_directory_patch(struct vmdk_sparse *s, uint64_t gt, uint64_t *sector,
+			 struct tranship_error *err);
+int vmdk_entries_patch(struct vmdk_sparse *s, uint64_t table, uint64_t first, size_t count,
+		       uint64_t *entries, struct tranship_error *err);
 
 /* As in a disk; offsets are the extent's own. */
 int vmdk_sparse_map(struct vmdk_sparse *s, uint64_t off, struct tranship_extent *out,

@@ -72,11 +72,16 @@ int vmdk_sparse_apply(struct vmdk_sparse *s, struct tranship_error *err)
 
 int vmdk_check_directory(const struct vmdk_sparse *s, struct tranship_error *err)
 {
-	if (!s->by_redundant)
+	if (s->unread)
+		return error_set(err, s->unread,
+				 "vmdk: the grain directories, or tables, could not be read when "
+				 "the file was opened");
+	if (!s->by_redundant && s->by_copy == 0 && !(vmdk_has_redundant(s) && s->rgd_unsound))
 		return 0;
 	return error_set(err, TRANSHIP_ECORRUPT,
-			 "vmdk: the grain directory is lost and must be repaired before anything "
-			 "is changed");
+			 "vmdk: the grain directory is lost%s and must be repaired before anything "
+			 "is changed",
+			 s->by_redundant ? "" : " in part, or its redundant copy is,");
 }
 
 int vmdk_copy_sectors(struct vmdk_sparse *s, uint64_t from, uint64_t to, uint64_t sectors,

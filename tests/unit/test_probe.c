@@ -142,6 +142,20 @@ static void test_probe__of_descriptors(void **state)
 	tranship_probe_free(r);
 }
 
+static void test_probe__of_change_tracking(void **state)
+{
+	struct tranship_probe_result *r =
+		probe_text(HEAD "createType=\"vmfs\"\nchangeTrackPath=\"../x-ctk.vmdk\"\n"
+				"RW 16 FLAT \"x-flat.vmdk\" 0\n");
+
+	(void)state;
+	assert_int_equal(r->reference_count, 2);
+	assert_reference(r, 0, TRANSHIP_ROLE_EXTENT, TRANSHIP_PLACE_BENEATH, "x-flat.vmdk");
+	assert_reference(r, 1, TRANSHIP_ROLE_CHANGES, TRANSHIP_PLACE_ABOVE, "../x-ctk.vmdk");
+	assert_string_equal(tranship_role_name(TRANSHIP_ROLE_CHANGES), "change-tracking");
+	tranship_probe_free(r);
+}
+
 /* What is refused is said all the same, with what it refers to. */
 static void test_probe__of_descriptors_that_are_refused(void **state)
 {
@@ -709,6 +723,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_probe__of_what_is_written),
 		cmocka_unit_test(test_probe__of_descriptors),
+		cmocka_unit_test(test_probe__of_change_tracking),
 		cmocka_unit_test(test_probe__of_descriptors_that_are_refused),
 		cmocka_unit_test(test_probe__of_a_delta_link),
 		cmocka_unit_test(test_probe__of_the_extents_of_esxi),
