@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So many lost clusters are taken together. */
+#define LOST_CLUSTERS_MAX 1024U
+
 struct layer {
 	struct tranship_disk *disk;
 	uint32_t first_file; /* where its files begin among the chain's */
@@ -43,16 +46,26 @@ static struct chain *chain_of(struct tranship_disk *disk)
 
 /*
  * The map of one layer. Where it fails and the chain is to be salvaged, what is lost, or what only
- * reading can tell, is that layer's: the layers above keep what they have beside it.
+ * reading can tell, is that layer's: the layers above keep what they have beside it. As they may
+ * have looked far to find nothing, many lost clusters, up to `len` bytes, become one extent.
  */
 static int map_layer(const struct chain *chain, const struct layer *layer, uint64_t off,
-		     struct tranship_extent *out, struct tranship_error *err)
+		     uint64_t len, struct tranship_extent *out, struct tranship_error *err)
 {
+	struct tranship_extent next;
+	unsigned i;
 	int rc = tranship_disk_map(layer->disk, off, out, err);
 
 	if (rc == 0 || !chain->disk.salvage || !is_loss(rc))
 		return rc;
 	disk_pass_over(layer->disk, off, out);
+	len = min_u64(len, layer->disk->size - off);
+	for (i = 0; out->kind == TRANSHIP_LOST && out->len < len && i < LOST_CLUSTERS_MAX; i++) {
+		if (!is_loss(tranship_disk_map(layer->disk, off + out->len, &next, NULL)))
+			break;
+		disk_pass_over(layer->disk, off + out->len, &next);
+		out->len += next.len;
+	}
 	return 0;
 }
 
@@ -74,7 +87,7 @@ static int chain_map(struct tranship_disk *disk, uint64_t off, struct tranship_e
 			out->depth = i;
 			return 0;
 		}
-		rc = map_layer(chain, layer, off, out, err);
+		rc = map_layer(chain, layer, off, len, out, err);
 		if (rc)
 			return rc;
 		len = min_u64(len, out->len);
