@@ -300,6 +300,25 @@ static int open_spooled(struct stream *stream, const char *format, const char *n
 	return 0;
 }
 
+/* As complete, for what is read forward: the format refused a parent unless the image is wanted
+ * alone. */
+static int complete_stream(struct tranship_disk **disk, unsigned flags, struct tranship_error *err)
+{
+	struct tranship_disk *top = *disk;
+	int rc;
+
+	if (!top->parent)
+		return 0;
+	if (flags & TRANSHIP_OPEN_STRICT) {
+		rc = denied_strict(tranship_disk_parent_hint(top, 0), err);
+		tranship_disk_close(top); /* and the stream */
+		*disk = NULL;
+		return rc;
+	}
+	top->incomplete = !(flags & TRANSHIP_OPEN_ABSENT_IS_ZERO);
+	return 0;
+}
+
 static int open_stream(int fd, const char *name, const struct tranship_open_options *options,
 		       struct tranship_disk **out, struct tranship_error *err)
 {
@@ -338,9 +357,11 @@ static int open_stream(int fd, const char *name, const struct tranship_open_opti
 		rc = open_spooled(stream, format->name, name, options, out, err);
 	resolver_free(params.resolver);
 	options_free(parsed);
-	if (rc)
+	if (rc) {
 		stream_close(stream);
-	return rc;
+		return rc;
+	}
+	return complete_stream(out, options->flags, err);
 }
 
 /* Standard input as a file, if it is one (`< disk.vmdk`), else as a stream. */

@@ -12,6 +12,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "core/check.h"
+#include "vmdk/vmdk_user.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -26,6 +27,7 @@ struct sparse_check {
 	struct usage tables; /* of what stands before the grains, by sectors */
 	struct usage usage;  /* of the rest, or of all */
 	uint64_t end;        /* behind the last thing that is used */
+	uint64_t searched;   /* entries that were looked at for who else uses a place */
 };
 
 static bool is_packed(const struct vmdk_sparse *s)
@@ -122,13 +124,16 @@ static int check_grain(struct sparse_check *c, uint64_t index, uint64_t entry,
 	if (is_packed(s))
 		len = round_up(len, VMDK_SECTOR);
 	check_unit(c->check, off, len, is_packed(s));
-	if (!mark(c, off, len) && round_up(off + len, VMDK_SECTOR) <= round_up(size, VMDK_SECTOR))
+	if (!mark(c, off, len) && round_up(off + len, VMDK_SECTOR) <= round_up(size, VMDK_SECTOR)) {
+		struct vmdk_user user = { .index = index, .off = off, .len = len };
+
+		vmdk_find_user(s, &c->searched, &user);
 		check_error(c->check,
 			    "vmdk: grain table %" PRIu64 " entry %" PRIu64
 			    " points at sector %" PRIu64 ", which %s uses, too",
 			    index / s->header.gtes_per_gt, index % s->header.gtes_per_gt, entry,
-			    entry < s->header.overhead ? "something before the grains"
-						       : "another grain or table");
+			    user.name);
+	}
 	c->end = max_u64(c->end, off + len);
 	return 0;
 }

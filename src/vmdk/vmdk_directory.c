@@ -24,7 +24,8 @@ struct verdict {
 };
 
 struct sample {
-	unsigned bad, bad_copies, count;
+	unsigned bad, bad_copies; /* mostly, while the other one has nothing bad */
+	unsigned some_bad, count;
 };
 
 static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
@@ -120,24 +121,28 @@ static void judge(struct vmdk_sparse *s, uint64_t gd, uint64_t other, struct ver
 	}
 }
 
-/* Whether the beginning of a table has entries that cannot be; *zero: it has no other than 0. */
-static bool begins_badly(struct vmdk_sparse *s, uint64_t gt, uint64_t table, bool *zero)
+/* What the entries at the beginning of a table are. */
+struct entries_seen {
+	unsigned good, bad; /* not 0 */
+};
+
+static struct entries_seen look_at_table(struct vmdk_sparse *s, uint64_t gt, uint64_t table)
 {
 	uint64_t first = gt * s->header.gtes_per_gt, entries[ENTRIES_AT_ONCE];
 	size_t n = (size_t)min_u64(min_u64(s->header.gtes_per_gt, s->grains - first),
 				   ENTRIES_AT_ONCE),
 	       i;
-	bool bad = false;
+	struct entries_seen seen = { 0 };
 
-	*zero = true;
 	if (table_cache_is_hole(s->cache, table * VMDK_SECTOR, vmdk_table_size(s)) ||
 	    failed(s, vmdk_sparse_table_entries(s, table, 0, n, entries, NULL)))
-		return false;
-	for (i = 0; i < n; i++) {
-		bad |= !vmdk_gte_fits(s, first + i, entries[i]);
-		*zero &= entries[i] == 0;
-	}
-	return bad;
+		return seen;
+	for (i = 0; i < n; i++)
+		if (!vmdk_gte_fits(s, first + i, entries[i]))
+			seen.bad++;
+		else if (entries[i])
+			seen.good++;
+	return seen;
 }
 
 /* Compares the first tables that both directories name, and that are not empty. */
@@ -147,19 +152,20 @@ static void compare_tables(struct vmdk_sparse *s, uint64_t gd, uint64_t rgd, str
 
 	*out = (struct sample){ 0 };
 	for (gt = 0; gt < tables && gt < 64 * SAMPLE_MAX && out->count < SAMPLE_MAX; gt++) {
-		bool zero, copy_zero, bad, bad_copy;
+		struct entries_seen own, other;
 
 		if (failed(s, vmdk_sparse_tables(s, gd, gt, 1, &table, NULL)) ||
 		    failed(s, vmdk_sparse_tables(s, rgd, gt, 1, &copy, NULL)) ||
 		    !can_be_table(s, table, gd, rgd) || !can_be_table(s, copy, gd, rgd))
 			continue;
-		bad = begins_badly(s, gt, table, &zero);
-		bad_copy = begins_badly(s, gt, copy, &copy_zero);
-		if (zero && copy_zero)
+		own = look_at_table(s, gt, table);
+		other = look_at_table(s, gt, copy);
+		if (own.good + own.bad + other.good + other.bad == 0)
 			continue;
 		out->count++;
-		out->bad += bad && !bad_copy;
-		out->bad_copies += bad_copy && !bad;
+		out->some_bad += own.bad > other.bad;
+		out->bad += own.bad > own.good && other.bad == 0;
+		out->bad_copies += other.bad > other.good && own.bad == 0;
 	}
 }
 
@@ -220,7 +226,7 @@ static int choose(struct vmdk_sparse *s, struct tranship_error *err)
 	s->gd_unsound = !own.place || own.bad > 0;
 	s->rgd_unsound = !copy.place || copy.bad > 0 || (own.good > 0 && !trusted);
 	s->copies = trusted && vmdk_has_redundant(s);
-	s->bad_tables = s->copies ? sample.bad : 0;
+	s->bad_tables = s->copies ? sample.some_bad : 0;
 	if (s->copies)
 		s->by_copy = count_by_copy(s);
 	return 0;

@@ -33,7 +33,8 @@ struct vmdk_sparse {
 	bool rgd_unsound;
 	int unread;          /* why the directories could not be compared; 0: they were */
 	uint64_t by_copy;    /* tables that only the redundant directory names */
-	unsigned bad_tables; /* of those that were looked at: some entries are the copy's */
+	unsigned bad_tables; /* of those that were looked at: some entries cannot be, and are the
+				copy's if that has others */
 	uint64_t
 		tables; /* seSparse: where tables and grains begin, in sectors; they are numbered */
 	uint64_t data;

@@ -367,16 +367,17 @@ bool vmdk_streams(const struct probe_input *in, const struct options *options)
 	       vmdk_header_streams(&h);
 }
 
-static int open_front(struct vmdk_stream *vs, struct stream *stream, bool salvage,
+static int open_front(struct vmdk_stream *vs, struct stream *stream, unsigned flags,
 		      struct tranship_error *err)
 {
+	bool salvage = flags & TRANSHIP_OPEN_SALVAGE;
 	struct vmdk_front front = { .stream = stream, .vmdk = &vs->vmdk, .salvage = salvage };
 	int rc = vmdk_front_take(&front, err);
 
-	if (rc == 0 && vs->vmdk.disk.parent)
+	if (rc == 0 && vs->vmdk.disk.parent && !(flags & TRANSHIP_OPEN_LAYER))
 		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
 			       "vmdk: a delta link, whose parent has CID %08" PRIx32
-			       ", cannot be read from a pipe",
+			       ", cannot be read from a pipe but as a layer",
 			       vs->vmdk.parent_cid);
 	vs->count = front.count;
 	if (rc == 0 && salvage)
@@ -397,7 +398,7 @@ int vmdk_stream_open(struct stream *stream, const struct open_params *params,
 	vs->vmdk.parent_cid = VMDK_NO_PARENT;
 	vs->vmdk.extents = calloc(1, sizeof(*vs->vmdk.extents));
 	vs->stream = stream;
-	rc = vs->vmdk.extents ? open_front(vs, stream, params->flags & TRANSHIP_OPEN_SALVAGE, err)
+	rc = vs->vmdk.extents ? open_front(vs, stream, params->flags, err)
 			      : error_nomem(err, sizeof(*vs->vmdk.extents));
 	if (rc) {
 		vs->stream = NULL; /* stays the caller's */

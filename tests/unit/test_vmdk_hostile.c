@@ -312,14 +312,14 @@ static void test_check__finds_what_is_wrong(void **state)
 		uint32_t value; /* 0: the first grain's place */
 		const char *text;
 	} cases[] = {
-		{ SINGLE, GT, 4, 0, ", which another grain or table uses, too" },
+		{ SINGLE, GT, 4, 0, ", which grain table 0 entry 0 uses, too" },
 		{ SINGLE, GT, 4, UINT32_MAX, "entry 1 points at sector 4294967295, past the end" },
-		{ SINGLE, GT, 4, 2, "points at sector 2, which something before the grains uses" },
-		{ SINGLE, GT, 4, 8, "points at sector 8, which something before the grains uses" },
+		{ SINGLE, GT, 4, 2, "points at sector 2, which the grain directory uses" },
+		{ SINGLE, GT, 4, 8, "points at sector 8, which grain table" },
 		{ SINGLE, GD, 4, UINT32_MAX, "grain directory[1] points at sector 4294967295" },
 		{ PLAIN, GT, 4, 1, "grain table 0 entry 1 is 1, its redundant copy says" },
 		{ FRONT, GT, 4, UINT32_MAX, "entry 1 points at sector 4294967295, past the end" },
-		{ FRONT, GT, 4, 0, "which another grain or table uses, too" },
+		{ FRONT, GT, 4, 0, "which grain table 0 entry 0 uses, too" },
 		{ FRONT, GRAIN, 8, UINT32_MAX, "more than deflate makes" },
 		{ FRONT, GRAIN, 0, 8, "has the marker of LBA 8, not 0" },
 	};

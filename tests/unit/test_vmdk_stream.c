@@ -6,6 +6,7 @@
 #include "core/format.h"
 #include "image_vmdk.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -62,23 +63,20 @@ static int open_bytes(const void *bytes, size_t len, struct tranship_disk **disk
 	return rc;
 }
 
-/* Copies the stream to memory, as convert does. Returns what failed first. */
-static int read_all(const void *bytes, size_t len, unsigned threads, unsigned char *back,
+/* Copies a disk to memory, as convert does, and closes it. */
+static int copy_all(struct tranship_disk *disk, unsigned threads, unsigned char *back,
 		    struct tranship_error *err)
 {
 	struct tranship_create_options raw = { .format = "raw" };
 	struct tranship_copy_options copy = { .threads = threads };
 	struct tranship_file *out = file_of(NULL, 0);
 	struct tranship_writer *writer = NULL;
-	struct tranship_disk *disk;
-	int rc = open_bytes(bytes, len, &disk, err);
+	int rc;
 
-	if (rc == 0) {
-		assert_true(tranship_disk_is_forward(disk));
-		raw.size = tranship_disk_size(disk);
-		assert_ok(tranship_create_file(out, &raw, &writer, err), err);
-		rc = tranship_copy(disk, writer, &copy, err);
-	}
+	assert_true(tranship_disk_is_forward(disk));
+	raw.size = tranship_disk_size(disk);
+	assert_ok(tranship_create_file(out, &raw, &writer, err), err);
+	rc = tranship_copy(disk, writer, &copy, err);
 	if (rc == 0)
 		rc = tranship_writer_finish(writer, err);
 	if (rc == 0)
@@ -87,6 +85,16 @@ static int read_all(const void *bytes, size_t len, unsigned threads, unsigned ch
 	tranship_disk_close(disk);
 	tranship_file_close(out);
 	return rc;
+}
+
+/* Reads these bytes so. Returns what failed first. */
+static int read_all(const void *bytes, size_t len, unsigned threads, unsigned char *back,
+		    struct tranship_error *err)
+{
+	struct tranship_disk *disk;
+	int rc = open_bytes(bytes, len, &disk, err);
+
+	return rc ? rc : copy_all(disk, threads, back, err);
 }
 
 static void test_stream__every_kind_reads_forward(void **state)
@@ -342,6 +350,59 @@ static void test_stream__a_delta_link_is_refused(void **state)
 	buffer_free(&out);
 }
 
+/* Opened through a pipe of its own, as a layer. */
+static int open_pipe(const struct buffer *bytes, unsigned flags, struct tranship_disk **disk,
+		     struct tranship_error *err)
+{
+	struct tranship_open_options options = { .flags = flags };
+	int ends[2], saved = dup(STDIN_FILENO), rc;
+
+	assert_int_equal(pipe(ends), 0);
+	assert_true(fcntl(ends[1], F_SETPIPE_SZ, 1 << 20) >= (int)bytes->len);
+	assert_int_equal(write(ends[1], bytes->bytes, bytes->len), bytes->len);
+	close(ends[1]);
+	assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+	close(ends[0]);
+	rc = tranship_open("-", &options, disk, err);
+	if (saved >= 0)
+		dup2(saved, STDIN_FILENO);
+	close(saved);
+	return rc;
+}
+
+static void test_stream__a_delta_link_as_a_layer(void **state)
+{
+	struct image_vmdk image = image_vmdk_defaults();
+	const unsigned layer = TRANSHIP_OPEN_LAYER, zero = TRANSHIP_OPEN_ABSENT_IS_ZERO;
+	struct tranship_disk *disk;
+	struct tranship_error err;
+	struct buffer out = { 0 };
+	unsigned char back[DISK];
+
+	(void)state;
+	image.flags = STREAM;
+	image.version = 3;
+	image.footer = true;
+	image.descriptor = "CID=1\nparentCID=2\nparentFileNameHint=\"base.vmdk\"\n";
+	assert_int_equal(image_vmdk(&image, content, DISK, &out), 0);
+
+	assert_fails(open_pipe(&out, 0, &disk, &err), TRANSHIP_EUNSUPPORTED, &err,
+		     "but as a layer");
+	assert_fails(open_pipe(&out, layer | TRANSHIP_OPEN_STRICT, &disk, &err), TRANSHIP_EDENIED,
+		     &err, "base.vmdk");
+	assert_null(disk);
+
+	assert_ok(open_pipe(&out, layer, &disk, &err), &err);
+	assert_false(tranship_disk_is_complete(disk));
+	assert_string_equal(tranship_disk_parent_hint(disk, 0), "base.vmdk");
+	assert_fails(copy_all(disk, 1, back, &err), TRANSHIP_EMISMATCH, &err, "not there");
+	assert_ok(open_pipe(&out, layer | zero, &disk, &err), &err);
+	assert_true(tranship_disk_is_complete(disk));
+	assert_ok(copy_all(disk, 2, back, &err), &err);
+	assert_memory_equal(back, content, DISK);
+	buffer_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_stream__what_was_not_mapped_cannot_be_read),
 		cmocka_unit_test(test_stream__one_field_wrong),
 		cmocka_unit_test(test_stream__a_delta_link_is_refused),
+		cmocka_unit_test(test_stream__a_delta_link_as_a_layer),
 		cmocka_unit_test(test_stream__any_byte_wrong),
 		cmocka_unit_test(test_stream__grains_are_counted_against_tables_in_front),
 	};
