@@ -187,13 +187,15 @@ static void test_salvage__child_of_a_damaged_vmdk(void **state)
 	static const uint64_t lost[][2] = { { 0, 65536 }, { 131072, 3 * 65536 - 1024 }, { 0 } };
 	const size_t size = 5 * 65536 - 1024;
 	unsigned char *content = malloc(size), *bytes;
-	size_t len, gd;
+	size_t len, gd, rgd;
 
 	assert_non_null(content);
 	make_chain(*state, "vmdk", content, size, 65536, 131072);
 	bytes = read_path(path_in(*state, "base"), &len);
+	rgd = (size_t)get_le64(bytes + 48) * 512;
 	gd = (size_t)get_le64(bytes + 56) * 512;
 	free(bytes);
+	patch(path_in(*state, "base"), rgd, "\x7f\x7f\x7f\x7f", 4);
 	patch(path_in(*state, "base"), gd, "\x7f\x7f\x7f\x7f", 4);
 	assert_saves(path_in(*state, "child"), 0, content, size, lost, "grain directory[0]");
 	free(content);
