@@ -79,14 +79,15 @@ static int source_table(struct vmdk_sparse *s, bool redundant, uint64_t gt, uint
 		rc = vmdk_sparse_tables(s, s->header.rgd_offset, gt, 1, &copy, err);
 	if (rc)
 		return rc;
-	if (!redundant && !s->by_redundant && own == table)
+	/* A table that the entry names already stays where it is. */
+	if (redundant || s->by_redundant || own != table) {
+		if (redundant && copy != table && vmdk_gde_fits(s, copy))
+			*from = copy;
+		else if (vmdk_gde_fits(s, table))
+			*from = table;
+	}
+	if (*from == 0) /* and what cannot be mended as it is */
 		*itself = table;
-	else if (redundant && copy != table && vmdk_gde_fits(s, copy))
-		*from = copy;
-	else if (vmdk_gde_fits(s, table))
-		*from = table;
-	else
-		*itself = table; /* what cannot be mended stays as it is */
 	return 0;
 }
 
