@@ -53,10 +53,15 @@ enum tranship_commit_flag {
  * Writes what the image at path holds into its parent (`base` NULL), or what it and the images
  * between hold into the parent whose path is `base` (from the current folder or the image's). A
  * parent that is smaller grows first. After a failure nothing is lost: the child still has its
- * data, and the same call again finishes the work. The images between are invalid afterwards unless
- * the parent was the next one.
+ * data, and the same call again finishes the work. The images between then read as the parent does
+ * where they hold nothing: they get new identities, too, so that only this chain goes on over them.
+ * The child is emptied only where the parent was the next one.
  *
- * `copy` gives threads and progress; may be NULL.
+ * One thread copies; `copy` gives progress and rate, and may be NULL.
+ *
+ * TRANSHIP_EINVAL: the image has no such parent; TRANSHIP_EBUSY: somebody has one of the images
+ * open, or the commit of another child was interrupted; TRANSHIP_EUNSUPPORTED: a parent of a kind
+ * that cannot be changed in place, or that would have to grow over a larger one of its own.
  */
 TRANSHIP_API int tranship_commit(const char *path, const struct tranship_open_options *options,
 				 const char *base, unsigned flags,
