@@ -1,11 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-# zlib is needed; libdeflate and ISA-L make it faster.
+# What is needed: zlib, zstd, xxHash, libcrypto (SHA-256), jansson, libxml2. libdeflate and ISA-L make packing faster.
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 
-set(TRANSHIP_LIBRARIES Threads::Threads ZLIB::ZLIB)
-set(TRANSHIP_INCLUDES)
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
+find_package(LibXml2 REQUIRED)
+
+set(TRANSHIP_LIBRARIES Threads::Threads ZLIB::ZLIB OpenSSL::Crypto LibXml2::LibXml2)
+set(TRANSHIP_INCLUDES ${LIBXML2_INCLUDE_DIRS})
+
+foreach(need "zstd.h zstd" "xxhash.h xxhash" "jansson.h jansson")
+	separate_arguments(need)
+	list(GET need 0 header)
+	list(GET need 1 library)
+	string(TOUPPER ${library} name)
+	find_path(${name}_INCLUDE ${header} REQUIRED)
+	find_library(${name}_LIBRARY ${library} REQUIRED)
+	list(APPEND TRANSHIP_LIBRARIES ${${name}_LIBRARY})
+	list(APPEND TRANSHIP_INCLUDES ${${name}_INCLUDE})
+endforeach()
+
+# Not every build of xxHash chooses by the processor at run time.
+include(CheckLibraryExists)
+check_library_exists(${XXHASH_LIBRARY} XXH3_128bits_withSecret_dispatch "" TRANSHIP_XXHASH_DISPATCH)
 
 if(TRANSHIP_WITH_LIBDEFLATE)
 	find_path(LIBDEFLATE_INCLUDE libdeflate.h)

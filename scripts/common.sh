@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # What is needed to build, what makes it faster, what the tests and the demo use.
-BUILD_PACKAGES="gcc libc6-dev cmake ninja-build zlib1g-dev libjansson-dev"
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build zlib1g-dev libzstd-dev libxxhash-dev libssl-dev
+	libjansson-dev libxml2-dev"
 FAST_PACKAGES="libdeflate-dev libisal-dev"
 DEMO_PACKAGES="gdisk e2fsprogs"
 TEST_PACKAGES="libcmocka-dev pkg-config g++ clang libclang-rt-14-dev qemu-utils libvmdk-utils libvhdi-utils

@@ -3,10 +3,13 @@
 #ifndef TRANSHIP_TRANSHIP_H
 #define TRANSHIP_TRANSHIP_H
 
+#include "tranship/changes.h"
 #include "tranship/copy.h"
+#include "tranship/delta.h"
 #include "tranship/disk.h"
 #include "tranship/error.h"
 #include "tranship/file.h"
+#include "tranship/fingerprint.h"
 #include "tranship/image.h"
 #include "tranship/modify.h"
 #include "tranship/policy.h"
