@@ -934,7 +934,9 @@ static void sweep_memory(const struct example *e)
 			assert_ok(rc, &err);
 			break;
 		}
-		if (rc && rc != TRANSHIP_ENOMEM)
+		/* jansson takes some of it for bad syntax. */
+		if (rc && rc != TRANSHIP_ENOMEM &&
+		    (rc != TRANSHIP_ECORRUPT || !strstr(e->file, ".json")))
 			fail_msg("%s, allocation %lu: %s", e->file, nth, err.message);
 	}
 	tranship_file_close(file);
