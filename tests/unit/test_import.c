@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -906,6 +907,23 @@ static void test_open__pipe(void **state)
 	close(saved);
 }
 
+#if HEAP_WATCHED
+void *__libc_malloc(size_t size);
+void __libc_free(void *p);
+/*
+ * jansson 2.14 passes over it where the text of a token cannot grow (lex_save in its load.c), and
+ * then reads behind its end: so its memory never runs out here.
+ */
+static void spare_jansson(void)
+{
+	json_set_alloc_funcs(__libc_malloc, __libc_free);
+}
+#else
+static void spare_jansson(void)
+{
+}
+#endif
+
 /* Whatever allocation fails: a code, nothing leaks, and never a set that lacks something. */
 static void sweep_memory(const struct example *e)
 {
@@ -934,9 +952,7 @@ static void sweep_memory(const struct example *e)
 			assert_ok(rc, &err);
 			break;
 		}
-		/* jansson takes some of it for bad syntax. */
-		if (rc && rc != TRANSHIP_ENOMEM &&
-		    (rc != TRANSHIP_ECORRUPT || !strstr(e->file, ".json")))
+		if (rc && rc != TRANSHIP_ENOMEM)
 			fail_msg("%s, allocation %lu: %s", e->file, nth, err.message);
 	}
 	tranship_file_close(file);
@@ -947,6 +963,7 @@ static void test_import__no_memory(void **state)
 	size_t i;
 
 	(void)state;
+	spare_jansson();
 	for (i = 0; i < COUNT_OF(good); i++)
 		sweep_memory(&good[i]);
 }
