@@ -221,11 +221,7 @@ const char *picture_size(uint64_t bytes, char *text)
 	/* What would be rounded to 1024 is 1 of the next. */
 	for (; value >= 1023.5; value /= 1024)
 		unit++;
-	snprintf(text, PICTURE_TEXT, "%.*f %s",
-		 unit == 0 || value >= 99.95 ? 0
-		 : value >= 9.995            ? 1
-					     : 2,
-		 value, units[unit]);
+	snprintf(text, PICTURE_TEXT, "%.*g %s", value >= 999.5 ? 4 : 3, value, units[unit]);
 	return text;
 }
 

@@ -12,7 +12,7 @@ enum {
 	PICTURE_CELLS = 64 * 40, /* a disk whose size is a power of two has 2048 */
 	PICTURE_LAYERS = 8,      /* the last one stands for all that are deeper, too */
 	PICTURE_LEVELS = 8,      /* how finely a share is drawn */
-	PICTURE_BARS = 4,
+	PICTURE_BARS = 3,
 	PICTURE_TEXT = 32, /* bytes of a share or a size as text */
 };
 

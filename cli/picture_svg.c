@@ -2,7 +2,7 @@
 /*
  * The picture as SVG 1.1: no script, nothing from elsewhere. All bars of one shade are one path,
  * and the lines between the cells are a pattern laid over everything, so the file stays small:
- * under 500 KB if no two cells are alike. Colours are those of Okabe and Ito, which people who do
+ * half a MiB if no two cells are alike. Colours are those of Okabe and Ito, which people who do
  * not see red or green tell apart, too.
  */
 #include "picture_inside.h"
@@ -25,7 +25,7 @@ enum {
 	ENTRY_HEIGHT = 44,
 	TITLE_CHARS = 80,
 	ENTRY_CHARS = 30,
-	TIP_SHADES = 5,
+	TIP_SHADES = 4,
 };
 
 static const char style[] =
@@ -118,15 +118,26 @@ static void put_text(FILE *out, const char *text, size_t most)
 	}
 }
 
+/* Where a path is; pieces that follow the first are given from there, which is shorter. */
+struct pen {
+	bool down;
+	int x, y;
+};
+
 /* A piece of a path that covers [from, to) of the cells, which stand in one row, from `bottom` to
  * `bottom + height` levels of them. */
-static void put_piece(FILE *out, unsigned from, unsigned to, unsigned bottom, unsigned height)
+static void put_piece(struct pen *pen, unsigned from, unsigned to, unsigned bottom, unsigned height,
+		      FILE *out)
 {
-	unsigned x = LEFT + from % PICTURE_COLUMNS * CELL;
-	unsigned y = TOP + (from / PICTURE_COLUMNS + 1) * CELL - (bottom + height) * STEP;
+	int x = LEFT + (int)(from % PICTURE_COLUMNS) * CELL, width = (int)(to - from) * CELL;
+	int y = TOP + (int)(from / PICTURE_COLUMNS + 1) * CELL - (int)(bottom + height) * STEP;
 
-	fprintf(out, "M%u %uh%uv%uh-%uz", x, y, (to - from) * CELL, height * STEP,
-		(to - from) * CELL);
+	if (pen->down)
+		fprintf(out, "m%d%s%d", x - pen->x, y < pen->y ? "" : " ", y - pen->y);
+	else
+		fprintf(out, "M%d %d", x, y);
+	fprintf(out, "h%dv%uh-%dz", width, height * STEP, width);
+	*pen = (struct pen){ true, x, y };
 }
 
 /* What is drawn of one shade: as ground, as tint behind the bars, as bar, or as a mark over it. */
@@ -155,7 +166,7 @@ static void put_path(const struct picture *p, const struct look *looks, enum lay
 		     enum shade shade, FILE *out)
 {
 	unsigned i, from = 0, bottom = 0, height = 0;
-	bool any = false;
+	struct pen pen = { 0 };
 
 	for (i = 0; i <= p->count; i++) {
 		unsigned next_bottom = 0, next = 0;
@@ -165,18 +176,17 @@ static void put_path(const struct picture *p, const struct look *looks, enum lay
 		if (i % PICTURE_COLUMNS != 0 && next == height && next_bottom == bottom)
 			continue;
 		if (height > 0) {
-			if (!any && shade == SHADE_UNREAD)
+			if (!pen.down && shade == SHADE_UNREAD)
 				fputs("<path fill=\"url(#hatch)\" d=\"", out);
-			else if (!any)
+			else if (!pen.down)
 				fprintf(out, "<path class=\"s%d\" d=\"", (int)shade);
-			any = true;
-			put_piece(out, from, i, bottom, height);
+			put_piece(&pen, from, i, bottom, height, out);
 		}
 		from = i;
 		bottom = next_bottom;
 		height = next;
 	}
-	if (any)
+	if (pen.down)
 		fputs("\"/>\n", out);
 }
 
@@ -241,8 +251,9 @@ static void put_tip(const struct picture *p, unsigned from, unsigned to, FILE *o
 	for (i = from; i < to; i++)
 		picture_sum(&sum, &p->cells[i]);
 	whole = picture_bytes(&sum);
-	fprintf(out, "%s + %s", picture_exact(picture_cell_off(p, from, p->shift), text),
-		picture_exact(whole, size));
+	fputs(picture_exact(picture_cell_off(p, from, p->shift), text), out);
+	if (to - from > 1)
+		fprintf(out, " + %s", picture_exact(whole, size));
 	for (i = 0; i < SHADE_COUNT; i++) {
 		/* What is rare and matters is told first. */
 		enum shade s = i < rare ? SHADE_LOST + i : i < SHADE_GROUND ? i - rare : i;
@@ -283,8 +294,10 @@ static void put_tips(const struct picture *p, FILE *out)
 		if (i < p->count && i % PICTURE_COLUMNS != 0 && look_alike(&first, &next))
 			continue;
 		if (i > 0) {
+			struct pen pen = { 0 };
+
 			fputs("<path d=\"", out);
-			put_piece(out, from, i, 0, PICTURE_LEVELS);
+			put_piece(&pen, from, i, 0, PICTURE_LEVELS, out);
 			fputs("\"><title>", out);
 			put_tip(p, from, i, out);
 			fputs("</title></path>\n", out);
