@@ -110,6 +110,7 @@ int cmd_resize(int argc, char **argv);
 int cmd_commit(int argc, char **argv);
 int cmd_rebase(int argc, char **argv);
 int cmd_dd(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_fingerprint(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 
