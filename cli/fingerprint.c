@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What is done: one of these with each call. */
@@ -326,16 +327,21 @@ static int compare(const struct fingerprint_args *args)
 int cmd_fingerprint(int argc, char **argv)
 {
 	struct fingerprint_args args = { .output = OUTPUT_HUMAN };
+	char *spool;
 	int code;
 
 	cli_source_init(&args.source);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
-	if (args.mode == MODE_MAKE)
+	if (args.mode == MODE_MAKE) {
+		spool = cli_spool_folder(args.to);
+		args.source.spool = spool;
 		code = make(&args);
-	else if (args.mode == MODE_COMPARE)
+		free(spool);
+	} else if (args.mode == MODE_COMPARE) {
 		code = compare(&args);
-	else
+	} else {
 		code = look(&args);
+	}
 	cli_source_free(&args.source);
 	return code;
 }
