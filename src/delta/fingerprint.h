@@ -46,6 +46,9 @@ void fingerprint_writer_free(struct fingerprint_writer *w);
  * (output_finish). */
 int secret_output_open(const char *path, unsigned create_flags, struct output **out,
 		       struct tranship_error *err);
+/* The same, but none of these files may be overwritten: malloc'ed, and taken over in any case. */
+int secret_output_open_beside(const char *path, unsigned create_flags, struct file_id *sources,
+			      size_t count, struct output **out, struct tranship_error *err);
 
 /* A random UUID as text, or one from a seed. */
 int new_version_id(struct idgen *ids, char out[TRANSHIP_ID_MAX + 1], struct tranship_error *err);
