@@ -156,9 +156,31 @@ static void print_line(const struct map_args *args, const struct tranship_disk *
 		print_human(disk, line, first);
 }
 
+/* Where the map itself is damaged, --salvage takes one unit of it for lost and goes on. */
+static int map_at(const struct map_args *args, struct tranship_disk *disk, uint64_t off,
+		  struct tranship_extent *out, bool *lost, struct tranship_error *err)
+{
+	uint64_t unit = tranship_disk_cluster_size(disk), rest = tranship_disk_size(disk) - off;
+	int rc = tranship_disk_map(disk, off, out, err);
+
+	if ((rc == TRANSHIP_ECORRUPT || rc == TRANSHIP_EIO) &&
+	    args->source.flags & TRANSHIP_OPEN_SALVAGE) {
+		if (!*lost && !args->source.quiet)
+			cli_warn((char *)args->path, err->message);
+		unit = unit ? unit - off % unit : 65536;
+		*out = (struct tranship_extent){ .off = off,
+						 .len = unit < rest ? unit : rest,
+						 .kind = TRANSHIP_LOST,
+						 .file_off = TRANSHIP_NO_OFFSET };
+		rc = 0;
+	}
+	*lost |= rc == 0 && out->kind == TRANSHIP_LOST;
+	return rc;
+}
+
 /* `picture` may be NULL. */
 static int print_map(const struct map_args *args, struct tranship_disk *disk,
-		     struct picture *picture, struct tranship_error *err)
+		     struct picture *picture, bool *lost, struct tranship_error *err)
 {
 	uint64_t size = tranship_disk_size(disk);
 	uint64_t off = args->start, end = args->length < size - off ? off + args->length : size;
@@ -166,7 +188,7 @@ static int print_map(const struct map_args *args, struct tranship_disk *disk,
 	bool first = true;
 
 	while (off < end) {
-		int rc = tranship_disk_map(disk, off, &next, err);
+		int rc = map_at(args, disk, off, &next, lost, err);
 
 		if (rc)
 			return rc;
@@ -194,12 +216,13 @@ static int show(const struct map_args *args, struct tranship_disk *disk)
 	uint64_t rest = tranship_disk_size(disk) - args->start;
 	struct picture *picture = NULL;
 	struct tranship_error err;
+	bool lost = false;
 	int code = EXIT_OK;
 
 	if (args->svg || args->blocks)
 		picture = picture_new(args->path, disk, args->start,
 				      args->length < rest ? args->length : rest);
-	if (print_map(args, disk, picture, &err)) {
+	if (print_map(args, disk, picture, &lost, &err)) {
 		cli_report(args->path, &err);
 		code = EXIT_ERROR;
 	}
@@ -208,7 +231,7 @@ static int show(const struct map_args *args, struct tranship_disk *disk)
 	if (code == EXIT_OK && args->svg && picture_write_svg(picture, args->svg, NULL))
 		code = EXIT_ERROR;
 	picture_free(picture);
-	return code;
+	return code == EXIT_OK && lost ? EXIT_LOST : code;
 }
 
 int cmd_map(int argc, char **argv)
