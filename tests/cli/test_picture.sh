@@ -91,6 +91,28 @@ else
 fi
 rm -f "$huge"
 
+# What changed: as many bytes as the report says, and one sector of a large disk is seen.
+cp --sparse=always little.raw new.raw
+printf y | dd of=new.raw bs=1 seek=$((3 << 38)) conv=notrunc status=none
+random_disk old.raw $((20 * mib)) 95
+random_disk other.raw $((20 * mib)) 96
+for pair in "little.raw new.raw" "old.raw other.raw"; do
+	read -r old new <<<"$pair"
+	expect 0 "$TRANSHIP" diff --output=json $old $new
+	changed=$(sed -n 's/^ *"changed": \([0-9]*\).*/\1/p' out)
+	zeroed=$(sed -n 's/^ *"zeroed": \([0-9]*\).*/\1/p' out)
+	expect 0 "$TRANSHIP" diff --svg diff.svg --output=blocks $old $new
+	xml diff.svg
+	for kind in changed zeroed; do
+		[ "$(from_svg diff.svg | sed -n "s/^$kind //p")" = "${!kind#0}" ] || fail "$new: ${!kind} bytes $kind, the SVG has others"
+	done
+	[ "$(grep -c '^ *[0-9.]* [KMGTPE]*iB |.*[-=*#z].*|$' out)" -gt 0 ] || fail "$new: no change is seen"
+	for name in $old $new; do
+		expect 1 "$TRANSHIP" diff --svg $name $old $new
+		says "belongs to the source"
+	done
+done
+
 # What is lost.
 random_disk disk.raw $((8 * mib)) 94
 expect 0 "$TRANSHIP" convert -O vmdk disk.raw whole.vmdk
