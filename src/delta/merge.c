@@ -165,7 +165,7 @@ static int open_output(struct merge *m, const char *path, struct tranship_error 
 	for (i = 0; i < m->count; i++)
 		if (m->sources[i].file->has_id)
 			ids[count++] = m->sources[i].file->id;
-	rc = secret_output_open_beside(path, m->options->create_flags, ids, count, &m->output, err);
+	rc = secret_output_open(path, m->options->create_flags, ids, count, &m->output, err);
 	if (rc == 0)
 		rc = delta_writer_new(output_main(m->output), &m->head, &m->writer, err);
 	return rc ? rc : record_builder_new(&m->rule, m->level, &m->builder, err);
