@@ -2,12 +2,10 @@
 #include "target.h"
 
 #include <inttypes.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct convert_args {
 	struct cli_source source;
@@ -96,16 +94,6 @@ static void take_cache(struct convert_args *args, struct argp_state *state, cons
 	argp_error(state, "cache mode '%s' is unknown", mode);
 }
 
-static unsigned take_threads(struct argp_state *state, const char *arg)
-{
-	char *end;
-	unsigned long n = strtoul(arg, &end, 10);
-
-	if (*end || n < 1 || n > 256)
-		argp_error(state, "-m takes a number of threads from 1 to 256, not '%s'", arg);
-	return (unsigned)n;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct convert_args *args = state->input;
@@ -121,7 +109,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'F': args->target.base_format = arg; break;
 	case 'p': args->progress = true; break;
 	case 'S': take_sparse_size(args, state, arg); break;
-	case 'm': args->copy.threads = take_threads(state, arg); break;
+	case 'm': args->copy.threads = cli_parse_threads(state, arg); break;
 	case 'r': args->copy.rate = cli_parse_size(state, "rate", arg); break;
 	case 'n': args->flags |= TRANSHIP_CREATE_IN_PLACE; break;
 	case OPT_TARGET_IS_ZERO: args->flags |= TRANSHIP_CREATE_TARGET_IS_ZERO; break;
@@ -171,21 +159,6 @@ static const struct argp argp = {
 	NULL,
 	NULL
 };
-
-/* A disk of unknown size from a pipe waits beside the output, where there is room for a disk. */
-static char *spool_folder(const char *output)
-{
-	const char *tmp = getenv("TMPDIR");
-	struct stat st;
-	char *copy, *folder;
-
-	if (!output || strcmp(output, "-") == 0 || (stat(output, &st) == 0 && !S_ISREG(st.st_mode)))
-		return strdup(tmp && *tmp ? tmp : "/var/tmp");
-	copy = strdup(output);
-	folder = copy ? strdup(dirname(copy)) : NULL;
-	free(copy);
-	return folder;
-}
 
 /* One line a range, whatever -q says. */
 static void lose(void *ctx, uint64_t off, uint64_t len, const char *why)
@@ -274,7 +247,7 @@ int cmd_convert(int argc, char **argv)
 
 	cli_source_init(&args.source);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
-	spool = spool_folder(args.to);
+	spool = cli_spool_folder(args.to);
 	args.source.spool = spool;
 	code = args.target.help ? cli_option_help(args.target.format) : convert(&args);
 	free(spool);

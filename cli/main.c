@@ -23,11 +23,14 @@ static const struct {
 	{ "convert", cmd_convert, "copy a disk into another format", EXIT_ERROR },
 	{ "create", cmd_create, "make an empty image", EXIT_ERROR },
 	{ "compare", cmd_compare, "compare the content of two disks", EXIT_TROUBLE },
+	{ "diff", cmd_diff, "write what changed from one version of a disk to the next",
+	  EXIT_ERROR },
 	{ "check", cmd_check, "check the structure of an image", EXIT_ERROR },
 	{ "resize", cmd_resize, "give a disk another size", EXIT_ERROR },
 	{ "commit", cmd_commit, "write what an image holds into its parent", EXIT_ERROR },
 	{ "rebase", cmd_rebase, "give an image another parent", EXIT_ERROR },
 	{ "dd", cmd_dd, "copy a part of a disk", EXIT_ERROR },
+	{ "fingerprint", cmd_fingerprint, "digest a disk, to find later what changed", EXIT_ERROR },
 	{ "measure", cmd_measure, "say how large a converted image would be", EXIT_ERROR },
 };
 
@@ -44,7 +47,7 @@ static void help(FILE *out)
 		"Commands (each has --help with an example):\n",
 		cli_name);
 	for (i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+		fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].help);
 	fprintf(out, "\nFormats:");
 	for (n = 0; tranship_format_name(n); n++)
 		fprintf(out, " %s%s", tranship_format_name(n),

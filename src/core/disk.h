@@ -52,6 +52,17 @@ struct disk_parent {
 	char *ids[2]; /* the identity that the parent has; a second one that will do; NULL: none */
 	size_t hint_count;
 	char **hints; /* paths in UTF-8 as the image spells them, the best one first */
+	/* The format of the parent; NULL: that of the child. "": it is not known, and looked for
+	 * only in a file that the caller named. */
+	char *format;
+	char *options; /* that the parent is opened with; NULL: none */
+	/*
+	 * A parent that is known by what is in it: called once everything below the child is open,
+	 * with all of that as one disk; TRANSHIP_EMISMATCH refuses it. NULL: it is known by the
+	 * ids.
+	 */
+	int (*accept)(struct tranship_disk *child, struct tranship_disk *beneath,
+		      struct tranship_error *err);
 };
 
 #define DISK_IDENTITY_SIZE 40
@@ -102,6 +113,12 @@ int disk_add_hint(struct tranship_disk *disk, const char *hint, struct tranship_
 /* The files of another disk, as this one's; *first is the index of the first of them. */
 int disk_add_files_of(struct tranship_disk *disk, const struct tranship_disk *other,
 		      uint32_t *first, struct tranship_error *err);
+
+/* Which files of the machine the disks (NULL: none) consist of, for output_params.sources;
+ * malloc'ed.
+ */
+int disk_file_ids(const struct tranship_disk *const *disks, size_t disk_count, struct file_id **out,
+		  size_t *count, struct tranship_error *err);
 
 /* TRANSHIP_EMISMATCH, naming the parent, unless the disk is complete. */
 int disk_require_complete(const struct tranship_disk *disk, struct tranship_error *err);
