@@ -47,7 +47,7 @@ struct import {
 	uint64_t size;    /* of the disk, once has_size */
 	bool has_size;
 	struct ranges_heap heap;
-	char origin[CHANGES_ORIGIN_MAX + 1]; /* "": the product */
+	char origin[CHANGES_ORIGIN_MAX + 1];
 	char base_id[TRANSHIP_ID_MAX + 1];
 	char target_id[TRANSHIP_ID_MAX + 1];
 };
