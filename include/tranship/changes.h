@@ -109,7 +109,7 @@ struct tranship_changes_options {
 
 /*
  * Reads a list. Several pages (replies of a service that answers in parts) stand behind each other
- * in one file, in any order.
+ * in one file; in any order where each says what it is about (vmware, rct), else as they came.
  *
  * TRANSHIP_ECORRUPT: it breaks its format, or a range passes the end of the disk, or pages
  * contradict each other; TRANSHIP_EINVAL: something is not in the list that it does not say (size,
