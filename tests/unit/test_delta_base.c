@@ -136,6 +136,11 @@ static void test_base__is_another_one(void **state)
 	disk[5 * BLOCK] ^= 1;
 	write_path(base, disk, 16 * BLOCK);
 	expect_refused(path, NULL, NULL, 0, TRANSHIP_EMISMATCH, "it differs at 16384 to 24576");
+	disk[4 * BLOCK + 9] ^= 1;
+	disk[5 * BLOCK] ^= 1;
+	disk[6 * BLOCK + 1] ^= 1; /* the last one of its piece: the range ends with it */
+	write_path(base, disk, 16 * BLOCK);
+	expect_refused(path, NULL, NULL, 0, TRANSHIP_EMISMATCH, "it differs at 24576 to 28672");
 	buffer_free(&bytes);
 	free(disk);
 	free(other);
