@@ -156,6 +156,10 @@ static void check_args(const struct diff_args *args, struct argp_state *state)
 		argp_error(state, "--verify-changes goes with --changes");
 	if (args->diff.format && strcmp(args->diff.format, "tsd") != 0 && !args->out)
 		argp_error(state, "-O goes with -o");
+	if (args->svg && strcmp(args->svg, "-") == 0)
+		argp_error(state, "the picture needs a file: standard output takes the report");
+	if (args->svg && args->out && strcmp(args->svg, args->out) == 0)
+		argp_error(state, "the picture and the difference are two files");
 	if (args->out && strcmp(args->out, "-") == 0 &&
 	    (args->blocks || args->output != OUTPUT_HUMAN))
 		argp_error(state, "standard output takes the difference or the report, not both");

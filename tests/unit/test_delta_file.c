@@ -7,8 +7,6 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "faulty.h"
-#include "heap.h"
 #include "image_delta.h"
 #include "io/file.h"
 
