@@ -146,6 +146,18 @@ static error_t parse_list(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+static bool is_stdout(const char *path)
+{
+	return path && strcmp(path, "-") == 0;
+}
+
+/* How many outputs go to standard output. */
+static int streams(const struct diff_args *args)
+{
+	return is_stdout(args->out) + is_stdout(args->diff.fingerprint_out) +
+	       is_stdout(args->changes_out);
+}
+
 static void check_args(const struct diff_args *args, struct argp_state *state)
 {
 	if (!args->new)
@@ -156,7 +168,7 @@ static void check_args(const struct diff_args *args, struct argp_state *state)
 		argp_error(state, "--verify-changes goes with --changes");
 	if (args->diff.format && strcmp(args->diff.format, "tsd") != 0 && !args->out)
 		argp_error(state, "-O goes with -o");
-	if (args->svg && strcmp(args->svg, "-") == 0)
+	if (is_stdout(args->svg))
 		argp_error(state, "the picture needs a file: standard output takes the report");
 	if (args->svg && args->out && strcmp(args->svg, args->out) == 0)
 		argp_error(state, "the picture and the difference are two files");
@@ -371,7 +383,7 @@ static void print_json(const struct diff_run *run)
 static void print_human(const struct diff_args *args, const struct diff_run *run)
 {
 	const struct tranship_diff_result *r = &run->result;
-	FILE *out = args->out && strcmp(args->out, "-") == 0 ? stderr : stdout;
+	FILE *out = streams(args) ? stderr : stdout;
 	char changed[32], zeroed[32], read[32], written[32];
 
 	if (args->source.quiet)
