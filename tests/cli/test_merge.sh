@@ -17,6 +17,8 @@ expect 0 "$TRANSHIP" merge d1.tsd d2.tsd d3.tsd -o week.tsd
 grep -q "^id of the new version: night3$" out || fail "it does not say what it leads to: $(cat out)"
 [ "$(stat -c %a week.tsd)" = 600 ] || fail "a delta with its secret has mode $(stat -c %a week.tsd)"
 [ "$(bytes_of week.tsd)" -lt $(($(bytes_of d1.tsd) + $(bytes_of d2.tsd) + $(bytes_of d3.tsd))) ] || fail "what was replaced twice is kept"
+expect 0 "$TRANSHIP" convert --parent v0.raw week.tsd applied.raw
+cmp applied.raw v3.raw || fail "over its base it is another disk"
 expect 0 "$TRANSHIP" diff -q f0 v3.raw -o direct.tsd
 [ "$(bytes_of week.tsd)" -le $(($(bytes_of direct.tsd) * 11 / 10)) ] ||
 	fail "$(bytes_of week.tsd) bytes where the difference itself has $(bytes_of direct.tsd)"
