@@ -335,34 +335,20 @@ static void print_missed(const struct tranship_changes *missed)
 			  count);
 }
 
-static int put_text(void *ctx, const char *text, size_t len, struct tranship_error *err)
-{
-	(void)err;
-	return fwrite(text, 1, len, ctx) == len ? 0 : TRANSHIP_EIO;
-}
-
 /* The list that another diff takes by --changes. */
 static int write_changes(const struct diff_args *args, struct diff_run *run)
 {
-	struct tranship_error err = { 0 };
-	bool is_stdout = strcmp(args->changes_out, "-") == 0;
-	FILE *out;
-	int rc = run->found_err.code;
+	struct tranship_error err = run->found_err;
+	int rc = err.code;
 
-	if (rc)
-		return report_file(args->changes_out, &run->found_err);
-	rc = tranship_changes_set_origin(run->found, "diff", &err);
+	if (rc == 0)
+		rc = tranship_changes_set_origin(run->found, "diff", &err);
 	if (rc == 0)
 		rc = tranship_changes_set_ids(run->found, args->diff.base_id, run->result.target_id,
 					      &err);
-	out = is_stdout ? stdout : fopen(args->changes_out, "we");
-	if (rc == 0 && out)
-		rc = tranship_changes_write(run->found, put_text, out, &err);
-	if (!out || (is_stdout ? fflush(out) : fclose(out)) != 0)
-		rc = -1;
-	if (rc)
-		cli_error("'%s' could not be written", args->changes_out);
-	return rc;
+	if (rc == 0)
+		rc = tranship_changes_save(run->found, args->changes_out, &err);
+	return rc ? report_file(args->changes_out, &err) : 0;
 }
 
 static void print_json(const struct diff_run *run)
