@@ -97,7 +97,7 @@ int fingerprint_head_check(const struct fingerprint_head *head, int code,
 		return error_set(err, code, "fingerprint: the sector size %u is not 512 or 4096",
 				 (unsigned)head->sector_size);
 	if (head->size > FINGERPRINT_SIZE_MAX)
-		return error_set(err, code, "fingerprint: a disk of %llu bytes is larger than 2^63",
+		return error_set(err, code, "fingerprint: a disk of %llu bytes passes 2^63 - 1",
 				 (unsigned long long)head->size);
 	if (head->kind == DIGEST_SHA256 && memcmp(&head->seed, &none, sizeof(none)) != 0)
 		return error_set(err, code, "fingerprint: SHA-256 has no secret");

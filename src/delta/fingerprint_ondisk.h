@@ -11,7 +11,7 @@
 #define FINGERPRINT_PAGE 4096U /* head, digest pages, index pages */
 #define FINGERPRINT_END_SIZE 128U
 #define FINGERPRINT_ENTRY 16U /* of the index: number of a digest page, its offset */
-#define FINGERPRINT_SIZE_MAX (1ULL << 63)
+#define FINGERPRINT_SIZE_MAX ((uint64_t)INT64_MAX) /* bytes of a disk: what an offset can say */
 
 #define DIGEST_PAGE_HEAD 32U
 
