@@ -219,6 +219,7 @@ int cmd_map(int argc, char **argv)
 
 	cli_source_init(&args.source);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	args.source.flags |= TRANSHIP_OPEN_DELTA_LAYER;
 	disk = cli_open(&args.source, args.path, NULL);
 	if (disk && tranship_disk_is_forward(disk))
 		cli_error("'%s': the map of a pipe cannot be listed, it would have to be read",

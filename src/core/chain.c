@@ -2,8 +2,8 @@
 /*
  * Chains: an image over its parents. Formats say which parent an image needs and where it may be;
  * here it is looked for as the policy allows, must be the one that is meant, and is read where its
- * child is ABSENT. A parent is of its child's format: what is in it may be a guest's, so it is
- * never probed.
+ * child is ABSENT. A parent is of its child's format, or of the one that its child recorded: what
+ * is in it may be a guest's, so it is never probed, but where the caller named it and nobody knows.
  */
 #include "core/chain.h"
 
@@ -260,6 +260,8 @@ static int check_parent(const struct chain *chain, const struct tranship_disk *p
 	bool same = strcmp(parent->identity, wanted->ids[0]) == 0 ||
 		    (wanted->ids[1] && strcmp(parent->identity, wanted->ids[1]) == 0);
 
+	if (wanted->accept) /* which looks at it when all of it is there */
+		return 0;
 	text_escape(shown, sizeof(shown), path, strlen(path));
 	if (!same && !(flags & OPEN_UNFINISHED_COMMIT))
 		return error_set(err, TRANSHIP_EMISMATCH, "%s: the parent wanted is %s, '%s' is %s",
@@ -273,18 +275,44 @@ static int check_parent(const struct chain *chain, const struct tranship_disk *p
 	return 0;
 }
 
+/* The format of the last layer's parent. `named`: the caller named the file. */
+static int parent_format(const struct chain_search *s, struct tranship_file *file, bool named,
+			 const struct format **out, struct tranship_error *err)
+{
+	const struct tranship_disk *child = last_layer(s->chain);
+	const char *format = tranship_disk_parent_format(child);
+	struct probe_look look;
+	int rc;
+
+	if (*format)
+		return format_named(format, out, err);
+	if (!named)
+		return error_set(err, TRANSHIP_EINVAL,
+				 "%s: the format of the base is not recorded: give it with the "
+				 "option base-format, or name the base",
+				 child->format);
+	rc = probe_look(file, &look, err);
+	look.in.warn = s->options->warn;
+	look.in.warn_ctx = s->options->warn_ctx;
+	return rc ? rc : format_probe(&look.in, out, err);
+}
+
 /* Opens a file as the parent of the last layer; takes the file over in any case. */
 static int open_parent(const struct chain_search *s, struct tranship_file *file, const char *path,
-		       struct tranship_disk **out, struct tranship_error *err)
+		       bool named, struct tranship_disk **out, struct tranship_error *err)
 {
+	const char *options = last_layer(s->chain)->parent->options;
 	struct open_params params = s->params;
+	const struct format *format;
 	int rc = check_loop(s->chain, file, path, err);
 
 	params.name = path;
 	if (rc == 0)
 		rc = open_settled(&params, path, &file, err);
 	if (rc == 0) {
-		rc = format_open(format_find(s->chain->disk.format), file, &params, NULL, out, err);
+		rc = parent_format(s, file, named, &format, err);
+		if (rc == 0)
+			rc = format_open(format, file, &params, options, out, err);
 		if (rc)
 			error_in_file(err, rc, path);
 	}
@@ -317,7 +345,7 @@ static int open_named_parent(struct chain_search *s, const char *path, struct tr
 	if (!*found)
 		return error_nomem(err, strlen(path) + 1);
 	rc = tranship_file_open(path, open_file_flags(s->params.flags), &file, err);
-	return rc ? error_in_file(err, rc, path) : open_parent(s, file, path, out, err);
+	return rc ? error_in_file(err, rc, path) : open_parent(s, file, path, true, out, err);
 }
 
 static bool is_missing(const struct tranship_error *err)
@@ -329,7 +357,8 @@ static bool is_missing(const struct tranship_error *err)
 static int open_hinted_parent(struct chain_search *s, struct tranship_disk **out, char **found,
 			      struct tranship_error *err)
 {
-	const struct disk_parent *wanted = last_layer(s->chain)->parent;
+	const struct tranship_disk *child = last_layer(s->chain);
+	const struct disk_parent *wanted = child->parent;
 	struct tranship_error first, why;
 	const char *from = s->path ? s->path : s->params.name;
 	struct tranship_file *file;
@@ -338,13 +367,13 @@ static int open_hinted_parent(struct chain_search *s, struct tranship_disk **out
 	if (wanted->hint_count == 0)
 		return error_set(err, TRANSHIP_EMISMATCH,
 				 "%s: the image needs the parent %s and does not say where it is",
-				 s->chain->disk.format, wanted->ids[0]);
+				 child->format, wanted->ids[0]);
 	for (i = 0; i < wanted->hint_count; i++) {
 		int rc = resolver_open(s->params.resolver, from, wanted->hints[i],
 				       open_file_flags(s->params.flags), &file, found, &why);
 
 		if (rc == 0)
-			rc = open_parent(s, file, *found, out, &why);
+			rc = open_parent(s, file, *found, false, out, &why);
 		if (rc == 0)
 			return 0;
 		free(*found);
@@ -359,7 +388,7 @@ static int open_hinted_parent(struct chain_search *s, struct tranship_disk **out
 	}
 	if (first.code == TRANSHIP_EMISMATCH)
 		return error_copy(err, &first, first.code);
-	error_set(err, first.code, "%s: the parent %s is needed: %.350s", s->chain->disk.format,
+	error_set(err, first.code, "%s: the parent %s is needed: %.350s", child->format,
 		  wanted->ids[0], first.message);
 	if (err)
 		err->sys_errno = first.sys_errno;
@@ -423,6 +452,39 @@ static void drop_chain(struct chain *chain, uint32_t keep)
 	free(chain);
 }
 
+/* Asks a layer whether what lies below it, which it does not know by an identity, is its base. */
+static int accept_beneath(struct chain *chain, uint32_t index, struct tranship_error *err)
+{
+	struct tranship_disk *child = chain->layers[index].disk;
+	struct tranship_disk *next = chain->layers[index + 1].disk;
+	struct chain *below;
+	int rc;
+
+	if (index + 2 == chain->count)
+		return child->parent->accept(child, next, err);
+	rc = new_chain(next, &below, err);
+	if (rc)
+		return rc;
+	below->layers = chain->layers + index + 1; /* lent */
+	below->count = chain->count - index - 1;
+	rc = child->parent->accept(child, &below->disk, err);
+	disk_fini(&below->disk);
+	free(below);
+	return rc;
+}
+
+/* From the last one up: what a layer is read through was accepted before. */
+static int accept_parents(struct chain *chain, unsigned flags, struct tranship_error *err)
+{
+	uint32_t i;
+	int rc = 0;
+
+	for (i = chain->count - 1; i > 0 && rc == 0; i--)
+		if (chain->layers[i - 1].disk->parent->accept && !(flags & OPEN_UNFINISHED_COMMIT))
+			rc = accept_beneath(chain, i - 1, err);
+	return rc;
+}
+
 int chain_open(struct tranship_disk *top, const struct open_params *params,
 	       const struct tranship_open_options *options, struct tranship_disk **out,
 	       struct tranship_error *err)
@@ -435,6 +497,8 @@ int chain_open(struct tranship_disk *top, const struct open_params *params,
 	rc = add_layer(s.chain, top, err);
 	while (rc == 0 && last_layer(s.chain)->parent)
 		rc = add_parent(&s, err);
+	if (rc == 0)
+		rc = accept_parents(s.chain, params->flags, err);
 	resolver_free(s.resolver);
 	free(s.path);
 	if (rc)
