@@ -111,7 +111,8 @@ static const struct argp argp = {
 	options,
 	parse,
 	"DELTA TARGET\n--undo TARGET\nDELTA BASE --to NEW",
-	"Makes the image TARGET what a delta (tranship diff) makes of it, where it stands. '-' is a "
+	"Makes the image TARGET what a delta (tranship diff) makes of it, where it stands. '-' is "
+	"a "
 	"delta from standard input."
 	"\vEverything is verified before the first byte changes, and what is replaced stands in "
 	"TARGET.tranship-journal until the work is done. If it is interrupted, every command "
@@ -203,7 +204,7 @@ static void say(const struct apply_args *args, const struct tranship_apply_resul
 		puts("Nothing to do: the target is what the delta makes of it.");
 	else
 		printf("%s: %s written.\n",
-		       args->undo	 ? "Went back"
+		       args->undo        ? "Went back"
 		       : result->resumed ? "Delta applied, an interrupted apply is finished"
 					 : "Delta applied",
 		       cli_size_text(result->written, size));

@@ -105,6 +105,8 @@ static int open_target(struct apply *a, const char *target, bool undo, struct tr
 			       a->target.disk->format);
 	if (rc == 0) /* now that it is locked nobody changes it */
 		rc = apply_journal_load(&a->journal, err);
+	if (rc == 0)
+		rc = apply_journal_tidy(&a->journal, err);
 	return rc ? rc : read_note(a, err);
 }
 
@@ -116,6 +118,8 @@ static int settle(struct apply *a, bool *was, struct tranship_error *err)
 
 	*was = j->found && j->head.state != APPLY_UNFINISHED && a->noted;
 	if (*was)
+		rc = apply_journal_secure(j, err);
+	if (rc == 0 && *was)
 		rc = remove_note(a, err);
 	if (rc == 0 && j->found && j->head.state == APPLY_VOID)
 		rc = apply_journal_remove(j, err);
@@ -349,7 +353,9 @@ static int apply_again(struct apply *a, const struct apply_delta *d, struct tran
 				 "applying another delta was interrupted: apply that one again, or "
 				 "go back with 'tranship apply --undo' (journal '%s')",
 				 j->path);
-	rc = apply_journal_open(j, err);
+	rc = apply_journal_secure(j, err);
+	if (rc == 0)
+		rc = apply_journal_open(j, err);
 	if (rc == 0)
 		rc = apply_compare_torn(a, j->forward, j->back, &done, err);
 	if (rc == 0)
@@ -385,9 +391,11 @@ static int check_untouched(struct apply *a, struct tranship_error *err)
 static int check_back(struct apply *a, bool *done, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
-	int rc = apply_journal_open(j, err);
+	int rc = apply_journal_secure(j, err);
 
 	*done = false;
+	if (rc == 0)
+		rc = apply_journal_open(j, err);
 	if (rc == 0)
 		a->meter.progress.total = 2 * (delta_end(j->back)->data + delta_end(j->back)->zero);
 	if (rc == 0 && j->head.state == APPLY_FINISHED)

@@ -30,6 +30,7 @@ struct comparing {
 	bool left; /* of this record there is more */
 	/* Of the journal. */
 	atomic_bool back;
+	struct delta_head back_head;
 	struct record_rule back_rule;
 	struct apply_found *found;
 };
@@ -207,7 +208,9 @@ static int compare_commit(void *ctx, void *arg, struct tranship_error *err)
 		atomic_store(&c->back, false);
 	if (!f->old && !f->new)
 		return 1;
-	if (f->old && item->encoded.len > 0)
+	if (f->old && item->encoded.len > 0 && !c->a->journal.writer)
+		rc = apply_journal_begin(&c->a->journal, &c->back_head, err);
+	if (rc == 0 && f->old && item->encoded.len > 0)
 		rc = delta_writer_put(c->a->journal.writer, &item->span,
 				      item->encoded.bytes + item->span.at, err);
 	return rc ? rc
@@ -294,15 +297,6 @@ static int back_head(const struct apply *a, const struct delta_head *forward,
 	return rc ? rc : idgen_bytes(&ids, &out->file_id, sizeof(out->file_id), err);
 }
 
-static int begin_back(struct comparing *c, struct tranship_error *err)
-{
-	struct delta_head head;
-	int rc = back_head(c->a, delta_head(c->delta), &head, err);
-
-	c->back_rule = delta_rule(&head);
-	return rc ? rc : apply_journal_begin(&c->a->journal, &head, err);
-}
-
 int apply_compare(struct apply *a, struct delta *delta, bool back, struct apply_found *out,
 		  struct tranship_error *err)
 {
@@ -323,11 +317,14 @@ int apply_compare(struct apply *a, struct delta *delta, bool back, struct apply_
 				 "the target has %" PRIu64 " bytes, the delta is for %" PRIu64,
 				 size, head->base_size);
 	atomic_init(&c.back, back && out->old);
-	if (back && out->old)
-		rc = begin_back(&c, err);
+	if (back)
+		rc = back_head(a, head, &c.back_head, err);
+	c.back_rule = delta_rule(&c.back_head);
 	if (rc == 0)
 		rc = pipeline_run(&compare_ops, &c, a->threads, err);
 	record_free(&c.record);
+	if (rc == 0 && back && out->old && !out->new && !a->journal.writer) /* it touches nothing */
+		rc = apply_journal_begin(&a->journal, &c.back_head, err);
 	return rc;
 }
 

@@ -135,6 +135,18 @@ int apply_journal_load(struct apply_journal *j, struct tranship_error *err)
 	return rc ? error_in_file(err, rc, j->path) : 0;
 }
 
+int apply_journal_tidy(struct apply_journal *j, struct tranship_error *err)
+{
+	const struct medium *m = j->medium;
+	int sys = m->ops->unlink(m->ctx, j->folder, j->partial);
+
+	if (sys == ENOENT || sys == ENAMETOOLONG)
+		return 0;
+	return sys ? error_sys(err, sys, "what is left of the journal '%s' could not be removed",
+			       j->path)
+		   : medium_sync_folder(m, j->folder, err);
+}
+
 static int open_delta(const struct apply_journal *j, uint64_t off, uint64_t len,
 		      struct tranship_file **file, struct delta **out, struct tranship_error *err)
 {
@@ -177,15 +189,23 @@ int apply_journal_open(struct apply_journal *j, struct tranship_error *err)
 	return rc ? error_in_file(err, rc, j->path) : 0;
 }
 
+int apply_journal_secure(struct apply_journal *j, struct tranship_error *err)
+{
+	bool found;
+	int rc = open_named(j, &found, err);
+
+	if (rc == 0 && found)
+		rc = medium_sync(j->medium, j->file, WHAT, err);
+	close_file(j);
+	return rc ? rc : medium_sync_folder(j->medium, j->folder, err);
+}
+
 int apply_journal_begin(struct apply_journal *j, const struct delta_head *back,
 			struct tranship_error *err)
 {
 	const struct medium *m = j->medium;
-	int sys, rc = medium_unlink(m, j->folder, j->partial, err);
+	int rc, sys = m->ops->open(m->ctx, j->folder, j->partial, true, &j->file);
 
-	if (rc)
-		return rc;
-	sys = m->ops->open(m->ctx, j->folder, j->partial, true, &j->file);
 	if (sys) {
 		j->file = -1;
 		return error_sys(err, sys, "the journal '%s' could not be created", j->path);

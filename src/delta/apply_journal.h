@@ -80,8 +80,13 @@ int apply_journal_place(struct apply_journal *j, const struct medium *medium, co
 			const char *path, struct tranship_error *err);
 /* Whether there is one, and its head. TRANSHIP_ECORRUPT: it is damaged. */
 int apply_journal_load(struct apply_journal *j, struct tranship_error *err);
+/* Removes what a crash left of one that was being written. The target is locked. */
+int apply_journal_tidy(struct apply_journal *j, struct tranship_error *err);
 /* Opens both deltas of one that was found and verifies all of them. */
 int apply_journal_open(struct apply_journal *j, struct tranship_error *err);
+
+/* What was read of one that was found lasts, too, whatever was killed before it had synced it. */
+int apply_journal_secure(struct apply_journal *j, struct tranship_error *err);
 
 /* Begins a new one, under a partial name. `back`: the head of the delta that goes back. */
 int apply_journal_begin(struct apply_journal *j, const struct delta_head *back,

@@ -22,6 +22,10 @@ struct folder_case {
 	/* Whether they are what the work makes of them. */
 	bool (*done)(void *ctx, char *why, size_t cap);
 	void *ctx;
+	/* What is done after the first run was interrupted, if that is something else, and whether
+	 * the files are what it makes of them. If that is interrupted, `run` is what follows. */
+	int (*run_again)(const struct medium *medium, void *ctx, struct tranship_error *err);
+	bool (*done_again)(void *ctx, char *why, size_t cap);
 	unsigned
 		nested_one_in; /* so many states have their second run interrupted at every place */
 	unsigned spare_notes;  /* syncs of notes that nobody misses, see folder_prove */
