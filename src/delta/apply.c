@@ -107,6 +107,8 @@ static int open_target(struct apply *a, const char *target, bool undo, struct tr
 		rc = apply_journal_load(&a->journal, err);
 	if (rc == 0)
 		rc = apply_journal_tidy(&a->journal, err);
+	if (rc == 0 && a->options->journal) /* one that was removed does not come back */
+		rc = medium_sync_folder(a->journal.medium, a->journal.folder, err);
 	return rc ? rc : read_note(a, err);
 }
 

@@ -97,6 +97,7 @@ static void interrupt_once(struct explorer *x, const struct folder_log *log, siz
 static void visit(struct explorer *x, struct folder_log *state, const struct place *p,
 		  const char *how, uint64_t n)
 {
+	bool kill = x->c->nested_kills && strcmp(how, "killed") == 0;
 	bool finished = p->prefix == p->log->count, was = x->r->failed;
 	size_t from = state->count;
 
@@ -105,7 +106,7 @@ static void visit(struct explorer *x, struct folder_log *state, const struct pla
 
 		finish(x, state, finished, p->depth);
 		if (!x->r->failed && p->depth == 0) {
-			if (number % x->c->nested_one_in == 0)
+			if (kill || number % x->c->nested_one_in == 0)
 				explore(x, state, from, 1);
 			else if (number % 2 == 0)
 				interrupt_once(x, state, from);

@@ -28,6 +28,7 @@ struct folder_case {
 	bool (*done_again)(void *ctx, char *why, size_t cap);
 	unsigned
 		nested_one_in; /* so many states have their second run interrupted at every place */
+	bool nested_kills;     /* and after each kill of the first run */
 	unsigned spare_notes;  /* syncs of notes that nobody misses, see folder_prove */
 	bool notes_only;       /* the syncs of transactions are not left out */
 	/* So many states of power losses are looked at, and no syncs left out; 0: all. For images

@@ -26,7 +26,6 @@ struct job {
 	unsigned changes;
 	unsigned one_in, nested_one_in;
 	unsigned spare_notes;
-	bool notes_only;
 };
 
 struct site {
@@ -217,7 +216,7 @@ static void prove(const struct job *job, const char *folder)
 				 .done = job->back ? is_old : is_new,
 				 .ctx = &site,
 				 .spare_notes = job->spare_notes,
-				 .notes_only = job->notes_only,
+				 .nested_kills = job->elsewhere,
 				 .one_in = job->one_in,
 				 .nested_one_in = job->nested_one_in };
 
