@@ -437,11 +437,14 @@ int cmd_diff(int argc, char **argv)
 	struct diff_args args = { 0 };
 	struct diff_run run = { 0 };
 	struct tranship_error err;
+	char *spool;
 	int code = EXIT_ERROR;
 
 	cli_source_init(&args.source);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	args.source.flags |= TRANSHIP_OPEN_DROP_BEHIND;
+	spool = cli_spool_folder(args.out);
+	args.source.spool = spool;
 	if (open_sides(&args, &run) == 0) {
 		if (args.changes_out &&
 		    tranship_changes_new(tranship_disk_size(run.new), &run.found, &err))
@@ -458,6 +461,7 @@ int cmd_diff(int argc, char **argv)
 	tranship_disk_close(run.new);
 	tranship_disk_close(run.old);
 	free(args.create_options);
+	free(spool);
 	cli_source_free(&args.source);
 	return code;
 }

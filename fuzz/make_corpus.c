@@ -5,6 +5,7 @@
  */
 #include "base/bytes.h"
 #include "fingerprint_input.h"
+#include "image_delta.h"
 #include "image_vhd.h"
 #include "image_vhdx_log.h"
 #include "image_vmdk.h"
@@ -496,6 +497,43 @@ static void make_fingerprints(void)
 	save_fingerprint("empty", &head, 1);
 }
 
+/* What makes `target` of the content. */
+static void save_delta(const char *name, const struct image_delta *image,
+		       const unsigned char *target)
+{
+	struct buffer out = { 0 };
+
+	if (image_delta(image, content, target, &out))
+		die("image_delta");
+	save("delta", name, out.bytes, out.len);
+	buffer_free(&out);
+}
+
+static void make_deltas(void)
+{
+	struct image_delta image = image_delta_defaults(DISK, DISK);
+	static unsigned char target[2 * DISK];
+
+	memcpy(target, content, DISK);
+	save_delta("nothing", &image, target);
+	memset(target + 2 * 4096, 0, 4096); /* zeros, then data */
+	memset(target + 3 * 4096, 'x', 2 * 4096 + 7);
+	target[DISK - 1] ^= 1;
+	save_delta("packed", &image, target);
+	image.record_blocks = 1;
+	image.head.lineages = 3;
+	save_delta("records", &image, target);
+	image.level = 0;
+	image.head.kind = DIGEST_SHA256;
+	strcpy(image.head.base_hint, "../base.raw");
+	save_delta("sha256-stored", &image, target);
+	image.head.target_size = 3 * 4096 + 5;
+	save_delta("smaller", &image, target);
+	memset(target + DISK, 'y', 4096);
+	image.head.target_size = DISK + 9000;
+	save_delta("larger", &image, target);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -515,5 +553,6 @@ int main(int argc, char **argv)
 	make_probe();
 	make_options();
 	make_fingerprints();
+	make_deltas();
 	return 0;
 }

@@ -200,6 +200,32 @@ static void test_hostile__more_records_than_there_are(void **state)
 	free(bytes);
 }
 
+/* The second record, and its entry, begin in the block where the first one ends: whoever reads at
+ * random finds that by the entries, whoever reads it all by the records. */
+static void test_hostile__records_that_overlap(void **state)
+{
+	unsigned char *bytes = malloc(good.len), *record;
+	struct tranship_file *file;
+	struct tranship_error err;
+	struct delta *d;
+
+	(void)state;
+	memcpy(bytes, good.bytes, good.len);
+	record = place_of(bytes, good.len, RECORD1);
+	put_le64(record + RECORD_OFF_OFF, 4 * BLOCK);
+	put_le64(record + RECORD_HEAD + PIECE_OFF_OFF, 4 * BLOCK);
+	put_le64(place_of(bytes, good.len, PAGE) + ENTRY(1, 0), 4 * BLOCK);
+	image_delta_repair(bytes, good.len);
+	file = file_of(bytes, good.len);
+	assert_fails(use(file, &err), BAD, &err, "overlap it");
+	assert_ok(delta_open(file, 0, &d, &err), &err);
+	assert_fails(delta_verify(d, NULL, NULL, &err), BAD, &err,
+		     "the one before it ends at 20480");
+	delta_close(d);
+	tranship_file_close(file);
+	free(bytes);
+}
+
 /* Bytes between the parts that belong to nothing. */
 static void test_hostile__bytes_of_nobody(void **state)
 {
@@ -359,6 +385,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hostile__fields),
 		cmocka_unit_test(test_hostile__more_records_than_there_are),
+		cmocka_unit_test(test_hostile__records_that_overlap),
 		cmocka_unit_test(test_hostile__bytes_of_nobody),
 		cmocka_unit_test(test_sweep__reads),
 		cmocka_unit_test(test_sweep__allocations),
