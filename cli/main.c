@@ -55,7 +55,7 @@ static void help(FILE *out)
 	for (n = 0; tranship_format_name(n); n++)
 		fprintf(out, " %s%s", tranship_format_name(n),
 			tranship_format_can_read(tranship_format_name(n)) ? "" : " (output only)");
-	fprintf(out, "\n\nExample: %s convert -p -O vhdx disk.vmdk disk.vhdx\n", cli_name);
+	fprintf(out, "\nExample: %s convert -p -O vhdx disk.vmdk disk.vhdx\n", cli_name);
 }
 
 /* A disk split into 2 GB extents has a file for each. */
