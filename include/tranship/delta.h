@@ -97,18 +97,25 @@ struct tranship_diff_options {
 	 */
 	const char *fingerprint_out;
 	struct tranship_fingerprint *base_fingerprint;
-	const char *hash;        /* of the digests where the old side is a disk; NULL: "xxh3" */
+	const char *hash; /* of the digests where the old side is a disk; NULL: "xxh3" */
+	/*
+	 * Where the old side is a disk and there is no fingerprint of it: a delta or fingerprint
+	 * whose lineage (hash and secret) the new ones are to be of, so that the deltas of many
+	 * days can be merged. NULL: a new lineage.
+	 */
+	const char *like;
 	tranship_diff_fn *found; /* NULL: none */
 	void *found_ctx;
 	struct tranship_copy_options copy; /* threads, rate, progress and warn count */
 };
 
 struct tranship_diff_result {
-	uint64_t changed; /* bytes of the disk that are data now and differ */
-	uint64_t zeroed;  /* and that are zeros now and were not */
-	uint64_t pieces;  /* stretches of them */
-	uint64_t read;    /* bytes read of the new disk */
-	uint64_t written; /* size of the output; 0 without one */
+	uint64_t changed;                  /* bytes of the disk that are data now and differ */
+	uint64_t zeroed;                   /* and that are zeros now and were not */
+	uint64_t pieces;                   /* stretches of them */
+	uint64_t read;                     /* bytes read of the new disk */
+	uint64_t written;                  /* size of the output; 0 without one */
+	char base_id[TRANSHIP_ID_MAX + 1]; /* "": not known */
 	char target_id[TRANSHIP_ID_MAX + 1];
 };
 

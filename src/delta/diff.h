@@ -100,6 +100,16 @@ struct diff {
 	struct meter meter;
 };
 
+/* diff_sides.c, in the order in which they are called. */
+void diff_describe_base(struct diff *d);
+int diff_check_sides(const struct diff *d, struct tranship_error *err);
+int diff_derive_changes(struct diff *d, struct tranship_error *err);
+int diff_choose_ids(struct diff *d, struct idgen *ids, struct tranship_error *err);
+int diff_choose_lineage(struct diff *d, struct idgen *ids, struct tranship_error *err);
+/* The output is known. */
+int diff_choose_block(struct diff *d, struct tranship_error *err);
+int diff_choose_digests(struct diff *d, struct tranship_error *err);
+
 /* diff_plan.c */
 int diff_plan(void *ctx, void *item, struct tranship_error *err);
 

@@ -44,6 +44,8 @@ static void choose_unit(struct diff *d)
 		unit = (uint32_t)max_u64(unit, d->print.block_size);
 	if (d->verify)
 		unit = (uint32_t)max_u64(unit, fingerprint_head(d->verify)->block_size);
+	if (d->carry)
+		unit = (uint32_t)max_u64(unit, fingerprint_head(d->carry)->block_size);
 	d->unit = unit;
 	d->chunk = (size_t)max_u64(DIFF_CHUNK, unit);
 	d->window = (size_t)max_u64(DIFF_WINDOW, unit);

@@ -7,6 +7,7 @@
 #include "base/zero.h"
 #include "core/disk.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +157,33 @@ static bool disks_are_same(struct diff_worker *w, const struct chunk *c)
 	return false;
 }
 
+/*
+ * A fingerprint from which the new one goes on must be of this very old disk, which only its blocks
+ * can say: those that are read are compared.
+ */
+static int check_carry(const struct diff *d, struct diff_worker *w, const struct chunk *c,
+		       struct tranship_error *err)
+{
+	const struct digester *g = fingerprint_digester(d->carry);
+	size_t blocks = c->len / g->block_size, i;
+	int rc = 0;
+
+	if (c->zero[1])
+		memset(w->digests[0], 0, blocks * g->size);
+	else
+		rc = digest_blocks(g, w->bytes[1], blocks, w->digests[0], err);
+	if (rc == 0)
+		rc = fingerprint_read(d->carry, c->off / g->block_size, blocks, w->digests[1], err);
+	for (i = 0; rc == 0 && i < blocks; i++)
+		if (memcmp(w->digests[0] + i * g->size, w->digests[1] + i * g->size, g->size) != 0)
+			return error_set(err, TRANSHIP_EMISMATCH,
+					 "the fingerprint is not of the old disk: they differ in "
+					 "[%" PRIu64 ", %" PRIu64 ")",
+					 c->off + i * g->block_size,
+					 c->off + (i + 1) * g->block_size);
+	return rc;
+}
+
 static int compare_disks(const struct diff *d, struct diff_worker *w, struct diff_item *item,
 			 struct chunk *c, struct tranship_error *err)
 {
@@ -163,6 +191,8 @@ static int compare_disks(const struct diff *d, struct diff_worker *w, struct dif
 
 	c->zero[1] = !item->data[1];
 	rc = c->zero[1] ? 0 : read_side(d, w, 1, c, err);
+	if (rc == 0 && d->carry && d->changes)
+		rc = check_carry(d, w, c, err);
 	if (rc)
 		return rc;
 	if (disks_are_same(w, c)) {
