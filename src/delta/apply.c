@@ -62,8 +62,8 @@ static int write_note(struct apply *a, struct tranship_error *err)
 	if (a->noted)
 		return 0;
 	snprintf(text, sizeof(text),
-		 "'tranship apply' with the same delta finishes it, 'tranship apply --undo' goes "
-		 "back; the journal is '%.3000s'",
+		 "tranship apply with the same delta finishes it, tranship apply --undo goes back; "
+		 "the journal is %.3000s",
 		 a->journal.path);
 	rc = edit_note_write(main_edit(a), EDIT_NOTE_APPLY, text, err);
 	a->noted = rc == 0;
