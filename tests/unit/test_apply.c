@@ -153,8 +153,8 @@ static void leave_unfinished(struct scene *s)
 	int rc;
 
 	failing_init(&f, 0);
-	/* That of the data of a raw target, behind two of its opening, the journal's and the note's;
-	 * other targets do not come that far. */
+	/* That of the data of a raw target, behind two of its opening, the journal's and the
+	 * note's; other targets do not come that far. */
 	f.fail_sync = s->options.journal ? 8 : 7;
 	rc = apply_on(&f.medium, s->delta, s->target, &s->options, &s->result, &s->err);
 	assert_fails(rc, TRANSHIP_EIO, &s->err, "the target is unfinished");
