@@ -25,12 +25,15 @@ static const struct {
 	{ "compare", cmd_compare, "compare the content of two disks", EXIT_TROUBLE },
 	{ "diff", cmd_diff, "write what changed from one version of a disk to the next",
 	  EXIT_ERROR },
+	{ "changes", cmd_changes, "read a list of changes that somebody else tracked", EXIT_ERROR },
+	{ "merge", cmd_merge, "make one delta of several that follow each other", EXIT_ERROR },
 	{ "apply", cmd_apply, "make an image the next version, by a delta", EXIT_ERROR },
 	{ "check", cmd_check, "check the structure of an image", EXIT_ERROR },
 	{ "resize", cmd_resize, "give a disk another size", EXIT_ERROR },
 	{ "commit", cmd_commit, "write what an image holds into its parent", EXIT_ERROR },
 	{ "rebase", cmd_rebase, "give an image another parent", EXIT_ERROR },
 	{ "dd", cmd_dd, "copy a part of a disk", EXIT_ERROR },
+	{ "fingerprint", cmd_fingerprint, "digest a disk, to find later what changed", EXIT_ERROR },
 	{ "measure", cmd_measure, "say how large a converted image would be", EXIT_ERROR },
 };
 
@@ -47,12 +50,12 @@ static void help(FILE *out)
 		"Commands (each has --help with an example):\n",
 		cli_name);
 	for (i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+		fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].help);
 	fprintf(out, "\nFormats:");
 	for (n = 0; tranship_format_name(n); n++)
 		fprintf(out, " %s%s", tranship_format_name(n),
 			tranship_format_can_read(tranship_format_name(n)) ? "" : " (output only)");
-	fprintf(out, "\n\nExample: %s convert -p -O vhdx disk.vmdk disk.vhdx\n", cli_name);
+	fprintf(out, "\nExample: %s convert -p -O vhdx disk.vmdk disk.vhdx\n", cli_name);
 }
 
 /* A disk split into 2 GB extents has a file for each. */

@@ -6,20 +6,11 @@
 #include "base/error.h"
 #include "core/disk.h"
 #include "core/format.h"
-#include "core/options.h"
+#include "delta/delta_options.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const struct tranship_option_info delta_options[] = {
-	{ "level", "int", "of zstd, 1 to 19; 0: not compressed (default 1)" },
-	{ "seed", "text", "hexadecimal seed for identifiers, instead of random ones" },
-	{ 0 },
-};
-
-#define LEVEL_DEFAULT 1
-#define LEVEL_MAX 19
 
 /* Takes over an id if there is one; two of one thing must agree. */
 static int agree(char *id, const char *other, const char *what, const char *where,
@@ -266,6 +257,7 @@ static void release(struct diff *d)
 	tranship_writer_close(d->sink.writer);
 	fingerprint_writer_free(d->print_writer);
 	output_close(d->print_output);
+	tranship_changes_free(d->layers);
 	tranship_changes_free(d->changes);
 	tranship_changes_free(d->missed);
 }
@@ -273,19 +265,8 @@ static void release(struct diff *d)
 static int parse_options(struct diff *d, bool is_delta, struct idgen *ids,
 			 struct tranship_error *err)
 {
-	struct options *parsed = NULL;
-	int rc = options_parse(is_delta ? d->options->options : NULL, delta_options, NULL, &parsed,
-			       err);
+	int rc = delta_options_parse(is_delta ? d->options->options : NULL, &d->level, ids, err);
 
-	if (rc)
-		return rc;
-	d->level = options_int(parsed, "level", LEVEL_DEFAULT);
-	if (d->level < 0 || d->level > LEVEL_MAX)
-		rc = error_set(err, TRANSHIP_EINVAL, "level %d is not one of 0 to %d", d->level,
-			       LEVEL_MAX);
-	if (rc == 0)
-		rc = idgen_init(ids, options_text(parsed, "seed", NULL), err);
-	options_free(parsed);
 	return rc ? rc : idgen_bytes(ids, &d->head.file_id, sizeof(d->head.file_id), err);
 }
 
@@ -302,6 +283,30 @@ static void describe_base(struct diff *d)
 		strcpy(d->head.base_hint, hint);
 }
 
+static bool same_file(const struct tranship_disk *a, const struct tranship_disk *b)
+{
+	return a->file_count > 0 && b->file_count > 0 && a->files[0].has_id && b->files[0].has_id &&
+	       file_id_equal(&a->files[0].id, &b->files[0].id) && strcmp(a->format, b->format) == 0;
+}
+
+/*
+ * Where the old disk is one of the parents of the new one, what the images above it hold is all
+ * that can have changed. Not where a fingerprint of all of it is wanted and there is none to go on
+ * from.
+ */
+static int derive_changes(struct diff *d, struct tranship_error *err)
+{
+	uint32_t i, count = tranship_disk_layer_count(d->target);
+	bool carried = !d->options->fingerprint_out || d->carry;
+
+	if (!d->old || d->options->changes || !carried)
+		return 0;
+	for (i = 1; i < count; i++)
+		if (same_file(tranship_disk_layer(d->target, i), tranship_disk_layer(d->old, 0)))
+			return tranship_changes_of_layers(d->target, i, &d->layers, err);
+	return 0;
+}
+
 /* All that is decided before anything is read. */
 static int prepare(struct diff *d, const char *path, struct tranship_error *err)
 {
@@ -310,6 +315,8 @@ static int prepare(struct diff *d, const char *path, struct tranship_error *err)
 	struct idgen ids;
 	int rc = check_sides(d, err);
 
+	if (rc == 0)
+		rc = derive_changes(d, err);
 	if (rc == 0)
 		rc = parse_options(d, is_delta, &ids, err);
 	if (rc == 0)

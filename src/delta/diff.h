@@ -17,7 +17,7 @@
 #include "delta/fingerprint.h"
 
 /* What a worker takes at a time, and what of it stays in a core's cache. */
-#define DIFF_WINDOW (2U << 20)
+#define DIFF_WINDOW (4U << 20)
 #define DIFF_CHUNK (256U << 10)
 
 /* A run of changed blocks. */
@@ -96,6 +96,7 @@ struct diff {
 	struct tranship_fingerprint *was; /* that fingerprint */
 	struct tranship_fingerprint *verify;
 	struct tranship_fingerprint *carry; /* what the new fingerprint has where nothing is read */
+	struct tranship_changes *layers;    /* what the chain says has changed */
 	struct tranship_changes *changes;   /* in whole units; NULL: everything is looked at */
 	bool alone;                         /* there is no old side: only the fingerprint is made */
 	struct digester digester;           /* of what is compared: block_size is its unit */

@@ -240,6 +240,7 @@ void unpacker_free(struct unpacker *u)
 unsigned char *unpacker_room(struct unpacker *u, size_t len, struct tranship_error *err)
 {
 	u->in.len = 0;
+	/* A record of zeros has none. */
 	return buffer_reserve(&u->in, len > 0 ? len : 1, err) == 0 ? u->in.bytes : NULL;
 }
 
