@@ -132,7 +132,8 @@ struct tranship_apply_options {
 	/* Where the journal stands: a path on storage that lasts. NULL: TARGET.tranship-journal.
 	   Needed for a block device. */
 	const char *journal;
-	bool keep_journal;   /* for tranship_apply_undo, after success */
+	/* For tranship_apply_undo, after success. The next delta replaces it. */
+	bool keep_journal;
 	const char *base_id; /* what the target is known to be; must agree with the delta */
 	/* All of the target is compared with this before it is touched, not only the blocks that
 	   the delta replaces. NULL: only these. */
