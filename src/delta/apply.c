@@ -316,7 +316,25 @@ static int nothing_to_do(struct apply *a, const struct apply_head *old, bool had
 	return apply_journal_remove(&a->journal, err);
 }
 
-static int apply_fresh(struct apply *a, const struct apply_delta *d, struct tranship_error *err)
+/*
+ * The delta is verified beside the comparison, which takes as long and does nothing but read: of a
+ * delta that is damaged as well that is told.
+ */
+static int check_all(struct apply *a, struct apply_delta *d, struct tranship_error *err)
+{
+	struct tranship_error why;
+	int rc = 0, bad = 0;
+
+	apply_delta_verify(d, a->threads == 1);
+	if (a->threads > 1 || d->rc == 0)
+		rc = check_fresh(a, d->delta, err);
+	bad = apply_delta_verified(d, rc == TRANSHIP_ECANCELED, &why);
+	if (bad)
+		rc = error_copy(err, &why, bad);
+	return rc ? rc : meter_add(&a->meter, delta_end(d->delta)->size, 0, err);
+}
+
+static int apply_fresh(struct apply *a, struct apply_delta *d, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
 	struct apply_head old = j->head;
@@ -326,7 +344,7 @@ static int apply_fresh(struct apply *a, const struct apply_delta *d, struct tran
 	int rc;
 
 	describe(a, d->delta, &j->head);
-	rc = check_fresh(a, d->delta, err);
+	rc = check_all(a, d, err);
 	if (rc == 0 && a->result->nothing) {
 		apply_journal_abandon(j);
 		return nothing_to_do(a, &old, had, err);
@@ -344,7 +362,7 @@ static int apply_fresh(struct apply *a, const struct apply_delta *d, struct tran
 	return rc;
 }
 
-static int apply_again(struct apply *a, const struct apply_delta *d, struct tranship_error *err)
+static int apply_again(struct apply *a, struct apply_delta *d, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
 	bool done;
@@ -355,7 +373,10 @@ static int apply_again(struct apply *a, const struct apply_delta *d, struct tran
 				 "applying another delta was interrupted: apply that one again, or "
 				 "go back with 'tranship apply --undo' (journal '%s')",
 				 j->path);
-	rc = apply_journal_secure(j, err);
+	apply_delta_verify(d, true);
+	rc = apply_delta_verified(d, false, err);
+	if (rc == 0)
+		rc = apply_journal_secure(j, err);
 	if (rc == 0)
 		rc = apply_journal_open(j, err);
 	if (rc == 0)
@@ -454,7 +475,7 @@ static int undo(struct apply *a, struct tranship_error *err)
 	return rc ? rc : go_back(a, done, err);
 }
 
-static int apply_delta_to(struct apply *a, const struct apply_delta *d, struct tranship_error *err)
+static int apply_delta_to(struct apply *a, struct apply_delta *d, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
 	bool was, ours = j->found && j->head.ino == own_ino(a);
@@ -517,13 +538,6 @@ static int end(struct apply *a, int rc, struct tranship_error *err)
 	return explain(a, rc, err);
 }
 
-static int verify_tick(void *ctx, uint64_t done, struct tranship_error *err)
-{
-	struct apply *a = ctx;
-
-	return meter_add(&a->meter, done - a->meter.progress.done, 0, err);
-}
-
 int apply_on(const struct medium *medium, const char *delta, const char *target,
 	     const struct tranship_apply_options *options, struct tranship_apply_result *out,
 	     struct tranship_error *err)
@@ -541,11 +555,7 @@ int apply_on(const struct medium *medium, const char *delta, const char *target,
 	meter_start(&a.meter, &a.options->copy, "applying",
 		    all->size + 2 * (all->data + all->zero) +
 			    (a.options->verify ? delta_head(d.delta)->base_size : 0));
-	rc = delta_verify(d.delta, verify_tick, &a, err);
-	if (rc && rc != TRANSHIP_ECANCELED)
-		error_in_file(err, rc, delta);
-	if (rc == 0)
-		rc = check_ids(&a, delta_head(d.delta), err);
+	rc = check_ids(&a, delta_head(d.delta), err);
 	if (rc == 0)
 		rc = place(&a, target, err);
 	if (rc == 0)
