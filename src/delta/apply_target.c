@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The target of a delta: opened for changes, with its note and its journal, and made what a delta makes
- * of it. */
+/* The target of a delta: opened for changes, with its note and its journal, and made what a delta
+ * makes of it. */
 #include "base/cpus.h"
 #include "base/error.h"
 #include "delta/apply_inside.h"
@@ -174,7 +174,7 @@ static int explain(const struct apply *a, int rc, struct tranship_error *err)
 }
 
 void apply_init(struct apply *a, const struct medium *medium,
-		 const struct tranship_apply_options *options, struct tranship_apply_result *out)
+		const struct tranship_apply_options *options, struct tranship_apply_result *out)
 {
 	static const struct tranship_apply_options defaults;
 
