@@ -179,7 +179,7 @@ TRANSHIP_API int tranship_apply_undo(const char *target,
 struct tranship_merge_options {
 	const char *options;               /* as for a diff to "tsd" */
 	unsigned create_flags;             /* TRANSHIP_CREATE_NO_CLOBBER */
-	struct tranship_copy_options copy; /* progress counts */
+	struct tranship_copy_options copy; /* threads and progress count */
 };
 
 /*

@@ -172,7 +172,7 @@ static int open_delta(struct diff *d, const char *path, struct tranship_error *e
 
 	if (rc == 0)
 		rc = delta_writer_new(output_main(s->output), &d->head, &s->delta, err);
-	return rc ? rc : record_builder_new(&d->rule, d->level, &s->builder, err);
+	return rc ? rc : packer_new(s->delta, &d->rule, d->level, diff_threads(d), &s->packer, err);
 }
 
 /* Another image: a differencing disk over the old one, or a list of writes. */
@@ -250,9 +250,8 @@ static int check_missed(struct diff *d, struct tranship_error *err)
 
 static void release(struct diff *d)
 {
+	packer_free(d->sink.packer);
 	delta_writer_free(d->sink.delta);
-	record_builder_free(d->sink.builder);
-	buffer_free(&d->sink.encoded);
 	output_close(d->sink.output);
 	tranship_writer_close(d->sink.writer);
 	fingerprint_writer_free(d->print_writer);

@@ -81,10 +81,10 @@ static int digest_changed(const struct diff *d, struct diff_worker *w, const str
 			  size_t at, struct tranship_error *err)
 {
 	const struct digester *g = &d->digester;
-	int rc = digest_blocks(g, w->bytes[1] + at, c->run.blocks, w->digests[1], err);
+	int rc = digest_blocks(g, w->bytes[1] + at, c->blocks, w->digests[1], err);
 
-	if (rc == 0 && c->run.kind == RECORD_DATA)
-		rc = digest_blocks(g, w->bytes[0] + at, c->run.blocks, w->digests[0], err);
+	if (rc == 0 && c->kind == RECORD_DATA)
+		rc = digest_blocks(g, w->bytes[0] + at, c->blocks, w->digests[0], err);
 	return rc;
 }
 
@@ -94,18 +94,23 @@ static int take_run(const struct diff *d, struct diff_worker *w, struct diff_ite
 		    enum tranship_diff_kind kind, struct tranship_error *err)
 {
 	size_t size = d->digester.block_size, at = first * size, skip = 0;
-	struct changed c = { .run = { chunk->off + at, blocks,
-				      kind == TRANSHIP_DIFF_ZEROED ? RECORD_ZERO : RECORD_DATA },
+	struct changed c = { .off = chunk->off + at,
+			     .blocks = blocks,
+			     .kind = kind == TRANSHIP_DIFF_ZEROED ? RECORD_ZERO : RECORD_DATA,
 			     .data = w->bytes[0] + at };
 	int rc = 0;
 
-	if (d->old && w->builder)
+	if (!d->sink.packer && !d->sink.writer)
+		return 0;
+	if (d->old && d->sink.packer)
 		rc = digest_changed(d, w, &c, at, err);
 	else if (!d->old)
 		skip = first * d->digester.size;
 	c.new_digests = w->digests[0] + skip;
 	c.old_digests = w->digests[1] + skip;
-	return rc ? rc : diff_pack(d, w, item, &c, err);
+	return rc ? rc
+		  : loose_add(&item->changed, &c, d->digester.block_size,
+			      d->sink.packer ? d->digester.size : 0, err);
 }
 
 /* A chunk that differs somewhere, block by block. */
@@ -264,10 +269,7 @@ int diff_work(void *ctx, void *worker, void *arg, struct tranship_error *err)
 	int rc = 0;
 
 	item->stretch_count = 0;
-	item->span_count = 0;
-	item->encoded.len = 0;
-	loose_clear(&item->head);
-	loose_clear(&item->tail);
+	loose_clear(&item->changed);
 	if (item->kind == ITEM_SAME || item->kind == ITEM_UNREAD) {
 		add_stretch(item, item->off, item->len,
 			    item->kind == ITEM_SAME ? TRANSHIP_DIFF_SAME : TRANSHIP_DIFF_UNREAD);
@@ -278,7 +280,7 @@ int diff_work(void *ctx, void *worker, void *arg, struct tranship_error *err)
 
 		rc = work_chunk(d, w, item, &c, err);
 	}
-	return rc ? rc : diff_pack_end(d, w, item, err);
+	return rc;
 }
 
 int diff_worker_new(void *ctx, void **out, struct tranship_error *err)
@@ -298,8 +300,6 @@ int diff_worker_new(void *ctx, void **out, struct tranship_error *err)
 		if (rc == 0 && side_of(d, i))
 			rc = tranship_scratch_new(side_of(d, i), &w->scratch[i], err);
 	}
-	if (rc == 0 && d->sink.delta)
-		rc = record_builder_new(&d->rule, d->level, &w->builder, err);
 	return rc;
 }
 
@@ -314,7 +314,6 @@ void diff_worker_free(void *ctx, void *arg)
 		free(w->bytes[i]);
 		free(w->digests[i]);
 	}
-	record_builder_free(w->builder);
 	free(w);
 }
 
@@ -343,8 +342,6 @@ void diff_item_free(void *ctx, void *arg)
 	(void)ctx;
 	free(item->stretches);
 	free(item->print);
-	loose_free(&item->head);
-	loose_free(&item->tail);
-	buffer_free(&item->encoded);
+	loose_free(&item->changed);
 	free(item);
 }
