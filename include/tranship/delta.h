@@ -139,7 +139,8 @@ struct tranship_apply_options {
 	/* Where the journal stands: a path on storage that lasts. NULL: TARGET.tranship-journal.
 	   Needed for a block device. */
 	const char *journal;
-	bool keep_journal;   /* for tranship_apply_undo, after success */
+	/* For tranship_apply_undo, after success. The next delta replaces it. */
+	bool keep_journal;
 	const char *base_id; /* what the target is known to be; must agree with the delta */
 	/* All of the target is compared with this before it is touched, not only the blocks that
 	   the delta replaces. NULL: only these. */
@@ -159,7 +160,8 @@ struct tranship_apply_result {
  * input) is read and checked whole, and the old digest of every block that it touches is verified,
  * before the first byte of the target changes; TRANSHIP_EMISMATCH names the first range that
  * differs. What will be overwritten is saved in the journal first. Interrupted at any instant, the
- * target is refused by every function of this library until the same call finishes it or
+ * target is refused by every function of this library (a device is not: nobody knows where its
+ * journal is) until the same call finishes it or
  * tranship_apply_undo goes back. A target that is the next version already is left as it is.
  *
  * TRANSHIP_EUNSUPPORTED: an image that cannot be changed in place, or one that has a parent;
@@ -171,7 +173,9 @@ TRANSHIP_API int tranship_apply(const char *delta, const char *target,
 
 /*
  * Goes back to what the target was before the last apply: an interrupted one, or one whose journal
- * was kept. TRANSHIP_EMISMATCH, and nothing is written, if the target was written since;
+ * was kept. Its identity is the old one then, too, so that children of the old version are accepted
+ * again. It may be interrupted, and is finished by the same call; or tranship_apply goes forward
+ * again. TRANSHIP_EMISMATCH, and nothing is written, if the target was written since;
  * TRANSHIP_EINVAL: there is no journal. Of the options target, journal and copy count.
  */
 TRANSHIP_API int tranship_apply_undo(const char *target,
