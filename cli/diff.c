@@ -184,9 +184,8 @@ static void check_args(const struct diff_args *args, struct argp_state *state)
 		argp_error(state, "the picture needs a file: standard output takes the report");
 	if (args->level && args->diff.format && strcmp(args->diff.format, "tsd") != 0)
 		argp_error(state, "--level is for delta files");
-	if (args->out && strcmp(args->out, "-") == 0 &&
-	    (args->blocks || args->output != OUTPUT_HUMAN))
-		argp_error(state, "standard output takes the difference or the report, not both");
+	if (streams(args) > (args->blocks || args->output != OUTPUT_HUMAN ? 0 : 1))
+		argp_error(state, "standard output takes one thing only");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
