@@ -13,11 +13,16 @@ struct edit {
 		*file;       /* what edit_file gives; its size is that after the transaction */
 	uint64_t medium_len; /* the length on the medium now */
 	uint64_t undo_len;   /* and before anything was written free */
+	/* The other files of the image, whose notes follow this one's (edit_join). */
+	struct edit *parts;
+	struct edit *next_part;
 	bool free_unsynced;
 	bool recovered;
 	bool failed;
 };
 
 extern const struct tranship_file_ops edit_file_ops;
+
+int edit_refuse_failed(struct tranship_error *err);
 
 #endif

@@ -19,6 +19,7 @@ struct medium_info {
 	uint64_t size; /* of a block device, too */
 	uint64_t ino, dev;
 	int64_t mtime_ns;
+	uint64_t links; /* names that the file has; 0: not known */
 };
 
 /*
