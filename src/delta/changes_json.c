@@ -116,8 +116,14 @@ static int read_end(const struct json_objects *j, const json_t *end, const struc
 static int read_element(struct import *in, const struct json_objects *j, const json_t *element,
 			void *ctx, struct tranship_error *err)
 {
+	static const char *const known[] = { "format",    "version", "size",   "origin", "base-id",
+					     "target-id", "start",   "length", "zero",   "end",
+					     "ranges",    "bytes",   NULL };
 	struct own *own = ctx;
+	int rc = json_known(j, element, known, err);
 
+	if (rc)
+		return rc;
 	if (j->count == 1)
 		return read_head(in, j, element, err);
 	if (own->ended)
@@ -132,8 +138,9 @@ static int read_element(struct import *in, const struct json_objects *j, const j
 
 static int read_own(struct import *in, struct tranship_error *err)
 {
+	static const struct json_rules rules = { .one_array = true, .object = read_element };
 	struct own own = { 0 };
-	int rc = json_read(in, true, read_element, &own, NULL, err);
+	int rc = json_read(in, &rules, &own, NULL, err);
 
 	if (rc == 0 && !own.ended)
 		rc = error_set(err, TRANSHIP_ECORRUPT, "%s: the list has no end element", in->unit);
