@@ -35,8 +35,8 @@
  * many bytes of names there are. libxml2 (2.9) takes time in proportion to the square of each. */
 #define PIECE_MAX ((size_t)16 << 10)
 #define WAITING_MAX ((size_t)64 << 10)
-#define ATTRIBUTES_MAX 64
-#define NAMESPACES_MAX 64
+#define ATTRIBUTES_MAX 32
+#define NAMESPACES_MAX 32
 #define NAMES_MAX ((size_t)1 << 20)
 
 struct xml_state {
