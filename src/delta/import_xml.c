@@ -294,18 +294,27 @@ static void keep_quiet(void *ctx, XML_ERROR_CONST xmlError *e)
 	(void)ctx, (void)e;
 }
 
+/* The same of bytes that are not of the encoding which the document names. */
+static void say_nothing(void *ctx, const char *format, ...)
+{
+	(void)ctx, (void)format;
+}
+
 int xml_read(struct text *text, const struct xml_rules *rules, void *ctx,
 	     struct tranship_error *err)
 {
 	struct xml_state s = { .text = text, .rules = rules, .ctx = ctx, .err = err };
 	xmlStructuredErrorFunc old = xmlStructuredError;
 	void *old_ctx = xmlStructuredErrorContext;
+	xmlGenericErrorFunc old_generic = xmlGenericError;
+	void *old_generic_ctx = xmlGenericErrorContext;
 	uint64_t documents = 0;
 	int c, rc = text_peek(text, &c, err);
 
 	if (rc == 0 && c < 0)
 		return error_set(err, TRANSHIP_ECORRUPT, "%s: the list is empty", text->unit);
 	xmlSetStructuredErrorFunc(NULL, keep_quiet); /* of this thread */
+	xmlSetGenericErrorFunc(NULL, say_nothing);
 	while (rc == 0 && c >= 0) {
 		rc = documents++ < IMPORT_DOCUMENTS_MAX
 			     ? read_document(&s)
@@ -317,6 +326,7 @@ int xml_read(struct text *text, const struct xml_rules *rules, void *ctx,
 	}
 	xmlResetLastError(); /* what it keeps for this thread */
 	xmlSetStructuredErrorFunc(old_ctx, old);
+	xmlSetGenericErrorFunc(old_generic_ctx, old_generic);
 	return rc;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct list_case azure[] = {
 	{ "azure", "<PageList/>", 0, "" },
@@ -233,6 +234,28 @@ static void test_azure__late_marker(void **state)
 	buffer_free(&b);
 }
 
+/* Bytes that are not of the encoding: libxml2 says so on standard error, unless it is kept from. */
+static void test_xml__quiet(void **state)
+{
+	static const char text[] = "<?xml version=\"1.0\" encoding=\"EUC-JP\"?><PageList>"
+				   "                                                  \x8F\xFF";
+	struct tranship_changes_options options = { .format = "azure", .size = 10000 };
+	struct tranship_changes *set;
+	struct tranship_error err;
+	FILE *said = tmpfile();
+	int saved = dup(STDERR_FILENO), rc;
+
+	(void)state;
+	assert_non_null(said);
+	assert_int_equal(dup2(fileno(said), STDERR_FILENO), STDERR_FILENO);
+	rc = list_read(text, sizeof(text) - 1, &options, &set, &err);
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	close(saved);
+	assert_fails(rc, TRANSHIP_ECORRUPT, &err, "azure: line 1");
+	assert_int_equal(lseek(fileno(said), 0, SEEK_END), 0);
+	fclose(said);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +265,7 @@ int main(void)
 		cmocka_unit_test(test_xml__too_much),
 		cmocka_unit_test(test_xml__attributes),
 		cmocka_unit_test(test_azure__late_marker),
+		cmocka_unit_test(test_xml__quiet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
