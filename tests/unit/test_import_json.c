@@ -147,6 +147,10 @@ static const struct list_case own_list[] = {
 	  "\"base-id\":7}]",
 	  TRANSHIP_ECORRUPT, "'base-id'" },
 	{ "tranship",
+	  "[{\"format\":\"tranship-changes\",\"version\":1,\"size\":10000,"
+	  "\"base-id\":\"a\\nb\"},{\"end\":true,\"ranges\":0,\"bytes\":0}]",
+	  TRANSHIP_ECORRUPT, "'base-id' is no line" },
+	{ "tranship",
 	  "[{\"format\":\"tranship-changes\",\"version\":1,\"size\":10000},"
 	  "{\"end\":true,\"ranges\":0,\"bytes\":0}]",
 	  0, "" },
@@ -270,14 +274,13 @@ static void test_write__odd_ids(void **state)
 
 	(void)state;
 	assert_ok(tranship_changes_new(5, &set, &err), &err);
-	assert_ok(tranship_changes_set_ids(set, "a\"b\\c\n\xC3\xA9", "", &err), &err);
+	assert_ok(tranship_changes_set_ids(set, "a\"b\\c/\xC3\xA9", "", &err), &err);
 	assert_ok(tranship_changes_write(set, put_buffer, &text, &err), &err);
 	assert_ok(list_read(text.bytes, text.len, &own, &back, &err), &err);
-	assert_string_equal(tranship_changes_base_id(back), "a\"b\\c\n\xC3\xA9");
+	assert_string_equal(tranship_changes_base_id(back), "a\"b\\c/\xC3\xA9");
 	tranship_changes_free(back);
-	assert_ok(tranship_changes_set_ids(set, "\xFF", "", &err), &err);
-	assert_fails(tranship_changes_write(set, put_buffer, &text, &err), TRANSHIP_EINVAL, &err,
-		     "no UTF-8");
+	assert_fails(tranship_changes_set_ids(set, "\xFF", "", &err), TRANSHIP_EINVAL, &err,
+		     "no line of UTF-8");
 	buffer_free(&text);
 	tranship_changes_free(set);
 }
