@@ -42,8 +42,8 @@ static int local_info(void *ctx, int file, struct medium_info *out)
 				     (uint64_t)st.st_size,
 				     (uint64_t)st.st_ino,
 				     (uint64_t)st.st_dev,
-				     (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
-				     (uint64_t)st.st_nlink };
+				     (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec };
+	out->links = (uint64_t)st.st_nlink;
 	if (S_ISBLK(st.st_mode) && ioctl(file, BLKGETSIZE64, &out->size) < 0)
 		return errno;
 	return 0;

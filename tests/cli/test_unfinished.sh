@@ -79,7 +79,7 @@ says "of another file: if this one replaced that, remove 't.raw.tranship-note'"
 expect 1 "$TRANSHIP" apply -f raw d.tsd here/t.raw
 expect 1 "$TRANSHIP" apply --undo here/t.raw
 expect 1 "$TRANSHIP" resize -f raw here/t.raw 30M
-says "remove the note"
+says "remove 't.raw.tranship-note'"
 rm here/t.raw.tranship-note
 expect 0 "$TRANSHIP" compare -f raw -F raw here/t.raw junk.raw
 rm -f here/*
