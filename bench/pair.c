@@ -111,8 +111,8 @@ int main(int argc, char **argv)
 	bytes = atof(argv[2]);
 	ours.command = argv[5];
 	peer.command = argv[6];
-	ours.size_command = argc > 7 ? argv[7] : NULL;
-	peer.size_command = argc > 8 ? argv[8] : NULL;
+	ours.size_command = argc > 7 && *argv[7] ? argv[7] : NULL;
+	peer.size_command = argc > 8 && *argv[8] ? argv[8] : NULL;
 	for (i = 0; i < runs; i++) {
 		bool ours_first = i % 2 == 0; /* whoever comes second may find memory warm */
 
