@@ -51,7 +51,8 @@ int cli_open_base(const struct cli_target *target, const struct cli_source *sour
 				   .flags = source->flags &
 					    (TRANSHIP_OPEN_FORCE_SHARE | TRANSHIP_OPEN_STRICT |
 					     TRANSHIP_OPEN_FORCE_CHECKSUM) };
-	const char *format = target->base_format ? target->base_format : target->format;
+	bool any = strcmp(target->format, "rbd") == 0; /* it records nothing of a base */
+	const char *same = any ? NULL : target->format;
 	char *where;
 
 	*disk = NULL;
@@ -61,9 +62,9 @@ int cli_open_base(const struct cli_target *target, const struct cli_source *sour
 	if (!where)
 		abort();
 	base.flags |= target->base_alone ? TRANSHIP_OPEN_LAYER : 0;
-	*disk = cli_open(&base, where, format);
+	*disk = cli_open(&base, where, target->base_format ? target->base_format : same);
 	free(where);
-	if (*disk && strcmp(tranship_disk_identity(*disk), "") == 0) {
+	if (*disk && !any && strcmp(tranship_disk_identity(*disk), "") == 0) {
 		cli_error("'%s': format %s has no identity, it cannot be a base", target->base,
 			  tranship_disk_format(*disk));
 		tranship_disk_close(*disk);

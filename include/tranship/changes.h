@@ -23,7 +23,8 @@ struct tranship_changes;
 /* The longest id of a version of a disk, in bytes, without the end of the string. */
 #define TRANSHIP_ID_MAX 255
 
-/* The most ranges that a set holds: a million, 24 MB. Past that its nearest ranges become one. */
+/* The most ranges that a set holds: a million, 16 MB. Past that those with the
+ * smallest gaps between them become one: it grows, and is never less than what was put in. */
 #define TRANSHIP_CHANGES_MAX (1U << 20)
 
 /* [off, off + len) in bytes. `zero`: whoever tracked it says that it reads as zeros now (a cleared
@@ -34,7 +35,8 @@ struct tranship_change {
 	bool zero;
 };
 
-/* An empty set for a disk of `size` bytes: nothing has changed. */
+/* An empty set for a disk of `size` bytes: nothing has changed. TRANSHIP_ELIMIT: it has 2^63 or
+ * more. */
 TRANSHIP_API int tranship_changes_new(uint64_t size, struct tranship_changes **out,
 				      struct tranship_error *err);
 /* NULL is accepted. */
@@ -70,7 +72,8 @@ TRANSHIP_API int tranship_changes_set_ids(struct tranship_changes *changes, cons
 					  const char *target_id, struct tranship_error *err);
 
 /*
- * New sets: what is in either, in both, in a but not in b. TRANSHIP_EMISMATCH: the sizes of the
+ * New sets: what is in either, in both, in a but not in b. Zeros stay zeros where nothing that is
+ * not zeros meets them, in the second as in the first. TRANSHIP_EMISMATCH: the sizes of the
  * disks differ. The ids are those that both agree on. A union of A to B and B to C (the target id
  * of one is the base id of the other) is from A to C.
  */

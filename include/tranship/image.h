@@ -2,8 +2,8 @@
 /*
  * Images: opening a file as a disk, creating a file from a disk, asking what a file is and whether
  * it is sound. Formats are named as qemu-img names them: "raw", "vmdk", "vpc" (also "vhd"), "vhdx";
- * "azure" (a fixed VHD as Azure takes it) and "null" (everything is read, nothing is written) can
- * only be written.
+ * "azure" (a fixed VHD as Azure takes it), "rbd" (what Ceph's rbd import-diff takes) and "null"
+ * (everything is read, nothing is written) can only be written.
  */
 #ifndef TRANSHIP_IMAGE_H
 #define TRANSHIP_IMAGE_H
@@ -114,7 +114,8 @@ struct tranship_create_options {
 	 */
 	const struct tranship_disk *source;
 	/*
-	 * The disk that the image is laid over and that holds what is skipped, of the same format.
+	 * The disk that the image is laid over and that holds what is skipped, of the same format;
+	 * of any format for "rbd".
 	 * It stays the caller's and must outlive the writer: tranship_copy writes only what differs
 	 * from it. NULL: the image stands alone.
 	 * TRANSHIP_EUNSUPPORTED: the format has no images that need another one.

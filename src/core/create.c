@@ -78,18 +78,19 @@ static void describe_base(const struct tranship_create_options *options, struct 
 
 /*
  * A format that knows nothing of bases has made a disk that stands alone; and a base of another
- * format would never be found again, because parents are opened in their child's format.
+ * format, where it is recorded, would never be found again, because parents are opened in their
+ * child's format. `base` NULL: it is not at hand.
  */
 static int check_base(const struct format *format, const struct tranship_disk *base,
 		      struct tranship_writer **out, struct tranship_error *err)
 {
 	bool knows = (*out)->has_base;
 
-	if (knows && strcmp(base->format, format->name) == 0)
+	if (knows && ((*out)->any_base || (base && strcmp(base->format, format->name) == 0)))
 		return 0;
 	(*out)->ops->close(*out);
 	*out = NULL;
-	if (knows)
+	if (knows && base)
 		return error_set(err, TRANSHIP_EINVAL,
 				 "format '%s' cannot be written over a base of format '%s'",
 				 format->name, base->format);
@@ -133,7 +134,7 @@ static int create_writer(const struct format *format, struct output *output,
 	}
 	if (rc == 0)
 		rc = format->create(&params, out, err);
-	if (rc == 0 && options->base)
+	if (rc == 0 && (options->base || options->flags & CREATE_OVER_ANY))
 		rc = check_base(format, options->base, out, err);
 	if (rc == 0) {
 		(*out)->output = output;

@@ -19,6 +19,8 @@ static const struct foreign signatures[] = {
 	{ "bochs", "Bochs", 0, 22, "Bochs Virtual HD Image", false, false, false },
 	{ "luks", "LUKS", 0, 6, "LUKS\xba\xbe", false, true, true },
 	{ "dmg", "Apple DMG", 0, 4, "koly", true, true, false },
+	{ "rbd", "Ceph RBD difference", 0, 11, "rbd diff v1", false, false, false },
+	{ "rbd", "Ceph RBD difference", 0, 11, "rbd diff v2", false, false, false },
 	{ "gzip", "gzip", 0, 3, "\x1f\x8b\x08", false, true, false },
 	{ "xz", "xz", 0, 6,
 	  "\xfd"

@@ -73,6 +73,13 @@ struct create_params {
 	uint32_t sector_size;         /* of the disk that will be copied here; 512 where unknown */
 };
 
+/*
+ * Among the create flags, set inside the library only: the writer is over a disk that is not at
+ * hand, and its skip is legal. For formats that record nothing of a base
+ * (tranship_writer.any_base); others refuse it with TRANSHIP_EUNSUPPORTED.
+ */
+#define CREATE_OVER_ANY (1U << 30)
+
 struct format {
 	const char *name;
 	const char *alias; /* NULL: none */

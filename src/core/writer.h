@@ -49,6 +49,7 @@ struct tranship_writer {
 	uint32_t sector_size;       /* what the image says, or is taken for: 512 */
 	bool has_base;              /* it is laid over another disk: skip is legal */
 	struct tranship_disk *base; /* that disk, borrowed; NULL: it is not at hand */
+	bool any_base;              /* and of it nothing is recorded: any disk will do */
 	bool discards; /* what it is given does not matter: zeros need not be looked for */
 	uint64_t pos;
 	bool failed; /* an earlier call failed: nothing else is accepted */

@@ -17,6 +17,10 @@
 #define DELTA_END_SIZE 128U
 #define DELTA_LINEAGES_MAX 32U
 #define DELTA_HINT_MAX 1023U
+#define DELTA_FORMAT_MAX 15U
+#define DELTA_SIZE_MAX (1ULL << 62) /* of a disk */
+#define DELTA_END_HASHED 64U        /* bytes of the end that the SHA-256 is over, too */
+#define DELTA_ENTRY_SIZE 32U
 
 /* The head, decoded. */
 struct delta_head {
@@ -28,7 +32,7 @@ struct delta_head {
 	uint64_t target_size;
 	char base_id[TRANSHIP_ID_MAX + 1];
 	char target_id[TRANSHIP_ID_MAX + 1];
-	char base_format[16];
+	char base_format[DELTA_FORMAT_MAX + 1];
 	char base_hint[DELTA_HINT_MAX + 1]; /* path of the base, with '/'; "": none */
 	uint32_t lineages;
 	struct digest_seed seeds[DELTA_LINEAGES_MAX];
@@ -51,6 +55,17 @@ void delta_end_encode(const struct delta_end *end, uint64_t file_id, unsigned ch
 int delta_end_decode(const unsigned char *raw, uint64_t file_id, uint64_t file_size,
 		     struct delta_end *out, struct tranship_error *err);
 struct record_rule delta_rule(const struct delta_head *head);
+
+/* An entry of the index: which part of the disk a record is about, and where it stands. */
+struct delta_entry {
+	uint64_t off, end;
+	uint64_t at;
+	uint32_t len;
+};
+void delta_entry_encode(const struct delta_entry *entry, unsigned char *raw);
+/* file_size: of the whole file. */
+int delta_entry_decode(const unsigned char *raw, uint64_t file_size, struct delta_entry *out,
+		       struct tranship_error *err);
 
 /* Writing. The file stays the caller's. */
 struct delta_writer;

@@ -46,6 +46,7 @@ struct record_rule {
 	uint32_t block_size;
 	size_t digest_size;
 	uint64_t limit;   /* no piece passes it: the larger disk's size, rounded up to blocks */
+	uint64_t target;  /* no piece of data passes it: the new disk's size, rounded up */
 	uint64_t file_id; /* of the file that it belongs to; what its check is seeded with */
 	uint32_t lineages;
 };
@@ -57,10 +58,13 @@ struct record {
 	unsigned char *old_digests; /* one a block */
 	unsigned char *new_digests; /* one a block of data */
 	unsigned char *data;        /* NULL, or data_blocks blocks */
+	uint64_t from; /* delta_find gave it for every offset from here up to its end */
 	struct buffer memory, data_memory;
 };
 
 void record_free(struct record *r);
+/* Holds no record any more, and keeps its memory. */
+void record_clear(struct record *r);
 
 /* Decodes the RECORD_HEAD bytes: every field is within its bounds afterwards, but the check, which
  * is over head and table, is not looked at yet. */
@@ -74,6 +78,8 @@ int record_decode_table(const struct record_rule *rule, const unsigned char *raw
 struct unpacker;
 int unpacker_new(struct unpacker **out, struct tranship_error *err);
 void unpacker_free(struct unpacker *u);
+/* Memory for `len` bytes of stored data, until the next call; NULL: there is none. */
+unsigned char *unpacker_room(struct unpacker *u, size_t len, struct tranship_error *err);
 int record_decode_data(struct unpacker *u, const struct record_rule *rule,
 		       const struct digester *digester, const unsigned char *stored,
 		       struct record *r, struct tranship_error *err);

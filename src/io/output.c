@@ -79,11 +79,12 @@ static int open_partial(const struct output *o, const char *partial, int *out,
 			struct tranship_error *err)
 {
 	int folder = o->folder, flags = sync_flag(o), tries;
+	mode_t mode = o->params.secret ? 0600 : 0666;
 
 	for (tries = 0; tries < 10; tries++) {
 		struct stat ours, there;
 		int fd = openat(folder, partial,
-				O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | flags, 0666);
+				O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | flags, mode);
 		bool fresh = fd >= 0;
 
 		if (!fresh && errno == EEXIST)
@@ -129,7 +130,8 @@ static int check_unused(const struct output *o, const char *name, struct transhi
 	return rc ? error_in_file(err, rc, name) : 0;
 }
 
-/* Opens the partial file for `name`, which takes the mode and the owner of what it will replace. */
+/* Opens the partial file for `name`, which takes the owner of what it will replace, and the mode
+ * unless it is secret. */
 static int pending_open(struct output *o, struct pending *p, const char *name, bool *existed,
 			struct tranship_error *err)
 {
@@ -163,7 +165,7 @@ static int pending_open(struct output *o, struct pending *p, const char *name, b
 		 * clears bits. */
 		if (fchown(fd, st.st_uid, st.st_gid) < 0 && fchown(fd, (uid_t)-1, st.st_gid) < 0)
 			errno = 0;
-		if (fchmod(fd, st.st_mode & 07777) < 0)
+		if (!o->params.secret && fchmod(fd, st.st_mode & 07777) < 0)
 			rc = error_sys(err, errno, "the mode of '%s' could not be kept", name);
 	}
 	if (rc == 0)

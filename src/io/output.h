@@ -16,6 +16,7 @@ struct output_params {
 	const char *path; /* "-": standard output */
 	bool no_clobber;
 	bool in_place; /* write into what exists */
+	bool secret;   /* nobody but its owner may read it, whatever it replaces */
 	enum tranship_cache cache;
 	struct file_id
 		*sources; /* none of these may be written; malloc'ed, taken over in any case */

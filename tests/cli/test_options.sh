@@ -6,7 +6,7 @@ mib=$((1 << 20))
 random_disk disk.raw $((5 * mib)) 51
 
 # Every row of `-o help` is an option that is taken.
-for format in raw vmdk vpc vhd vhdx azure; do
+for format in raw vmdk vpc vhd vhdx azure rbd; do
 	expect 0 "$TRANSHIP" convert -O $format -o help
 	expect 0 "$TRANSHIP" create -f $format -o help
 	grep -q "^Supported $format options:" out || fail "-o help of $format has no heading"

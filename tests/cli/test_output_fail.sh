@@ -8,6 +8,7 @@ kinds() {
 	echo raw
 	every_kind
 	echo azure
+	echo rbd
 }
 options_of() { [ -z "$1" ] || printf '%s\n' -o "$1"; }
 
