@@ -266,6 +266,16 @@ uint64_t cli_parse_size(struct argp_state *state, const char *what, const char *
 	return size;
 }
 
+unsigned cli_parse_threads(struct argp_state *state, const char *arg)
+{
+	char *end;
+	unsigned long n = strtoul(arg, &end, 10);
+
+	if (*end || n < 1 || n > 256)
+		argp_error(state, "-m takes a number of threads from 1 to 256, not '%s'", arg);
+	return (unsigned)n;
+}
+
 const char *cli_size_text(uint64_t bytes, char *text)
 {
 	static const char *const suffixes[] = { "", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei" };

@@ -71,6 +71,9 @@ void cli_join_options(char **list, const char *more);
 /* Parses a size argument or ends the program with a usage error. */
 uint64_t cli_parse_size(struct argp_state *state, const char *what, const char *text);
 
+/* Takes the argument of -m, or ends the program with a usage error. */
+unsigned cli_parse_threads(struct argp_state *state, const char *arg);
+
 /* "1.5 GiB", as qemu-img writes it. `text` has 32 bytes. */
 const char *cli_size_text(uint64_t bytes, char *text);
 
@@ -107,6 +110,7 @@ int cmd_resize(int argc, char **argv);
 int cmd_commit(int argc, char **argv);
 int cmd_rebase(int argc, char **argv);
 int cmd_dd(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 
 #endif

@@ -96,16 +96,6 @@ static void take_cache(struct convert_args *args, struct argp_state *state, cons
 	argp_error(state, "cache mode '%s' is unknown", mode);
 }
 
-static unsigned take_threads(struct argp_state *state, const char *arg)
-{
-	char *end;
-	unsigned long n = strtoul(arg, &end, 10);
-
-	if (*end || n < 1 || n > 256)
-		argp_error(state, "-m takes a number of threads from 1 to 256, not '%s'", arg);
-	return (unsigned)n;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct convert_args *args = state->input;
@@ -121,7 +111,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'F': args->target.base_format = arg; break;
 	case 'p': args->progress = true; break;
 	case 'S': take_sparse_size(args, state, arg); break;
-	case 'm': args->copy.threads = take_threads(state, arg); break;
+	case 'm': args->copy.threads = cli_parse_threads(state, arg); break;
 	case 'r': args->copy.rate = cli_parse_size(state, "rate", arg); break;
 	case 'n': args->flags |= TRANSHIP_CREATE_IN_PLACE; break;
 	case OPT_TARGET_IS_ZERO: args->flags |= TRANSHIP_CREATE_TARGET_IS_ZERO; break;

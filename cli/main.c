@@ -23,6 +23,8 @@ static const struct {
 	{ "convert", cmd_convert, "copy a disk into another format", EXIT_ERROR },
 	{ "create", cmd_create, "make an empty image", EXIT_ERROR },
 	{ "compare", cmd_compare, "compare the content of two disks", EXIT_TROUBLE },
+	{ "diff", cmd_diff, "write what changed from one version of a disk to the next",
+	  EXIT_ERROR },
 	{ "check", cmd_check, "check the structure of an image", EXIT_ERROR },
 	{ "resize", cmd_resize, "give a disk another size", EXIT_ERROR },
 	{ "commit", cmd_commit, "write what an image holds into its parent", EXIT_ERROR },

@@ -145,32 +145,6 @@ static int create_writer(const struct format *format, struct output *output,
 	return rc;
 }
 
-/* The identities of the files of the source and the base, for output_open, which takes them over.
- */
-static int source_ids(const struct tranship_create_options *options, struct file_id **out,
-		      size_t *count, struct tranship_error *err)
-{
-	const struct tranship_disk *disks[2] = { options->source, options->base };
-	size_t total = 0;
-	uint32_t i;
-	int d;
-
-	*out = NULL;
-	*count = 0;
-	for (d = 0; d < 2; d++)
-		total += disks[d] ? disks[d]->file_count : 0;
-	if (total == 0)
-		return 0;
-	*out = calloc(total, sizeof(**out));
-	if (!*out)
-		return error_nomem(err, total * sizeof(**out));
-	for (d = 0; d < 2; d++)
-		for (i = 0; disks[d] && i < disks[d]->file_count; i++)
-			if (disks[d]->files[i].has_id)
-				(*out)[(*count)++] = disks[d]->files[i].id;
-	return 0;
-}
-
 /* Whether an image of a format with structure is written where it stands. */
 static bool changes_image(const struct format *format, const char *path,
 			  const struct tranship_create_options *options)
@@ -201,7 +175,9 @@ int tranship_create(const char *path, const struct tranship_create_options *opti
 	if (changes_image(format, path, options))
 		return in_place_create(path, options, out, err);
 	if (!format->no_output) {
-		rc = source_ids(options, &params.sources, &params.source_count, err);
+		const struct tranship_disk *disks[2] = { options->source, options->base };
+
+		rc = disk_file_ids(disks, 2, &params.sources, &params.source_count, err);
 		if (rc == 0)
 			rc = output_open(&params, &output, err);
 		if (rc)

@@ -216,6 +216,28 @@ const char *tranship_disk_parent_hint(const struct tranship_disk *disk, uint32_t
 	return disk->parent && index < disk->parent->hint_count ? disk->parent->hints[index] : NULL;
 }
 
+int disk_file_ids(const struct tranship_disk *const *disks, size_t disk_count, struct file_id **out,
+		  size_t *count, struct tranship_error *err)
+{
+	size_t total = 0, d;
+	uint32_t i;
+
+	*out = NULL;
+	*count = 0;
+	for (d = 0; d < disk_count; d++)
+		total += disks[d] ? disks[d]->file_count : 0;
+	if (total == 0)
+		return 0;
+	*out = calloc(total, sizeof(**out));
+	if (!*out)
+		return error_nomem(err, total * sizeof(**out));
+	for (d = 0; d < disk_count; d++)
+		for (i = 0; disks[d] && i < disks[d]->file_count; i++)
+			if (disks[d]->files[i].has_id)
+				(*out)[(*count)++] = disks[d]->files[i].id;
+	return 0;
+}
+
 int disk_require_complete(const struct tranship_disk *disk, struct tranship_error *err)
 {
 	const char *hint = tranship_disk_parent_hint(disk, 0);

@@ -103,6 +103,12 @@ int disk_add_hint(struct tranship_disk *disk, const char *hint, struct tranship_
 int disk_add_files_of(struct tranship_disk *disk, const struct tranship_disk *other,
 		      uint32_t *first, struct tranship_error *err);
 
+/* Which files of the machine the disks (NULL: none) consist of, for output_params.sources;
+ * malloc'ed.
+ */
+int disk_file_ids(const struct tranship_disk *const *disks, size_t disk_count, struct file_id **out,
+		  size_t *count, struct tranship_error *err);
+
 /* TRANSHIP_EMISMATCH, naming the parent, unless the disk is complete. */
 int disk_require_complete(const struct tranship_disk *disk, struct tranship_error *err);
 

@@ -140,7 +140,7 @@ static int choose_block(struct diff *d, struct tranship_error *err)
 	d->head.block_size = d->was ? fingerprint_head(d->was)->block_size : TRANSHIP_BLOCK_MIN;
 	if (unit > d->head.block_size)
 		d->head.block_size = unit;
-	if (unit <= TRANSHIP_BLOCK_MAX && (!d->was || d->head.block_size % unit == 0 || unit == 0))
+	if (unit <= TRANSHIP_BLOCK_MAX && (!d->was || unit == 0 || d->head.block_size % unit == 0))
 		return 0;
 	return error_set(err, TRANSHIP_EUNSUPPORTED,
 			 "the output is written in units of %" PRIu32
@@ -163,10 +163,21 @@ static int choose_digests(struct diff *d, struct tranship_error *err)
 	return rc;
 }
 
+static int open_secret(const struct diff *d, const char *path, unsigned flags, struct output **out,
+		       struct tranship_error *err)
+{
+	const struct tranship_disk *disks[2] = { d->target, d->old };
+	struct file_id *sources;
+	size_t count;
+	int rc = disk_file_ids(disks, 2, &sources, &count, err);
+
+	return rc ? rc : secret_output_open(path, flags, sources, count, out, err);
+}
+
 static int open_delta(struct diff *d, const char *path, struct tranship_error *err)
 {
 	struct diff_sink *s = &d->sink;
-	int rc = secret_output_open(path, d->options->create_flags, &s->output, err);
+	int rc = open_secret(d, path, d->options->create_flags, &s->output, err);
 
 	if (rc == 0)
 		rc = delta_writer_new(output_main(s->output), &d->head, &s->delta, err);
@@ -203,7 +214,7 @@ static int open_fingerprint(struct diff *d, struct tranship_error *err)
 
 	memcpy(&head.file_id, &d->head.file_id, sizeof(head.file_id));
 	strcpy(head.id, d->head.target_id);
-	rc = secret_output_open(d->options->fingerprint_out, 0, &d->print_output, err);
+	rc = open_secret(d, d->options->fingerprint_out, 0, &d->print_output, err);
 	return rc ? rc
 		  : fingerprint_writer_new(output_main(d->print_output), &head, &d->print_writer,
 					   err);

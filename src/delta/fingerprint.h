@@ -43,9 +43,9 @@ int fingerprint_writer_finish(struct fingerprint_writer *w, struct tranship_erro
 void fingerprint_writer_free(struct fingerprint_writer *w);
 
 /* Opens the output of a fingerprint or a delta: mode 0600, under its final name when it is finished
- * (output_finish). */
-int secret_output_open(const char *path, unsigned create_flags, struct output **out,
-		       struct tranship_error *err);
+ * (output_finish). None of the sources (malloc'ed, taken over in any case) may be written. */
+int secret_output_open(const char *path, unsigned create_flags, struct file_id *sources,
+		       size_t source_count, struct output **out, struct tranship_error *err);
 
 /* A random UUID as text, or one from a seed. */
 int new_version_id(struct idgen *ids, char out[TRANSHIP_ID_MAX + 1], struct tranship_error *err);

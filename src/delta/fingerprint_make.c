@@ -63,6 +63,8 @@ int tranship_fingerprint_make(struct tranship_disk *disk, const char *path,
 	struct tranship_diff_result ignored = { 0 };
 	struct fingerprint_head head = { .size = disk->size, .sector_size = disk->sector_size };
 	struct diff *d = calloc(1, sizeof(*d));
+	struct file_id *sources;
+	size_t count;
 	int rc = d ? disk_require_complete(disk, err) : error_nomem(err, sizeof(*d));
 
 	if (rc)
@@ -74,7 +76,10 @@ int tranship_fingerprint_make(struct tranship_disk *disk, const char *path,
 	d->result = &ignored;
 	rc = choose(d, o, &head, err);
 	if (rc == 0)
-		rc = secret_output_open(path, 0, &d->print_output, err);
+		rc = disk_file_ids((const struct tranship_disk *const *)&d->target, 1, &sources,
+				   &count, err);
+	if (rc == 0)
+		rc = secret_output_open(path, 0, sources, count, &d->print_output, err);
 	if (rc == 0)
 		rc = fingerprint_writer_new(output_main(d->print_output), &head, &d->print_writer,
 					    err);

@@ -7,13 +7,15 @@
 
 #include <string.h>
 
-int secret_output_open(const char *path, unsigned create_flags, struct output **out,
-		       struct tranship_error *err)
+int secret_output_open(const char *path, unsigned create_flags, struct file_id *sources,
+		       size_t source_count, struct output **out, struct tranship_error *err)
 {
 	const struct output_params params = { .path = path,
 					      .no_clobber =
 						      create_flags & TRANSHIP_CREATE_NO_CLOBBER,
-					      .secret = true };
+					      .secret = true,
+					      .sources = sources,
+					      .source_count = source_count };
 	int rc = output_open(&params, out, err);
 
 	if (rc)

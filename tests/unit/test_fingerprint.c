@@ -398,7 +398,7 @@ static void test_secret_output__nobody_else_reads_it(void **state)
 	unsigned i;
 
 	for (i = 0; i < 2; i++) { /* a new one; one that everybody could read and write */
-		assert_ok(secret_output_open(path, 0, &o, &err), &err);
+		assert_ok(secret_output_open(path, 0, NULL, 0, &o, &err), &err);
 		assert_mode(partial, 0600);
 		assert_ok(file_write(output_main(o), 0, "secret", 6, &err), &err);
 		assert_ok(output_finish(o, &err), &err);
@@ -406,8 +406,8 @@ static void test_secret_output__nobody_else_reads_it(void **state)
 		assert_mode(path, 0600);
 		assert_int_equal(chmod(path, 0666), 0);
 	}
-	assert_fails(secret_output_open(path, TRANSHIP_CREATE_NO_CLOBBER, &o, &err), TRANSHIP_EIO,
-		     &err, "not replaced");
+	assert_fails(secret_output_open(path, TRANSHIP_CREATE_NO_CLOBBER, NULL, 0, &o, &err),
+		     TRANSHIP_EIO, &err, "not replaced");
 	assert_null(o);
 	umask(was);
 	assert_int_equal(count_entries(*state), 1);
