@@ -174,7 +174,7 @@ static bool is_hole(uint64_t off, size_t n)
 
 static void *compare_main(void *arg)
 {
-	size_t run = RUN / 4;
+	size_t run = RUN / 8; /* two of them stay in a second-level cache */
 	unsigned char *a = malloc(run), *b = malloc(run);
 	uint64_t off;
 
@@ -197,7 +197,7 @@ static void *compare_main(void *arg)
 
 static void *xxh3_main(void *arg)
 {
-	size_t run = RUN / 4;
+	size_t run = RUN / 8; /* two of them stay in a second-level cache */
 	unsigned char *bytes = malloc(run), secret[192];
 	uint64_t off, sum = 0;
 	size_t at;
