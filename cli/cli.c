@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli.h"
 
+#include <libgen.h>
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -264,6 +266,20 @@ uint64_t cli_parse_size(struct argp_state *state, const char *what, const char *
 		argp_error(state, "%s '%s' is no size (a number with k, M, G, T, P or E)", what,
 			   text);
 	return size;
+}
+
+char *cli_spool_folder(const char *output)
+{
+	const char *tmp = getenv("TMPDIR");
+	struct stat st;
+	char *copy, *folder;
+
+	if (!output || strcmp(output, "-") == 0 || (stat(output, &st) == 0 && !S_ISREG(st.st_mode)))
+		return strdup(tmp && *tmp ? tmp : "/var/tmp");
+	copy = strdup(output);
+	folder = copy ? strdup(dirname(copy)) : NULL;
+	free(copy);
+	return folder;
 }
 
 unsigned cli_parse_threads(struct argp_state *state, const char *arg)

@@ -14,7 +14,7 @@ enum {
 	EXIT_ERROR = 1,
 	EXIT_USAGE = 2,
 	EXIT_TROUBLE = 2, /* of compare */
-	EXIT_LOST = 4,    /* convert --salvage: the output is whole but for what was lost */
+	EXIT_LOST = 4,    /* convert and map with --salvage: all is there but for what was lost */
 };
 
 /* The name under which the program was called; messages begin with it. */
@@ -71,6 +71,10 @@ void cli_join_options(char **list, const char *more);
 /* Parses a size argument or ends the program with a usage error. */
 uint64_t cli_parse_size(struct argp_state *state, const char *what, const char *text);
 
+/* Where a disk of unknown size from a pipe waits: beside the output, where there is room for a
+ * disk. malloc'ed. */
+char *cli_spool_folder(const char *output);
+
 /* Takes the argument of -m, or ends the program with a usage error. */
 unsigned cli_parse_threads(struct argp_state *state, const char *arg);
 
@@ -111,6 +115,7 @@ int cmd_commit(int argc, char **argv);
 int cmd_rebase(int argc, char **argv);
 int cmd_dd(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_fingerprint(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 
 #endif

@@ -2,12 +2,10 @@
 #include "target.h"
 
 #include <inttypes.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct convert_args {
 	struct cli_source source;
@@ -162,21 +160,6 @@ static const struct argp argp = {
 	NULL
 };
 
-/* A disk of unknown size from a pipe waits beside the output, where there is room for a disk. */
-static char *spool_folder(const char *output)
-{
-	const char *tmp = getenv("TMPDIR");
-	struct stat st;
-	char *copy, *folder;
-
-	if (!output || strcmp(output, "-") == 0 || (stat(output, &st) == 0 && !S_ISREG(st.st_mode)))
-		return strdup(tmp && *tmp ? tmp : "/var/tmp");
-	copy = strdup(output);
-	folder = copy ? strdup(dirname(copy)) : NULL;
-	free(copy);
-	return folder;
-}
-
 /* One line a range, whatever -q says. */
 static void lose(void *ctx, uint64_t off, uint64_t len, const char *why)
 {
@@ -264,7 +247,7 @@ int cmd_convert(int argc, char **argv)
 
 	cli_source_init(&args.source);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
-	spool = spool_folder(args.to);
+	spool = cli_spool_folder(args.to);
 	args.source.spool = spool;
 	code = args.target.help ? cli_option_help(args.target.format) : convert(&args);
 	free(spool);

@@ -134,7 +134,7 @@ static json_t *describe(struct tranship_disk *disk, const char *path)
 				    json_string_or_empty(tranship_disk_parent_hint(disk, 0)));
 	if (tranship_disk_parent_identity(disk))
 		json_object_set_new(root, "backing-filename-format",
-				    json_string(tranship_disk_format(disk)));
+				    json_string_or_empty(tranship_disk_parent_format(disk)));
 	json_object_set_new(root, "dirty-flag", json_false());
 	json_decref(data);
 	return root;
@@ -221,7 +221,9 @@ static void print_layer(struct tranship_disk *disk, const char *path)
 
 		printf("backing file: ");
 		cli_print_text(hint ? hint : "");
-		printf("\nbacking file format: %s\n", tranship_disk_format(disk));
+		printf("\nbacking file format: ");
+		cli_print_text(tranship_disk_parent_format(disk));
+		putchar('\n');
 	}
 	if (json_object_size(data) > 0) {
 		puts("Format specific information:");

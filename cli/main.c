@@ -30,6 +30,7 @@ static const struct {
 	{ "commit", cmd_commit, "write what an image holds into its parent", EXIT_ERROR },
 	{ "rebase", cmd_rebase, "give an image another parent", EXIT_ERROR },
 	{ "dd", cmd_dd, "copy a part of a disk", EXIT_ERROR },
+	{ "fingerprint", cmd_fingerprint, "digest a disk, to find later what changed", EXIT_ERROR },
 	{ "measure", cmd_measure, "say how large a converted image would be", EXIT_ERROR },
 };
 
@@ -46,7 +47,7 @@ static void help(FILE *out)
 		"Commands (each has --help with an example):\n",
 		cli_name);
 	for (i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+		fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].help);
 	fprintf(out, "\nFormats:");
 	for (n = 0; tranship_format_name(n); n++)
 		fprintf(out, " %s%s", tranship_format_name(n),

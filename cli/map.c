@@ -156,9 +156,28 @@ static void print_line(const struct map_args *args, const struct tranship_disk *
 		print_human(disk, line, first);
 }
 
-/* `picture` may be NULL. */
+/* Where the map itself is damaged, --salvage takes one unit of it for lost and goes on. */
+static int map_at(const struct map_args *args, struct tranship_disk *disk, uint64_t off,
+		  struct tranship_extent *out, struct tranship_error *err)
+{
+	uint64_t unit = tranship_disk_cluster_size(disk), rest = tranship_disk_size(disk) - off;
+	int rc = tranship_disk_map(disk, off, out, err);
+
+	if ((rc == TRANSHIP_ECORRUPT || rc == TRANSHIP_EIO) &&
+	    args->source.flags & TRANSHIP_OPEN_SALVAGE) {
+		unit = unit ? unit - off % unit : 65536;
+		*out = (struct tranship_extent){ .off = off,
+						 .len = unit < rest ? unit : rest,
+						 .kind = TRANSHIP_LOST,
+						 .file_off = TRANSHIP_NO_OFFSET };
+		rc = 0;
+	}
+	return rc;
+}
+
+/* `picture` may be NULL; what is lost adds to *lost. */
 static int print_map(const struct map_args *args, struct tranship_disk *disk,
-		     struct picture *picture, struct tranship_error *err)
+		     struct picture *picture, uint64_t *lost, struct tranship_error *err)
 {
 	uint64_t size = tranship_disk_size(disk);
 	uint64_t off = args->start, end = args->length < size - off ? off + args->length : size;
@@ -166,12 +185,13 @@ static int print_map(const struct map_args *args, struct tranship_disk *disk,
 	bool first = true;
 
 	while (off < end) {
-		int rc = tranship_disk_map(disk, off, &next, err);
+		int rc = map_at(args, disk, off, &next, err);
 
 		if (rc)
 			return rc;
 		if (next.len > end - off)
 			next.len = end - off;
+		*lost += next.kind == TRANSHIP_LOST ? next.len : 0;
 		draw(picture, &next);
 		if (line.len == 0) {
 			line = next;
@@ -194,12 +214,13 @@ static int show(const struct map_args *args, struct tranship_disk *disk)
 	uint64_t rest = tranship_disk_size(disk) - args->start;
 	struct picture *picture = NULL;
 	struct tranship_error err;
+	uint64_t lost = 0;
 	int code = EXIT_OK;
 
 	if (args->svg || args->blocks)
 		picture = picture_new(args->path, disk, args->start,
 				      args->length < rest ? args->length : rest);
-	if (print_map(args, disk, picture, &err)) {
+	if (print_map(args, disk, picture, &lost, &err)) {
 		cli_report(args->path, &err);
 		code = EXIT_ERROR;
 	}
@@ -208,7 +229,10 @@ static int show(const struct map_args *args, struct tranship_disk *disk)
 	if (code == EXIT_OK && args->svg && picture_write_svg(picture, args->svg, NULL))
 		code = EXIT_ERROR;
 	picture_free(picture);
-	return code;
+	if (code != EXIT_OK || lost == 0)
+		return code;
+	cli_error("'%s': lost in all: %" PRIu64 " bytes", args->path, lost);
+	return EXIT_LOST;
 }
 
 int cmd_map(int argc, char **argv)
@@ -219,6 +243,7 @@ int cmd_map(int argc, char **argv)
 
 	cli_source_init(&args.source);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	args.source.flags |= TRANSHIP_OPEN_DELTA_LAYER;
 	disk = cli_open(&args.source, args.path, NULL);
 	if (disk && tranship_disk_is_forward(disk))
 		cli_error("'%s': the map of a pipe cannot be listed, it would have to be read",

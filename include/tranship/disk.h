@@ -86,15 +86,21 @@ TRANSHIP_API struct tranship_disk *tranship_disk_layer(struct tranship_disk *dis
 
 /*
  * What a child records to know the disk again as its parent, as text: the unique id of a VHD, the
- * data write GUID of a VHDX, the CID of a VMDK. "" for a disk that cannot be a parent.
+ * data write GUID of a VHDX, the CID of a VMDK. "" for a disk that cannot be a parent, but of a
+ * delta, which knows its base by what is in it.
  */
 TRANSHIP_API const char *tranship_disk_identity(const struct tranship_disk *disk);
 
-/* The identity of the parent that the image needs, NULL if it needs none; and the paths that it
- * gives for it, the best one first, as it spells them: NULL past the last one. */
+/* The identity of the parent that the image needs, NULL if it needs none (of a delta: the id of its
+ * base, or a text that says that it has none); and the paths that it gives for it, the best one
+ * first, as it spells them: NULL past the last one. */
 TRANSHIP_API const char *tranship_disk_parent_identity(const struct tranship_disk *disk);
 TRANSHIP_API const char *tranship_disk_parent_hint(const struct tranship_disk *disk,
 						   uint32_t index);
+
+/* The format of the parent that the image needs, "" where it is not known, NULL if it needs none.
+ * All but deltas have parents of their own format. */
+TRANSHIP_API const char *tranship_disk_parent_format(const struct tranship_disk *disk);
 
 /*
  * Whether this disk comes from a pipe: it is read once, front to back. Its extents are asked for in

@@ -2,8 +2,13 @@
 /*
  * Images: opening a file as a disk, creating a file from a disk, asking what a file is and whether
  * it is sound. Formats are named as qemu-img names them: "raw", "vmdk", "vpc" (also "vhd"), "vhdx";
+<<<<<<< HEAD
+ * "tsd" (a delta file, tranship/delta.h) can only be read here, "azure" (a fixed VHD as Azure takes
+ * it) and "null" (everything is read, nothing is written) can only be written.
+=======
  * "azure" (a fixed VHD as Azure takes it), "rbd" (what Ceph's rbd import-diff takes) and "null"
  * (everything is read, nothing is written) can only be written.
+>>>>>>> main
  */
 #ifndef TRANSHIP_IMAGE_H
 #define TRANSHIP_IMAGE_H
@@ -42,6 +47,8 @@ enum tranship_open_flag {
 	   had; of a block or grain that the file does not have to its end the rest is lost. Besides
 	   these, no image opens that would not open without. */
 	TRANSHIP_OPEN_SALVAGE = 1 << 7,
+	/* Open a delta as with TRANSHIP_OPEN_LAYER, unless its base is named in `parents`. */
+	TRANSHIP_OPEN_DELTA_LAYER = 1 << 8,
 };
 
 /* How to open an image. All zero is a good start. */
@@ -73,11 +80,15 @@ struct tranship_open_options {
  * anything else is first put into an unnamed file in `spool_folder`.
  *
  * An image that needs a parent is opened with all of its parents, each in the format of its child
- * (nothing is probed), as the policy allows.
+ * (nothing is probed), as the policy allows. The base of a delta is of the format that the delta
+ * recorded, or that is given by the option base-format of the delta; where neither says so, it is
+ * probed if it is named in `parents`, and refused otherwise. All blocks that the delta replaces are
+ * read from its base and compared with their digests.
  *
  * TRANSHIP_ECORRUPT, TRANSHIP_EUNSUPPORTED: what is wrong with the image, or its parents come back
  * to itself; TRANSHIP_EDENIED: it refers to another file that the policy does not allow;
- * TRANSHIP_EMISMATCH: a parent is not the one that its child was made from; TRANSHIP_ELIMIT: there
+ * TRANSHIP_EMISMATCH: a parent is not the one that its child was made from (of the base of a delta
+ * the first range that differs is named); TRANSHIP_ELIMIT: there
  * are more parents than the policy allows; TRANSHIP_EBUSY: another program is writing it.
  */
 TRANSHIP_API int tranship_open(const char *path, const struct tranship_open_options *options,

@@ -110,6 +110,9 @@ static int learn_chain(struct commit *c, const char *path, struct tranship_error
 	for (i = 0; rc == 0 && i < tranship_disk_layer_count(disk); i++) {
 		struct tranship_disk *layer = tranship_disk_layer(disk, i);
 
+		if (layer->parent && layer->parent->accept)
+			rc = error_set(err, TRANSHIP_EUNSUPPORTED,
+				       "%s: a delta is not committed: apply it", layer->format);
 		c->paths[i] = strdup(i == 0 ? path : tranship_disk_file_name(layer, 0));
 		if (!c->paths[i])
 			rc = error_nomem(err, 1);

@@ -10,6 +10,9 @@
 #include "tranship/error.h"
 
 struct pipeline_ops {
+	/* How many items there are beside two for each worker, so that workers can run ahead of a
+	 * commit that takes its time; 0: twelve. */
+	unsigned spare_items;
 	/* Fills in the next item. 1: it is one; 0: there are no more; negative: a code. One thread
 	 * at a time. */
 	int (*plan)(void *ctx, void *item, struct tranship_error *err);

@@ -1,43 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Chains: an image over its parents. Formats say which parent an image needs and where it may be;
- * here it is looked for as the policy allows, must be the one that is meant, and is read where its
- * child is ABSENT. A parent is of its child's format: what is in it may be a guest's, so it is
- * never probed.
+ * Chains: an image over its parents as one disk, which is read where the images above are ABSENT.
+ * How parents are found: chain_open.c.
  */
-#include "core/chain.h"
+#include "core/chain_inside.h"
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "base/text.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* So many lost clusters are taken together. */
 #define LOST_CLUSTERS_MAX 1024U
-
-struct layer {
-	struct tranship_disk *disk;
-	uint32_t first_file; /* where its files begin among the chain's */
-};
-
-struct chain {
-	struct tranship_disk disk;
-	uint32_t count;
-	struct layer *layers; /* the child first */
-};
-
-/* Looking for the parents. */
-struct chain_search {
-	struct chain *chain;
-	struct open_params params; /* of the image whose parent is looked for */
-	char *path;                /* of that image, where it was found; NULL: params' own */
-	struct resolver *resolver; /* of a parent that the caller named; NULL: params' own */
-	const struct tranship_open_options *options;
-};
 
 static struct chain *chain_of(struct tranship_disk *disk)
 {
@@ -210,7 +185,7 @@ struct tranship_disk *tranship_disk_layer(struct tranship_disk *disk, uint32_t i
 	return disk->ops == &chain_ops ? chain_of(disk)->layers[index].disk : disk;
 }
 
-static int add_layer(struct chain *chain, struct tranship_disk *disk, struct tranship_error *err)
+int chain_add(struct chain *chain, struct tranship_disk *disk, struct tranship_error *err)
 {
 	size_t bytes = (chain->count + 1) * sizeof(*chain->layers);
 	struct layer *layers = realloc(chain->layers, bytes);
@@ -227,176 +202,12 @@ static int add_layer(struct chain *chain, struct tranship_disk *disk, struct tra
 	return 0;
 }
 
-static struct tranship_disk *last_layer(const struct chain *chain)
+struct tranship_disk *chain_last(const struct chain *chain)
 {
 	return chain->layers[chain->count - 1].disk;
 }
 
-/* The file of an image must not be one of its children's. */
-static int check_loop(const struct chain *chain, const struct tranship_file *file, const char *path,
-		      struct tranship_error *err)
-{
-	char shown[200];
-	uint32_t i;
-
-	for (i = 0; i < chain->disk.file_count; i++)
-		if (file->has_id && chain->disk.files[i].has_id &&
-		    file_id_equal(&file->id, &chain->disk.files[i].id)) {
-			text_escape(shown, sizeof(shown), path, strlen(path));
-			return error_set(err, TRANSHIP_ECORRUPT,
-					 "%s: the chain of parents comes back to '%s'",
-					 last_layer(chain)->format, shown);
-		}
-	return 0;
-}
-
-/* Whether a disk that was opened is the parent that the last layer means. */
-static int check_parent(const struct chain *chain, const struct tranship_disk *parent,
-			const char *path, unsigned flags, struct tranship_error *err)
-{
-	const struct tranship_disk *child = last_layer(chain);
-	const struct disk_parent *wanted = child->parent;
-	char shown[200];
-	bool same = strcmp(parent->identity, wanted->ids[0]) == 0 ||
-		    (wanted->ids[1] && strcmp(parent->identity, wanted->ids[1]) == 0);
-
-	text_escape(shown, sizeof(shown), path, strlen(path));
-	if (!same && !(flags & OPEN_UNFINISHED_COMMIT))
-		return error_set(err, TRANSHIP_EMISMATCH, "%s: the parent wanted is %s, '%s' is %s",
-				 child->format, wanted->ids[0], shown,
-				 *parent->identity ? parent->identity : "without an identity");
-	if (parent->sector_size != child->sector_size)
-		return error_set(err, TRANSHIP_EMISMATCH,
-				 "%s: sectors have %" PRIu32
-				 " bytes, those of the parent '%s' %" PRIu32,
-				 child->format, child->sector_size, shown, parent->sector_size);
-	return 0;
-}
-
-/* Opens a file as the parent of the last layer; takes the file over in any case. */
-static int open_parent(const struct chain_search *s, struct tranship_file *file, const char *path,
-		       struct tranship_disk **out, struct tranship_error *err)
-{
-	struct open_params params = s->params;
-	int rc = check_loop(s->chain, file, path, err);
-
-	params.name = path;
-	if (rc == 0)
-		rc = open_settled(&params, path, &file, err);
-	if (rc == 0) {
-		rc = format_open(format_find(s->chain->disk.format), file, &params, NULL, out, err);
-		if (rc)
-			error_in_file(err, rc, path);
-	}
-	if (rc) {
-		tranship_file_close(file);
-		return rc;
-	}
-	rc = check_parent(s->chain, *out, path, s->params.flags, err);
-	if (rc) {
-		tranship_disk_close(*out);
-		*out = NULL;
-	}
-	return rc;
-}
-
-/* The parent that the caller named; its own parents are looked for from its folder. */
-static int open_named_parent(struct chain_search *s, const char *path, struct tranship_disk **out,
-			     char **found, struct tranship_error *err)
-{
-	struct resolver *resolver;
-	struct tranship_file *file;
-	int rc = resolver_new(path, s->options->policy, &resolver, err);
-
-	if (rc)
-		return rc;
-	resolver_free(s->resolver);
-	s->resolver = resolver;
-	s->params.resolver = resolver;
-	*found = strdup(path);
-	if (!*found)
-		return error_nomem(err, strlen(path) + 1);
-	rc = tranship_file_open(path, open_file_flags(s->params.flags), &file, err);
-	return rc ? error_in_file(err, rc, path) : open_parent(s, file, path, out, err);
-}
-
-static bool is_missing(const struct tranship_error *err)
-{
-	return err->code == TRANSHIP_EIO && err->sys_errno == ENOENT;
-}
-
-/* One place after the other; the error is that of the first one where there was something. */
-static int open_hinted_parent(struct chain_search *s, struct tranship_disk **out, char **found,
-			      struct tranship_error *err)
-{
-	const struct disk_parent *wanted = last_layer(s->chain)->parent;
-	struct tranship_error first, why;
-	const char *from = s->path ? s->path : s->params.name;
-	struct tranship_file *file;
-	size_t i;
-
-	if (wanted->hint_count == 0)
-		return error_set(err, TRANSHIP_EMISMATCH,
-				 "%s: the image needs the parent %s and does not say where it is",
-				 s->chain->disk.format, wanted->ids[0]);
-	for (i = 0; i < wanted->hint_count; i++) {
-		int rc = resolver_open(s->params.resolver, from, wanted->hints[i],
-				       open_file_flags(s->params.flags), &file, found, &why);
-
-		if (rc == 0)
-			rc = open_parent(s, file, *found, out, &why);
-		if (rc == 0)
-			return 0;
-		free(*found);
-		*found = NULL;
-		if (i == 0 || rc == TRANSHIP_ENOMEM || (is_missing(&first) && !is_missing(&why)))
-			first = why;
-		/* A parent in the middle of a change is the parent: a copy of it is not. */
-		if (rc == TRANSHIP_EBUSY)
-			first = why;
-		if (rc == TRANSHIP_ENOMEM || rc == TRANSHIP_EBUSY)
-			break;
-	}
-	if (first.code == TRANSHIP_EMISMATCH)
-		return error_copy(err, &first, first.code);
-	error_set(err, first.code, "%s: the parent %s is needed: %.350s", s->chain->disk.format,
-		  wanted->ids[0], first.message);
-	if (err)
-		err->sys_errno = first.sys_errno;
-	return first.code;
-}
-
-/* Adds the parent of the last layer. */
-static int add_parent(struct chain_search *s, struct tranship_error *err)
-{
-	const struct tranship_policy *policy = s->options->policy;
-	uint32_t depth = policy && policy->chain_depth ? policy->chain_depth : TRANSHIP_CHAIN_DEPTH;
-	uint32_t index = s->chain->count - 1;
-	struct tranship_disk *parent = NULL;
-	char *found = NULL;
-	int rc;
-
-	if (s->chain->count >= depth)
-		return error_set(err, TRANSHIP_ELIMIT,
-				 "%s: the chain has more than %" PRIu32 " images",
-				 s->chain->disk.format, depth);
-	rc = index < s->options->parent_count
-		     ? open_named_parent(s, s->options->parents[index], &parent, &found, err)
-		     : open_hinted_parent(s, &parent, &found, err);
-	if (rc == 0)
-		rc = add_layer(s->chain, parent, err);
-	if (rc) {
-		if (parent)
-			tranship_disk_close(parent);
-		free(found);
-		return rc;
-	}
-	free(s->path);
-	s->path = found;
-	return 0;
-}
-
-static int new_chain(struct tranship_disk *top, struct chain **out, struct tranship_error *err)
+int chain_new(const struct tranship_disk *top, struct chain **out, struct tranship_error *err)
 {
 	struct chain *chain = calloc(1, sizeof(*chain));
 
@@ -413,8 +224,7 @@ static int new_chain(struct tranship_disk *top, struct chain **out, struct trans
 	return 0;
 }
 
-/* Gives up a chain, but not the first `keep` of its images. */
-static void drop_chain(struct chain *chain, uint32_t keep)
+void chain_drop(struct chain *chain, uint32_t keep)
 {
 	while (chain->count > keep)
 		tranship_disk_close(chain->layers[--chain->count].disk);
@@ -423,40 +233,19 @@ static void drop_chain(struct chain *chain, uint32_t keep)
 	free(chain);
 }
 
-int chain_open(struct tranship_disk *top, const struct open_params *params,
-	       const struct tranship_open_options *options, struct tranship_disk **out,
-	       struct tranship_error *err)
-{
-	struct chain_search s = { .params = *params, .options = options };
-	int rc = new_chain(top, &s.chain, err);
-
-	if (rc)
-		return rc;
-	rc = add_layer(s.chain, top, err);
-	while (rc == 0 && last_layer(s.chain)->parent)
-		rc = add_parent(&s, err);
-	resolver_free(s.resolver);
-	free(s.path);
-	if (rc)
-		drop_chain(s.chain, s.chain->count > 0 ? 1 : 0);
-	else
-		*out = &s.chain->disk;
-	return rc;
-}
-
 int chain_of_layers(struct tranship_disk *const *layers, uint32_t count, struct tranship_disk **out,
 		    struct tranship_error *err)
 {
 	struct chain *chain;
 	uint32_t i;
-	int rc = new_chain(layers[0], &chain, err);
+	int rc = chain_new(layers[0], &chain, err);
 
 	if (rc)
 		return rc;
 	for (i = 0; i < count && rc == 0; i++)
-		rc = add_layer(chain, layers[i], err);
+		rc = chain_add(chain, layers[i], err);
 	if (rc)
-		drop_chain(chain, chain->count);
+		chain_drop(chain, chain->count);
 	else
 		*out = &chain->disk;
 	return rc;

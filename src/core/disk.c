@@ -44,6 +44,8 @@ static void parent_free(struct disk_parent *parent)
 	free(parent->hints);
 	free(parent->ids[0]);
 	free(parent->ids[1]);
+	free(parent->format);
+	free(parent->options);
 	free(parent);
 }
 
@@ -209,6 +211,13 @@ const char *tranship_disk_identity(const struct tranship_disk *disk)
 const char *tranship_disk_parent_identity(const struct tranship_disk *disk)
 {
 	return disk->parent ? disk->parent->ids[0] : NULL;
+}
+
+const char *tranship_disk_parent_format(const struct tranship_disk *disk)
+{
+	if (!disk->parent)
+		return NULL;
+	return disk->parent->format ? disk->parent->format : disk->format;
 }
 
 const char *tranship_disk_parent_hint(const struct tranship_disk *disk, uint32_t index)

@@ -52,6 +52,17 @@ struct disk_parent {
 	char *ids[2]; /* the identity that the parent has; a second one that will do; NULL: none */
 	size_t hint_count;
 	char **hints; /* paths in UTF-8 as the image spells them, the best one first */
+	/* The format of the parent; NULL: that of the child. "": it is not known, and looked for
+	 * only in a file that the caller named. */
+	char *format;
+	char *options; /* that the parent is opened with; NULL: none */
+	/*
+	 * A parent that is known by what is in it: called once everything below the child is open,
+	 * with all of that as one disk; TRANSHIP_EMISMATCH refuses it. NULL: it is known by the
+	 * ids.
+	 */
+	int (*accept)(struct tranship_disk *child, struct tranship_disk *beneath,
+		      struct tranship_error *err);
 };
 
 #define DISK_IDENTITY_SIZE 40

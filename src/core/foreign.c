@@ -21,6 +21,7 @@ static const struct foreign signatures[] = {
 	{ "dmg", "Apple DMG", 0, 4, "koly", true, true, false },
 	{ "rbd", "Ceph RBD difference", 0, 11, "rbd diff v1", false, false, false },
 	{ "rbd", "Ceph RBD difference", 0, 11, "rbd diff v2", false, false, false },
+	{ "fingerprint", "tranship fingerprint", 0, 8, "TSHPFPRT", false, false, false },
 	{ "gzip", "gzip", 0, 3, "\x1f\x8b\x08", false, true, false },
 	{ "xz", "xz", 0, 6,
 	  "\xfd"

@@ -8,13 +8,14 @@
 
 #include <string.h>
 
-extern const struct format vhdx_format, vmdk_format, vhd_format, azure_format, rbd_format,
-	null_format, raw_format;
+extern const struct format vhdx_format, vmdk_format, vhd_format, tsd_format, azure_format,
+	rbd_format, null_format, raw_format;
 
 static const struct format *const formats[] = {
-	&vhdx_format,  &vmdk_format, &vhd_format,  &raw_format,
-	&azure_format, &rbd_format,  &null_format,
+	&vhdx_format, &vmdk_format,  &vhd_format, &tsd_format,
+	&raw_format,  &azure_format, &rbd_format, &null_format,
 };
+;
 
 #define FORMAT_COUNT (sizeof(formats) / sizeof(formats[0]))
 

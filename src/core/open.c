@@ -164,6 +164,13 @@ int format_open(const struct format *format, struct tranship_file *file,
 	return rc;
 }
 
+static bool wanted_alone(const struct tranship_disk *top,
+			 const struct tranship_open_options *options, unsigned flags)
+{
+	return flags & TRANSHIP_OPEN_LAYER || (flags & TRANSHIP_OPEN_DELTA_LAYER &&
+					       top->parent->accept && options->parent_count == 0);
+}
+
 /* Lays an image over its parents, unless it is wanted alone. */
 static int complete(struct tranship_disk *top, const struct open_params *params,
 		    const struct tranship_open_options *options, struct tranship_disk **out,
@@ -172,7 +179,7 @@ static int complete(struct tranship_disk *top, const struct open_params *params,
 	/* The one place where strict probing meets parents; extents meet it in open_other_file. */
 	if (top->parent && params->flags & TRANSHIP_OPEN_STRICT)
 		return denied_strict(tranship_disk_parent_hint(top, 0), err);
-	if (top->parent && !(params->flags & TRANSHIP_OPEN_LAYER))
+	if (top->parent && !wanted_alone(top, options, params->flags))
 		return chain_open(top, params, options, out, err);
 	if (!top->parent && options->parent_count > 0)
 		warn_send(options->warn, options->warn_ctx,

@@ -7,6 +7,7 @@
 #define DELTA_DELTA_FILE_H
 
 #include "base/digest.h"
+#include "core/disk.h"
 #include "delta/page_tree.h"
 #include "delta/record.h"
 #include "tranship/delta.h"
@@ -103,5 +104,14 @@ int delta_read_data(struct delta *d, struct unpacker *u, uint64_t record_off, st
  * sums. `tick` (NULL: none) is called with bytes done; nonzero stops. */
 int delta_verify(struct delta *d, int (*tick)(void *ctx, uint64_t done, struct tranship_error *err),
 		 void *ctx, struct tranship_error *err);
+
+/*
+ * Compares a disk with what the delta was made from: its size, and the old digest of every block
+ * that is replaced. TRANSHIP_EMISMATCH names the first range that differs. `tick` as above; `done`
+ * is how far the delta file was read.
+ */
+int delta_check_base(struct delta *d, struct tranship_disk *base,
+		     int (*tick)(void *ctx, uint64_t done, struct tranship_error *err), void *ctx,
+		     struct tranship_error *err);
 
 #endif

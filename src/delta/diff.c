@@ -6,20 +6,11 @@
 #include "base/error.h"
 #include "core/disk.h"
 #include "core/format.h"
-#include "core/options.h"
+#include "delta/delta_options.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const struct tranship_option_info delta_options[] = {
-	{ "level", "int", "of zstd, 1 to 19; 0: not compressed (default 1)" },
-	{ "seed", "text", "hexadecimal seed for identifiers, instead of random ones" },
-	{ 0 },
-};
-
-#define LEVEL_DEFAULT 1
-#define LEVEL_MAX 19
 
 /* Takes over an id if there is one; two of one thing must agree. */
 static int agree(char *id, const char *other, const char *what, const char *where,
@@ -273,19 +264,8 @@ static void release(struct diff *d)
 static int parse_options(struct diff *d, bool is_delta, struct idgen *ids,
 			 struct tranship_error *err)
 {
-	struct options *parsed = NULL;
-	int rc = options_parse(is_delta ? d->options->options : NULL, delta_options, NULL, &parsed,
-			       err);
+	int rc = delta_options_parse(is_delta ? d->options->options : NULL, &d->level, ids, err);
 
-	if (rc)
-		return rc;
-	d->level = options_int(parsed, "level", LEVEL_DEFAULT);
-	if (d->level < 0 || d->level > LEVEL_MAX)
-		rc = error_set(err, TRANSHIP_EINVAL, "level %d is not one of 0 to %d", d->level,
-			       LEVEL_MAX);
-	if (rc == 0)
-		rc = idgen_init(ids, options_text(parsed, "seed", NULL), err);
-	options_free(parsed);
 	return rc ? rc : idgen_bytes(ids, &d->head.file_id, sizeof(d->head.file_id), err);
 }
 

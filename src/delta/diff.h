@@ -17,7 +17,7 @@
 #include "delta/fingerprint.h"
 
 /* What a worker takes at a time, and what of it stays in a core's cache. */
-#define DIFF_WINDOW (2U << 20)
+#define DIFF_WINDOW (4U << 20)
 #define DIFF_CHUNK (256U << 10)
 
 /* A run of changed blocks. */

@@ -21,6 +21,7 @@ static void diff_cancel(void *ctx)
 }
 
 static const struct pipeline_ops diff_ops = {
+	.spare_items = 4, /* a window may have megabytes of changes */
 	.plan = diff_plan,
 	.work = diff_work,
 	.commit = diff_commit,

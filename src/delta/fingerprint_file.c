@@ -76,7 +76,9 @@ int tranship_fingerprint_open(const char *path, struct tranship_fingerprint **ou
 			      struct tranship_error *err)
 {
 	struct tranship_file *file;
-	int rc = tranship_file_open(path, 0, &file, err);
+	/* Nobody writes one in place, so nobody needs to be kept from it: a run may replace the
+	 * fingerprint that it reads. */
+	int rc = tranship_file_open(path, TRANSHIP_FILE_FORCE_SHARE, &file, err);
 
 	*out = NULL;
 	if (rc)

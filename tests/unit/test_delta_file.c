@@ -235,7 +235,7 @@ static void test_find__is_the_same_from_anywhere(void **state)
 		}
 		record_free(&fresh);
 	}
-	assert_int_equal(delta_find(d, 3000000, &kept, &(uint64_t){ 0 }, &err), 0);
+	assert_int_equal(delta_find(d, round_up(3000000, 4096), &kept, &(uint64_t){ 0 }, &err), 0);
 	record_free(&kept);
 	delta_close(d);
 	tranship_file_close(file);

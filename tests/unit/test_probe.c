@@ -396,6 +396,7 @@ static void test_probe__of_foreign_formats(void **state)
 		{ "luks", "raw", "LUKS\xba\xbe\0\2", 0, 8, true },
 		{ "dmg", "raw", "koly", DISK - 512, 4, false },
 		{ "rbd", NULL, "rbd diff v1\n", 0, 12, false },
+		{ "fingerprint", NULL, "TSHPFPRT", 0, 8, false },
 		{ "rbd", NULL, "rbd diff v2\n", 0, 12, false },
 		{ "gzip", "raw", "\x1f\x8b\x08", 0, 3, false },
 		{ "xz", "raw",

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/checked.h"
+#include "base/error.h"
+#include "delta/import.h"
+#include "io/stream.h"
+
+#include <stdlib.h>
+
+#define TEXT_BUFFER ((size_t)64 << 10)
+
+int text_init(struct text *t, const char *unit, struct tranship_error *err)
+{
+	t->unit = unit;
+	t->bytes = malloc(TEXT_BUFFER);
+	return t->bytes ? 0 : error_nomem(err, TEXT_BUFFER);
+}
+
+void text_free(struct text *t)
+{
+	free(t->bytes);
+	t->bytes = NULL;
+}
+
+int text_fill(struct text *t, size_t *got, struct tranship_error *err)
+{
+	int rc = 0;
+
+	*got = t->end - t->at;
+	if (*got > 0)
+		return 0;
+	t->at = 0;
+	t->end = 0;
+	if (t->stream) {
+		rc = stream_read_some(t->stream, t->bytes, TEXT_BUFFER, got, err);
+	} else {
+		*got = (size_t)min_u64(TEXT_BUFFER, tranship_file_size(t->file) - t->taken);
+		if (*got > 0)
+			rc = tranship_file_read(t->file, t->taken, t->bytes, *got, err);
+	}
+	if (rc)
+		return rc;
+	t->taken += *got;
+	if (t->taken > IMPORT_TEXT_MAX)
+		return error_set(err, TRANSHIP_ELIMIT, "%s: the list is longer than %u MiB",
+				 t->unit, (unsigned)(IMPORT_TEXT_MAX >> 20));
+	t->end = *got;
+	return 0;
+}
+
+int text_peek(struct text *t, int *c, struct tranship_error *err)
+{
+	size_t got;
+	int rc;
+
+	*c = -1;
+	for (;;) {
+		rc = text_fill(t, &got, err);
+		if (rc || got == 0)
+			return rc;
+		for (; t->at < t->end; t->at++) {
+			*c = t->bytes[t->at];
+			if (*c != ' ' && *c != '\t' && *c != '\n' && *c != '\r')
+				return 0;
+		}
+		*c = -1;
+	}
+}

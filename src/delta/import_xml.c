@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * XML by libxml2's parser that is pushed: nothing of a document is kept but the names on the way to
+ * where it is. Nothing is loaded or expanded: a document type, which could define entities, is
+ * refused. Several documents may follow each other, which XML does not know, so the parser gets the
+ * text up to one '>' at a time and is asked whether the root was closed.
+ */
+#include "base/error.h"
+#include "base/text.h"
+#include "delta/import.h"
+
+#include <inttypes.h>
+#include <libxml/parser.h>
+#include <string.h>
+
+#define XML_TEXT_MAX 500U
+
+struct xml_state {
+	struct text *text;
+	const struct xml_rules *rules;
+	void *ctx;
+	struct tranship_error *err;
+	xmlParserCtxtPtr parser;
+	int rc;
+	bool rooted; /* the root was opened */
+	unsigned depth;
+	const char *names[IMPORT_DEPTH_MAX + 1]; /* of the open elements; they live in the parser */
+	size_t len;                              /* of what stands in the innermost element */
+	char inside[XML_TEXT_MAX + 1];
+};
+
+static void stop(struct xml_state *s, int rc)
+{
+	if (s->rc == 0)
+		s->rc = rc;
+	xmlStopParser(s->parser);
+}
+
+static struct xml_place place_of(const struct xml_state *s)
+{
+	return (struct xml_place){ .name = s->names[s->depth],
+				   .parent = s->depth > 1 ? s->names[s->depth - 1] : "",
+				   .depth = s->depth };
+}
+
+static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+		     int namespaces, const xmlChar **names, int count, int defaulted,
+		     const xmlChar **attributes)
+{
+	struct xml_state *s = ctx;
+	struct xml_attributes attr = { attributes, count };
+	struct xml_place place;
+	int rc;
+
+	(void)prefix, (void)uri, (void)namespaces, (void)names, (void)defaulted;
+	if (s->rc)
+		return;
+	s->rooted = true;
+	if (s->depth == IMPORT_DEPTH_MAX) {
+		stop(s, error_set(s->err, TRANSHIP_ECORRUPT,
+				  "%s: elements are nested more than %u deep", s->text->unit,
+				  IMPORT_DEPTH_MAX));
+		return;
+	}
+	s->names[++s->depth] = (const char *)name;
+	s->len = 0;
+	place = place_of(s);
+	rc = s->rules->start(s->ctx, &place, &attr, s->err);
+	if (rc)
+		stop(s, rc);
+}
+
+static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+{
+	struct xml_state *s = ctx;
+	struct xml_place place;
+	int rc;
+
+	(void)name, (void)prefix, (void)uri;
+	if (s->rc)
+		return;
+	place = place_of(s);
+	s->inside[s->len] = '\0';
+	rc = s->rules->end(s->ctx, &place, s->inside, s->err);
+	s->depth--;
+	s->len = 0;
+	if (rc)
+		stop(s, rc);
+}
+
+static void on_text(void *ctx, const xmlChar *text, int len)
+{
+	struct xml_state *s = ctx;
+	size_t room = XML_TEXT_MAX - s->len, n = (size_t)len < room ? (size_t)len : room;
+
+	memcpy(s->inside + s->len, text, n);
+	s->len += n;
+}
+
+static void on_doctype(void *ctx, const xmlChar *name, const xmlChar *id, const xmlChar *system)
+{
+	struct xml_state *s = ctx;
+
+	(void)name, (void)id, (void)system;
+	if (s->rc == 0)
+		stop(s, error_set(s->err, TRANSHIP_ECORRUPT, "%s: the list has a document type",
+				  s->text->unit));
+}
+
+static const xmlSAXHandler handler = {
+	.initialized = XML_SAX2_MAGIC,
+	.startElementNs = on_start,
+	.endElementNs = on_end,
+	.characters = on_text,
+	.cdataBlock = on_text,
+	.ignorableWhitespace = on_text,
+	.internalSubset = on_doctype,
+};
+
+/* What the parser found wrong. */
+static int parser_error(struct xml_state *s)
+{
+	const xmlError *e = xmlCtxtGetLastError(s->parser);
+	char shown[200];
+	size_t len = e && e->message ? strcspn(e->message, "\n") : 0;
+
+	if (s->rc)
+		return s->rc;
+	if (e && e->code == XML_ERR_NO_MEMORY)
+		return error_nomem(s->err, 0);
+	text_escape(shown, sizeof(shown), len ? e->message : "", len);
+	return error_set(s->err, TRANSHIP_ECORRUPT, "%s: line %d: %s", s->text->unit,
+			 e ? e->line : 0, len ? shown : "this is no XML");
+}
+
+/* Gives the parser text until the root is closed or the text ends. */
+static int feed(struct xml_state *s)
+{
+	do {
+		const unsigned char *p, *mark;
+		size_t got;
+		int rc = text_fill(s->text, &got, s->err);
+
+		if (rc)
+			return rc;
+		if (got == 0)
+			break;
+		p = s->text->bytes + s->text->at;
+		mark = memchr(p, '>', got);
+		if (mark)
+			got = (size_t)(mark - p) + 1;
+		s->text->at += got;
+		if (xmlParseChunk(s->parser, (const char *)p, (int)got, 0) || s->rc)
+			return parser_error(s);
+	} while (!s->rooted || s->depth > 0);
+	if (xmlParseChunk(s->parser, NULL, 0, 1) || s->rc || !s->parser->wellFormed)
+		return parser_error(s);
+	return 0;
+}
+
+static int read_document(struct xml_state *s)
+{
+	xmlSAXHandler sax = handler;
+	int rc;
+
+	s->rooted = false;
+	s->depth = 0;
+	s->len = 0;
+	s->parser = xmlCreatePushParserCtxt(&sax, s, NULL, 0, NULL);
+	if (!s->parser)
+		return error_nomem(s->err, sizeof(*s->parser));
+	rc = xmlCtxtUseOptions(s->parser, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING)
+		     ? error_set(s->err, TRANSHIP_EUNSUPPORTED, "%s: libxml2 is too old",
+				 s->text->unit)
+		     : feed(s);
+	xmlFreeParserCtxt(s->parser);
+	return rc ? rc : s->rules->closed(s->ctx, s->err);
+}
+
+int xml_read(struct text *text, const struct xml_rules *rules, void *ctx,
+	     struct tranship_error *err)
+{
+	struct xml_state s = { .text = text, .rules = rules, .ctx = ctx, .err = err };
+	int c, rc = text_peek(text, &c, err);
+
+	if (rc == 0 && c < 0)
+		return error_set(err, TRANSHIP_ECORRUPT, "%s: the list is empty", text->unit);
+	while (rc == 0 && c >= 0) {
+		rc = read_document(&s);
+		if (rc == 0)
+			rc = text_peek(text, &c, err);
+	}
+	return rc;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+int xml_number(const char *unit, const char *what, const char *text, uint64_t *out,
+	       struct tranship_error *err)
+{
+	const char *p = text;
+	uint64_t value = 0;
+	char shown[60];
+
+	while (is_space(*p))
+		p++;
+	/* What was cut is not known. */
+	if (strlen(text) < XML_TEXT_MAX && *p >= '0' && *p <= '9') {
+		for (; *p >= '0' && *p <= '9'; p++) {
+			unsigned digit = (unsigned)(*p - '0');
+
+			if (value > (CHANGES_SIZE_MAX - digit) / 10)
+				break;
+			value = value * 10 + digit;
+		}
+		while (is_space(*p))
+			p++;
+		if (*p == '\0') {
+			*out = value;
+			return 0;
+		}
+	}
+	text_escape(shown, sizeof(shown), text, strlen(text));
+	return error_set(err, TRANSHIP_ECORRUPT, "%s: '%s' as %s is no number below 2^63", unit,
+			 shown, what);
+}
+
+int xml_attribute(const char *unit, const struct xml_attributes *attr, const char *name,
+		  uint64_t *out, bool *found, struct tranship_error *err)
+{
+	char text[XML_TEXT_MAX + 1];
+	int i;
+
+	*found = false;
+	for (i = 0; i < attr->count; i++) {
+		/* Five a piece: name, prefix, URI, value, end of the value. */
+		const unsigned char **a = attr->list + (size_t)i * 5;
+		size_t len = (size_t)(a[4] - a[3]);
+
+		if (a[1] || strcmp((const char *)a[0], name) != 0)
+			continue;
+		len = len < XML_TEXT_MAX ? len : XML_TEXT_MAX;
+		memcpy(text, a[3], len);
+		text[len] = '\0';
+		*found = true;
+		return xml_number(unit, name, text, out, err);
+	}
+	return 0;
+}

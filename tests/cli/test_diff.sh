@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+# tranship diff from the command line: what it writes in each format, what it is given, what it refuses.
+. "$(dirname "$0")/lib.sh"
+need jq
+
+random_disk old.raw $(((6 << 20) + 512)) 71
+cp old.raw new.raw
+dd if=/dev/urandom of=new.raw bs=4k seek=100 count=3 conv=notrunc 2>/dev/null
+dd if=/dev/zero of=new.raw bs=64k seek=20 count=4 conv=notrunc 2>/dev/null
+head -c 700 /dev/urandom | dd of=new.raw bs=1 seek=$(((6 << 20) - 200)) conv=notrunc 2>/dev/null
+
+# A delta of two disks and of a fingerprint and a disk, whatever their formats.
+for kind in "raw:" "vmdk:-o subformat=streamOptimized" "vpc:" "vhdx:"; do
+	format=${kind%%:*}
+	"$TRANSHIP" convert -O "$format" ${kind#*:} old.raw old.img
+	expect 0 "$TRANSHIP" diff old.img new.raw -o two.tsd
+	expect 0 "$TRANSHIP" fingerprint old.img -o old.fp
+	expect 0 "$TRANSHIP" diff old.fp new.raw -o one.tsd --fingerprint-out new.fp
+	for delta in two one; do
+		same --parent old.img --image-option base-format="$format" -F raw $delta.tsd new.raw
+	done
+	expect 0 "$TRANSHIP" diff new.fp new.raw --output=json
+	[ "$(jq .changed out)" -eq 0 ] || fail "$format: a disk differs from its own fingerprint: $(cat out)"
+	[ "$(stat -c %a two.tsd new.fp | sort -u)" = 600 ] || fail "$format: a secret is in a file that others can read"
+done
+
+# The same through a pipe, in both directions.
+expect 0 "$TRANSHIP" fingerprint old.raw -o old.fp
+"$TRANSHIP" diff old.fp new.raw -o - -q --options seed=1 >pipe.tsd || fail "a delta into a pipe"
+"$TRANSHIP" diff old.fp new.raw -o file.tsd -q --options seed=1
+cmp pipe.tsd file.tsd || fail "a pipe gets other bytes than a file"
+"$TRANSHIP" convert -O vmdk -o subformat=streamOptimized new.raw new.vmdk
+"$TRANSHIP" diff -q old.fp -f vmdk - -o stream.tsd <new.vmdk || fail "a stream as the new disk"
+same --parent old.raw --image-option base-format=raw -F raw stream.tsd new.raw
+
+# Differencing images.
+for format in vhdx vpc vmdk; do
+	mkdir -p sub
+	"$TRANSHIP" convert -O $format old.raw old.$format
+	expect 0 "$TRANSHIP" diff old.$format new.raw -O $format -o sub/child.$format
+	same --folder . -F raw sub/child.$format new.raw
+	expect 0 "$TRANSHIP" check --folder . sub/child.$format
+	[ "$(bytes_of sub/child.$format)" -lt $((9 << 20)) ] || fail "$format: the child is as large as the disk"
+	expect 1 "$TRANSHIP" diff old.fp new.raw -O $format -o never.$format
+	expect 1 "$TRANSHIP" diff old.raw new.raw -O $format -o never.$format
+	[ ! -e never.$format ] || fail "$format: a refused child is there"
+done
+if command -v qemu-img >/dev/null; then
+	expect 0 "$TRANSHIP" diff old.vmdk new.raw -O vmdk -o child.vmdk
+	qemu-img compare -f vmdk -F raw child.vmdk new.raw >cmp 2>&1 || fail "qemu-img reads another child: $(cat cmp)"
+else
+	echo "qemu-img is not installed: children are compared by our own reader only"
+fi
+
+# Changes that are given: only they are read, and what they leave out is found.
+expect 0 "$TRANSHIP" diff old.raw new.raw --changes-out all.json
+expect 0 "$TRANSHIP" diff old.fp new.raw --changes all.json -o listed.tsd --fingerprint-out listed.fp --verify-changes
+same --parent old.raw --image-option base-format=raw -F raw listed.tsd new.raw
+expect 0 "$TRANSHIP" diff listed.fp new.raw --output=json
+[ "$(jq .changed out)" -eq 0 ] || fail "the fingerprint that was carried over is another one"
+expect 0 "$TRANSHIP" diff old.fp new.raw --changes all.json --output=json
+[ "$(jq .read out)" -lt $((2 << 20)) ] || fail "more was read than the changes name"
+jq -c '[.[0], .[1], {end: true, ranges: 1, bytes: .[1].length}]' all.json >few.json
+expect 1 "$TRANSHIP" diff old.fp new.raw --changes few.json -o never.tsd --verify-changes
+says "missed: "
+says "bytes in"
+[ ! -e never.tsd ] || fail "a delta of changes that lie"
+echo '[' >cut.json
+expect 1 "$TRANSHIP" diff old.fp new.raw --changes cut.json -o never.tsd
+
+# Ids.
+expect 0 "$TRANSHIP" diff old.raw new.raw -o ids.tsd --base-id "52 ab/1" --target-id "52 ab/2"
+expect 0 "$TRANSHIP" info --output=json ids.tsd
+grep -q '52 ab/1' out && grep -q '52 ab/2' out || fail "info does not tell the ids: $(cat out)"
+expect 1 "$TRANSHIP" diff old.fp new.raw -o never.tsd --base-id other
+says "'other'"
+
+# What must not be written, and how it fails.
+expect 1 "$TRANSHIP" diff old.raw new.raw -o new.raw
+says "would be overwritten"
+expect 1 "$TRANSHIP" diff old.raw new.raw -o two.tsd --no-clobber
+expect 1 "$TRANSHIP" diff old.raw missing.raw -o never.tsd
+expect 2 "$TRANSHIP" diff old.raw
+expect 2 "$TRANSHIP" diff old.raw new.raw -O rbd
+expect 1 "$TRANSHIP" diff old.raw new.raw -o /dev/full
+(ulimit -f 8; expect 1 "$TRANSHIP" diff old.raw new.raw -o full.tsd)
+[ ! -e full.tsd ] || fail "a delta that did not fit is there"
+no_leftovers
+[ ! -e never.tsd ] || fail "something was written by a diff that failed"
+
+# Pictures.
+expect 0 "$TRANSHIP" diff old.raw new.raw --svg d.svg --output=blocks
+grep -q '<svg' d.svg || fail "no picture"
+[ "$(wc -l <out)" -gt 3 ] || fail "no blocks: $(cat out)"
+finish
