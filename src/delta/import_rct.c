@@ -94,7 +94,7 @@ static int read_page(struct import *in, const struct json_objects *j, const json
 		     void *ctx, struct tranship_error *err)
 {
 	struct page p;
-	uint64_t off, len;
+	uint64_t off = 0, len = 0;
 	size_t i;
 	int rc = get_page(j, object, &p, err);
 
