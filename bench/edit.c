@@ -123,11 +123,13 @@ static void write_list(const char *path, uint64_t size, uint32_t *touched, size_
 	if (!list)
 		die(path);
 	qsort(touched, count, sizeof(*touched), ascending);
-	fprintf(list, "{\"size\": %llu, \"changes\": [", (unsigned long long)size);
+	fprintf(list, "[{\"format\": \"tranship-changes\", \"version\": 1, \"size\": %llu}",
+		(unsigned long long)size);
 	for (i = 0; i < count; i++)
-		fprintf(list, "%s\n{\"offset\": %llu, \"length\": %d}", i > 0 ? "," : "",
+		fprintf(list, ",\n{\"start\": %llu, \"length\": %d}",
 			(unsigned long long)touched[i] * BLOCK, BLOCK);
-	fprintf(list, "\n]}\n");
+	fprintf(list, ",\n{\"end\": true, \"ranges\": %zu, \"bytes\": %llu}]\n", count,
+		(unsigned long long)count * BLOCK);
 	if (fclose(list))
 		die(path);
 }
