@@ -146,6 +146,18 @@ static error_t parse_list(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+static bool is_stdout(const char *path)
+{
+	return path && strcmp(path, "-") == 0;
+}
+
+/* How many outputs go to standard output. */
+static int streams(const struct diff_args *args)
+{
+	return is_stdout(args->out) + is_stdout(args->diff.fingerprint_out) +
+	       is_stdout(args->changes_out);
+}
+
 static void check_args(const struct diff_args *args, struct argp_state *state)
 {
 	if (!args->new)
@@ -156,6 +168,10 @@ static void check_args(const struct diff_args *args, struct argp_state *state)
 		argp_error(state, "--verify-changes goes with --changes");
 	if (args->diff.format && strcmp(args->diff.format, "tsd") != 0 && !args->out)
 		argp_error(state, "-O goes with -o");
+	if (is_stdout(args->svg))
+		argp_error(state, "the picture needs a file: standard output takes the report");
+	if (args->svg && args->out && strcmp(args->svg, args->out) == 0)
+		argp_error(state, "the picture and the difference are two files");
 	if (args->out && strcmp(args->out, "-") == 0 &&
 	    (args->blocks || args->output != OUTPUT_HUMAN))
 		argp_error(state, "standard output takes the difference or the report, not both");
@@ -319,34 +335,20 @@ static void print_missed(const struct tranship_changes *missed)
 			  count);
 }
 
-static int put_text(void *ctx, const char *text, size_t len, struct tranship_error *err)
-{
-	(void)err;
-	return fwrite(text, 1, len, ctx) == len ? 0 : TRANSHIP_EIO;
-}
-
 /* The list that another diff takes by --changes. */
 static int write_changes(const struct diff_args *args, struct diff_run *run)
 {
-	struct tranship_error err = { 0 };
-	bool is_stdout = strcmp(args->changes_out, "-") == 0;
-	FILE *out;
-	int rc = run->found_err.code;
+	struct tranship_error err = run->found_err;
+	int rc = err.code;
 
-	if (rc)
-		return report_file(args->changes_out, &run->found_err);
-	rc = tranship_changes_set_origin(run->found, "diff", &err);
+	if (rc == 0)
+		rc = tranship_changes_set_origin(run->found, "diff", &err);
 	if (rc == 0)
 		rc = tranship_changes_set_ids(run->found, args->diff.base_id, run->result.target_id,
 					      &err);
-	out = is_stdout ? stdout : fopen(args->changes_out, "we");
-	if (rc == 0 && out)
-		rc = tranship_changes_write(run->found, put_text, out, &err);
-	if (!out || (is_stdout ? fflush(out) : fclose(out)) != 0)
-		rc = -1;
-	if (rc)
-		cli_error("'%s' could not be written", args->changes_out);
-	return rc;
+	if (rc == 0)
+		rc = tranship_changes_save(run->found, args->changes_out, &err);
+	return rc ? report_file(args->changes_out, &err) : 0;
 }
 
 static void print_json(const struct diff_run *run)
@@ -367,7 +369,7 @@ static void print_json(const struct diff_run *run)
 static void print_human(const struct diff_args *args, const struct diff_run *run)
 {
 	const struct tranship_diff_result *r = &run->result;
-	FILE *out = args->out && strcmp(args->out, "-") == 0 ? stderr : stdout;
+	FILE *out = streams(args) ? stderr : stdout;
 	char changed[32], zeroed[32], read[32], written[32];
 
 	if (args->source.quiet)
@@ -435,11 +437,14 @@ int cmd_diff(int argc, char **argv)
 	struct diff_args args = { 0 };
 	struct diff_run run = { 0 };
 	struct tranship_error err;
+	char *spool;
 	int code = EXIT_ERROR;
 
 	cli_source_init(&args.source);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	args.source.flags |= TRANSHIP_OPEN_DROP_BEHIND;
+	spool = cli_spool_folder(args.out);
+	args.source.spool = spool;
 	if (open_sides(&args, &run) == 0) {
 		if (args.changes_out &&
 		    tranship_changes_new(tranship_disk_size(run.new), &run.found, &err))
@@ -456,6 +461,7 @@ int cmd_diff(int argc, char **argv)
 	tranship_disk_close(run.new);
 	tranship_disk_close(run.old);
 	free(args.create_options);
+	free(spool);
 	cli_source_free(&args.source);
 	return code;
 }

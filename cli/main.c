@@ -25,6 +25,8 @@ static const struct {
 	{ "compare", cmd_compare, "compare the content of two disks", EXIT_TROUBLE },
 	{ "diff", cmd_diff, "write what changed from one version of a disk to the next",
 	  EXIT_ERROR },
+	{ "merge", cmd_merge, "make one delta of several that follow each other", EXIT_ERROR },
+	{ "apply", cmd_apply, "make an image the next version, by a delta", EXIT_ERROR },
 	{ "check", cmd_check, "check the structure of an image", EXIT_ERROR },
 	{ "resize", cmd_resize, "give a disk another size", EXIT_ERROR },
 	{ "commit", cmd_commit, "write what an image holds into its parent", EXIT_ERROR },

@@ -420,17 +420,14 @@ static void put_svg(const struct picture *p, FILE *out)
 /* The library replaces a file only by a whole one, and knows the files of a disk: to it the picture
  * is an image like others. */
 static int create(const char *path, const struct tranship_disk *source, uint64_t size,
-		  struct tranship_writer **out)
+		  struct tranship_writer **out, struct tranship_error *err)
 {
 	struct tranship_create_options options = { .format = "raw",
 						   .size = size,
 						   .source = source };
-	struct tranship_error err;
 
-	if (tranship_create(path, &options, out, &err) == 0)
-		return 0;
-	cli_report(path, &err);
-	return -1;
+	*out = NULL;
+	return tranship_create(path, &options, out, err);
 }
 
 static int write_file(const struct picture *p, const char *path, struct tranship_disk *other,
@@ -439,17 +436,20 @@ static int write_file(const struct picture *p, const char *path, struct tranship
 	struct tranship_writer *writer = NULL;
 	struct tranship_error err;
 	struct stat st;
-	int rc;
+	int rc = 0;
 
-	/* One disk at a time is told to the library. */
+	/* One disk at a time is told to the library. The files of the other one are busy to it,
+	 * because they are open here. */
 	if (other && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
-		if (create(path, other, size, &writer))
-			return -1;
+		rc = create(path, other, size, &writer, &err);
+		rc = rc == TRANSHIP_EBUSY ? 0 : rc;
 		tranship_writer_close(writer);
+		writer = NULL;
 	}
-	if (create(path, p->disk, size, &writer))
-		return -1;
-	rc = tranship_writer_put(writer, 0, text, size, &err);
+	if (rc == 0)
+		rc = create(path, p->disk, size, &writer, &err);
+	if (rc == 0)
+		rc = tranship_writer_put(writer, 0, text, size, &err);
 	if (rc == 0)
 		rc = tranship_writer_finish(writer, &err);
 	if (rc)

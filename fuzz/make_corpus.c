@@ -4,6 +4,8 @@
  * code, like the images of the unit tests, and differ in what a fuzzer would be slow to find.
  */
 #include "base/bytes.h"
+#include "fingerprint_input.h"
+#include "image_delta.h"
 #include "image_vhd.h"
 #include "image_vhdx_log.h"
 #include "image_vmdk.h"
@@ -438,6 +440,100 @@ static void make_options(void)
 		save("options", texts[i][0], texts[i][1], 3 + strlen(texts[i][1] + 3));
 }
 
+/* Every nth block is data. */
+static void save_fingerprint(const char *name, const struct fingerprint_head *head, uint64_t step)
+{
+	unsigned char digest[DIGEST_SIZE_MAX] = { 1 };
+	struct fingerprint_writer *w;
+	struct tranship_file *file;
+	struct buffer input = { 0 };
+	unsigned char *bytes;
+	uint64_t block;
+	size_t size;
+
+	if (tranship_file_memory(NULL, 0, &file, NULL) ||
+	    fingerprint_writer_new(file, head, &w, NULL))
+		die(name);
+	for (block = 0; block < fingerprint_blocks(head); block += step)
+		if (fingerprint_writer_add(w, block, 1, digest, NULL))
+			die(name);
+	if (fingerprint_writer_finish(w, NULL))
+		die(name);
+	size = (size_t)tranship_file_size(file);
+	bytes = malloc(size);
+	if (!bytes || tranship_file_read(file, 0, bytes, size, NULL) ||
+	    fingerprint_input_of(bytes, size, &input))
+		die(name);
+	save("fingerprint", name, input.bytes, input.len);
+	fingerprint_writer_free(w);
+	tranship_file_close(file);
+	buffer_free(&input);
+	free(bytes);
+}
+
+static void make_fingerprints(void)
+{
+	struct fingerprint_head head = { .size = 100 * 4096 + 512,
+					 .sector_size = 512,
+					 .block_size = 4096,
+					 .kind = DIGEST_XXH3,
+					 .seed = { { 1, 2, 3 } },
+					 .file_id = 0x1122334455667788,
+					 .id = "one" };
+
+	save_fingerprint("one-page", &head, 10);
+	head.size = 20 * 254 * 4096;
+	save_fingerprint("pages", &head, 254);
+	head.size = INT64_MAX;
+	head.block_size = 1 << 20;
+	save_fingerprint("huge", &head, 1ULL << 41);
+	head.kind = DIGEST_SHA256;
+	head.seed = (struct digest_seed){ { 0 } };
+	head.size = 500 * 4096;
+	head.block_size = 4096;
+	head.sector_size = 4096;
+	save_fingerprint("sha256", &head, 100);
+	head.size = 0;
+	save_fingerprint("empty", &head, 1);
+}
+
+/* What makes `target` of the content. */
+static void save_delta(const char *name, const struct image_delta *image,
+		       const unsigned char *target)
+{
+	struct buffer out = { 0 };
+
+	if (image_delta(image, content, target, &out))
+		die("image_delta");
+	save("delta", name, out.bytes, out.len);
+	buffer_free(&out);
+}
+
+static void make_deltas(void)
+{
+	struct image_delta image = image_delta_defaults(DISK, DISK);
+	static unsigned char target[2 * DISK];
+
+	memcpy(target, content, DISK);
+	save_delta("nothing", &image, target);
+	memset(target + 2 * 4096, 0, 4096); /* zeros, then data */
+	memset(target + 3 * 4096, 'x', 2 * 4096 + 7);
+	target[DISK - 1] ^= 1;
+	save_delta("packed", &image, target);
+	image.record_blocks = 1;
+	image.head.lineages = 3;
+	save_delta("records", &image, target);
+	image.level = 0;
+	image.head.kind = DIGEST_SHA256;
+	strcpy(image.head.base_hint, "../base.raw");
+	save_delta("sha256-stored", &image, target);
+	image.head.target_size = 3 * 4096 + 5;
+	save_delta("smaller", &image, target);
+	memset(target + DISK, 'y', 4096);
+	image.head.target_size = DISK + 9000;
+	save_delta("larger", &image, target);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -456,5 +552,7 @@ int main(int argc, char **argv)
 	make_any();
 	make_probe();
 	make_options();
+	make_fingerprints();
+	make_deltas();
 	return 0;
 }

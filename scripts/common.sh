@@ -10,7 +10,7 @@ BUILD_PACKAGES="gcc libc6-dev cmake ninja-build zlib1g-dev libzstd-dev libxxhash
 FAST_PACKAGES="libdeflate-dev libisal-dev"
 DEMO_PACKAGES="gdisk e2fsprogs"
 TEST_PACKAGES="libcmocka-dev pkg-config g++ clang libclang-rt-14-dev qemu-utils libvmdk-utils libvhdi-utils
-	gdisk e2fsprogs jq strace ceph-mon ceph-osd ceph-common"
+	gdisk e2fsprogs jq strace libxml2-utils ceph-mon ceph-osd ceph-common"
 
 step() {
 	printf '\n== %s\n' "$*"

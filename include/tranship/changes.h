@@ -134,6 +134,10 @@ TRANSHIP_API int tranship_changes_write(const struct tranship_changes *changes,
 						   struct tranship_error *err),
 					void *ctx, struct tranship_error *err);
 
+/* The same into a file, which takes its name when it is whole; "-": standard output. */
+TRANSHIP_API int tranship_changes_save(const struct tranship_changes *changes, const char *path,
+				       struct tranship_error *err);
+
 /*
  * What the first `depth` images of a chain hold (1: the child alone), without reading data: the
  * changes against the parent below them. Also of a disk that was opened alone as a layer.

@@ -78,7 +78,8 @@ struct tranship_diff_options {
 	const char *target_id; /* of the new disk; NULL: a random one */
 	/*
 	 * Only these ranges of the disks are looked at. Their ids must agree with the others that
-	 * are known. NULL: all of the disk.
+	 * are known. NULL: all of the disk; where the old disk is a parent of the new one, what the
+	 * images above it hold, without reading the rest.
 	 */
 	const struct tranship_changes *changes;
 	/*

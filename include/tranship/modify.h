@@ -5,7 +5,7 @@
  *
  * Every function here opens the image for itself, under an exclusive lock, and ends with the image
  * closed and on stable storage. A kill or a power loss at any instant leaves the image as it was or
- * as it will be, or with a journal beside it (NAME.tranship-journal), with which every function of
+ * as it will be, or with a journal beside it (NAME.tranship-pages), with which every function of
  * this library refuses to open it until one of these functions, or tranship_repair, has undone or
  * finished the work. Other programs do not know the journal and would see a mixture.
  *

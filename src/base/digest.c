@@ -5,6 +5,7 @@
 #include "base/zero.h"
 #include "config.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -16,8 +17,10 @@
 #include <xxhash.h>
 #endif
 
+/* Its own list of errors is nobody's business here, and would grow. */
 static int crypto_failed(struct tranship_error *err)
 {
+	ERR_clear_error();
 	return error_set(err, TRANSHIP_ENOMEM, "SHA-256: libcrypto failed");
 }
 

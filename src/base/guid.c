@@ -15,11 +15,11 @@ static void guid_text(const unsigned char *b, const int *order, char *text)
 	}
 }
 
+static const int order_le[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
+
 void guid_text_le(const struct guid *g, char text[GUID_TEXT_SIZE])
 {
-	static const int order[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
-
-	guid_text(g->bytes, order, text);
+	guid_text(g->bytes, order_le, text);
 }
 
 void guid_text_be(const struct guid *g, char text[GUID_TEXT_SIZE])
@@ -56,5 +56,17 @@ bool guid_parse_be(const char *text, struct guid *out)
 	if (*text)
 		return false;
 	*out = g;
+	return true;
+}
+
+bool guid_parse_le(const char *text, struct guid *out)
+{
+	struct guid g;
+	int i;
+
+	if (!guid_parse_be(text, &g))
+		return false;
+	for (i = 0; i < 16; i++)
+		out->bytes[order_le[i]] = g.bytes[i];
 	return true;
 }

@@ -42,5 +42,7 @@ void guid_text_be(const struct guid *g, char text[GUID_TEXT_SIZE]);
 
 /* Reads 8-4-4-4-12 hexadecimal digits, bytes as they stand. False: that is not what text is. */
 bool guid_parse_be(const char *text, struct guid *out);
+/* What guid_text_le wrote. */
+bool guid_parse_le(const char *text, struct guid *out);
 
 #endif

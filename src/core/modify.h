@@ -43,6 +43,10 @@ struct modify_ops {
 	bool grows_over_parent;
 	/* A new data identity, also in disk->identity. NULL: the format has none. */
 	int (*renew)(struct tranship_disk *disk, struct idgen *ids, struct tranship_error *err);
+	/* An identity that it had before, as disk->identity told it: for who made the content what
+	 * it was then. Where renew is. */
+	int (*restore)(struct tranship_disk *disk, const char *identity,
+		       struct tranship_error *err);
 	/*
 	 * Records another parent; NULL: none, then nothing of the disk is absent any more that was
 	 * not zeros. A base without paths: the same parent in the same place, with another

@@ -257,6 +257,7 @@ static void release(struct diff *d)
 	tranship_writer_close(d->sink.writer);
 	fingerprint_writer_free(d->print_writer);
 	output_close(d->print_output);
+	tranship_changes_free(d->layers);
 	tranship_changes_free(d->changes);
 	tranship_changes_free(d->missed);
 }
@@ -282,6 +283,30 @@ static void describe_base(struct diff *d)
 		strcpy(d->head.base_hint, hint);
 }
 
+static bool same_file(const struct tranship_disk *a, const struct tranship_disk *b)
+{
+	return a->file_count > 0 && b->file_count > 0 && a->files[0].has_id && b->files[0].has_id &&
+	       file_id_equal(&a->files[0].id, &b->files[0].id) && strcmp(a->format, b->format) == 0;
+}
+
+/*
+ * Where the old disk is one of the parents of the new one, what the images above it hold is all
+ * that can have changed. Not where a fingerprint of all of it is wanted and there is none to go on
+ * from.
+ */
+static int derive_changes(struct diff *d, struct tranship_error *err)
+{
+	uint32_t i, count = tranship_disk_layer_count(d->target);
+	bool carried = !d->options->fingerprint_out || d->carry;
+
+	if (!d->old || d->options->changes || !carried)
+		return 0;
+	for (i = 1; i < count; i++)
+		if (same_file(tranship_disk_layer(d->target, i), tranship_disk_layer(d->old, 0)))
+			return tranship_changes_of_layers(d->target, i, &d->layers, err);
+	return 0;
+}
+
 /* All that is decided before anything is read. */
 static int prepare(struct diff *d, const char *path, struct tranship_error *err)
 {
@@ -290,6 +315,8 @@ static int prepare(struct diff *d, const char *path, struct tranship_error *err)
 	struct idgen ids;
 	int rc = check_sides(d, err);
 
+	if (rc == 0)
+		rc = derive_changes(d, err);
 	if (rc == 0)
 		rc = parse_options(d, is_delta, &ids, err);
 	if (rc == 0)

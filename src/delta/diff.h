@@ -96,6 +96,7 @@ struct diff {
 	struct tranship_fingerprint *was; /* that fingerprint */
 	struct tranship_fingerprint *verify;
 	struct tranship_fingerprint *carry; /* what the new fingerprint has where nothing is read */
+	struct tranship_changes *layers;    /* what the chain says has changed */
 	struct tranship_changes *changes;   /* in whole units; NULL: everything is looked at */
 	bool alone;                         /* there is no old side: only the fingerprint is made */
 	struct digester digester;           /* of what is compared: block_size is its unit */

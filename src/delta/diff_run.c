@@ -54,7 +54,7 @@ static void choose_unit(struct diff *d)
  */
 static int round_changes(struct diff *d, struct tranship_error *err)
 {
-	const struct tranship_changes *given = d->options->changes;
+	const struct tranship_changes *given = d->layers ? d->layers : d->options->changes;
 	uint64_t low = min_u64(d->target->size, d->head.base_size);
 	size_t i, count = tranship_changes_count(given);
 	struct tranship_changes *whole;
@@ -81,7 +81,7 @@ int diff_run(struct diff *d, const char *phase, struct tranship_error *err)
 	int rc = 0;
 
 	choose_unit(d);
-	if (d->options->changes)
+	if (d->layers || d->options->changes)
 		rc = round_changes(d, err);
 	if (rc)
 		return rc;

@@ -146,8 +146,6 @@ int fingerprint_head_decode(const unsigned char *raw, struct fingerprint_head *o
 	head.file_id = get_le64(raw + OFF_FILE_ID);
 	memcpy(head.seed.bytes, raw + OFF_SEED, DIGEST_SEED_SIZE);
 	memcpy(head.id, raw + OFF_ID, ID_SIZE);
-	if (head.id[TRANSHIP_ID_MAX] != '\0')
-		head.id[0] = '\0'; /* has no end: refused with the empty one */
 	rc = fingerprint_head_check(&head, TRANSHIP_ECORRUPT, err);
 	if (rc == 0)
 		*out = head;

@@ -106,7 +106,8 @@ int windows_finish(struct windows *w, const struct import *in, struct tranship_e
 	if (rc)
 		return rc;
 	first = w->heap.set.at;
-	if (w->heap.set.count == 1 && first->off == 0 && w->sum == in->size)
+	if (w->heap.set.count == 1 && first->off == 0 && range_end(first) == in->size &&
+	    w->sum == in->size)
 		return 0;
 	if (w->heap.set.count == 0 || first->off > 0)
 		return error_set(err, TRANSHIP_ECORRUPT,

@@ -3,8 +3,9 @@
  * The pages of ListChangedBlocks, or of ListSnapshotBlocks (what the snapshot has), of the EBS
  * direct APIs (docs.aws.amazon.com/ebs/latest/APIReference). All but the last one have a NextToken,
  * and block indexes ascend from page to page. A page may be short or empty and say that more
- * follow. A changed block without a token in the second snapshot cannot be read there: it has none,
- * and is zeros.
+ * follow. A changed block without a token in the second snapshot is only in the first one (user
+ * guide, "List blocks that are different between two snapshots"): it is zeros now. VolumeSize is
+ * in GiB; an example of the user guide has bytes, which no number of GiB can be.
  */
 #include "base/checked.h"
 #include "base/error.h"
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #define EBS_BLOCK_MAX ((uint64_t)64 << 20)
+#define EBS_GIB_MAX 65536U
 
 struct pages {
 	uint64_t next; /* the lowest index that may follow */
@@ -23,14 +25,28 @@ struct pages {
 	bool more;    /* the last page has a token */
 };
 
+static int volume_size(const struct json_objects *j, uint64_t said, uint64_t *size,
+		       struct tranship_error *err)
+{
+	uint64_t gib = (uint64_t)1 << 30;
+
+	*size = said <= EBS_GIB_MAX ? said * gib : said;
+	if (*size % gib != 0 || *size > EBS_GIB_MAX * gib)
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "ebs: page %" PRIu64 " has a VolumeSize of %" PRIu64
+				 ", neither GiB nor bytes",
+				 j->count, said);
+	return 0;
+}
+
 static int get_sizes(struct import *in, const struct json_objects *j, const json_t *page,
 		     struct pages *p, struct tranship_error *err)
 {
-	uint64_t block, gib, size;
+	uint64_t block, said, size;
 	int rc = json_get_u64(j, page, "BlockSize", &block, err);
 
 	if (rc == 0)
-		rc = json_get_u64(j, page, "VolumeSize", &gib, err);
+		rc = json_get_u64(j, page, "VolumeSize", &said, err);
 	if (rc)
 		return rc;
 	if (!is_pow2(block) || block < 512 || block > EBS_BLOCK_MAX)
@@ -43,11 +59,8 @@ static int get_sizes(struct import *in, const struct json_objects *j, const json
 				 " bytes, the one before of %" PRIu64,
 				 j->count, block, p->block);
 	p->block = block;
-	if (!mul_ok(gib, (uint64_t)1 << 30, &size))
-		return error_set(err, TRANSHIP_ECORRUPT,
-				 "ebs: page %" PRIu64 " is of a volume of %" PRIu64 " GiB",
-				 j->count, gib);
-	return import_size(in, size, err);
+	rc = volume_size(j, said, &size, err);
+	return rc ? rc : import_size(in, size, err);
 }
 
 static bool has_token(const json_t *object, const char *key)

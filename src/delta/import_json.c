@@ -104,7 +104,8 @@ static int take_object(struct json_objects *j, json_t **out, struct tranship_err
 		return rc;
 	*out = json_loadb((const char *)j->slice.bytes, j->slice.len, JSON_REJECT_DUPLICATES,
 			  &json);
-	if (!*out && json_error_code(&json) == json_error_out_of_memory)
+	/* It has no words for this. */
+	if (!*out && *json.text == '\0')
 		return error_nomem(err, j->slice.len);
 	if (!*out) {
 		text_escape(shown, sizeof(shown), json.text, strlen(json.text));

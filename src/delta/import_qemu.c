@@ -2,7 +2,7 @@
 /*
  * `qemu-img map --output=json` (qemu, docs/tools/qemu-img.rst, qapi MapEntry): what an overlay
  * holds is its changes. The extents tile the disk, so the array's end must stand where the disk
- * ends. `present` is missing before qemu 6.1: what nothing of the chain has then looks like zeros,
+ * ends. `present` is missing in old versions: what nothing of the chain has then looks like zeros,
  * which it reads as, so it is taken for those.
  *
  * With x-dirty-bitmap, which qemu calls unstable, the same command says in `data` what is clean.

@@ -15,6 +15,13 @@
 
 #define XML_TEXT_MAX 500U
 
+/* Since 2.12 errors are handed out as constants. */
+#if LIBXML_VERSION >= 21200
+#define XML_ERROR_CONST const
+#else
+#define XML_ERROR_CONST
+#endif
+
 struct xml_state {
 	struct text *text;
 	const struct xml_rules *rules;
@@ -127,7 +134,8 @@ static int parser_error(struct xml_state *s)
 	if (s->rc)
 		return s->rc;
 	if (e && e->code == XML_ERR_NO_MEMORY)
-		return error_nomem(s->err, 0);
+		return error_set(s->err, TRANSHIP_ENOMEM, "%s: libxml2 ran out of memory",
+				 s->text->unit);
 	text_escape(shown, sizeof(shown), len ? e->message : "", len);
 	return error_set(s->err, TRANSHIP_ECORRUPT, "%s: line %d: %s", s->text->unit,
 			 e ? e->line : 0, len ? shown : "this is no XML");
@@ -177,19 +185,30 @@ static int read_document(struct xml_state *s)
 	return rc ? rc : s->rules->closed(s->ctx, s->err);
 }
 
+/* Where it runs out of memory before there is a parser, libxml2 writes to standard error. */
+static void keep_quiet(void *ctx, XML_ERROR_CONST xmlError *e)
+{
+	(void)ctx, (void)e;
+}
+
 int xml_read(struct text *text, const struct xml_rules *rules, void *ctx,
 	     struct tranship_error *err)
 {
 	struct xml_state s = { .text = text, .rules = rules, .ctx = ctx, .err = err };
+	xmlStructuredErrorFunc old = xmlStructuredError;
+	void *old_ctx = xmlStructuredErrorContext;
 	int c, rc = text_peek(text, &c, err);
 
 	if (rc == 0 && c < 0)
 		return error_set(err, TRANSHIP_ECORRUPT, "%s: the list is empty", text->unit);
+	xmlSetStructuredErrorFunc(NULL, keep_quiet); /* of this thread */
 	while (rc == 0 && c >= 0) {
 		rc = read_document(&s);
 		if (rc == 0)
 			rc = text_peek(text, &c, err);
 	}
+	xmlResetLastError(); /* what it keeps for this thread */
+	xmlSetStructuredErrorFunc(old_ctx, old);
 	return rc;
 }
 

@@ -72,7 +72,7 @@ static int open_source(struct merge *m, const char *path, struct tranship_error 
 	int rc = tranship_file_open(path, 0, &s->file, err);
 
 	if (rc)
-		return rc;
+		return error_in_file(err, rc, path);
 	s->name = path;
 	m->count++;
 	rc = delta_open(s->file, INDEX_MEMORY, &s->delta, err);

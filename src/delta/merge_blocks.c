@@ -45,8 +45,11 @@ static int block_data(struct merge *m, struct merge_source *s, const unsigned ch
 {
 	int rc = delta_read_data(s->delta, m->unpacker, s->record_off, &s->record, err);
 
+	*out = NULL;
+	if (rc)
+		return error_in_file(err, rc, s->name);
 	*out = s->record.data + (size_t)s->data * m->head.block_size;
-	return rc ? error_in_file(err, rc, s->name) : 0;
+	return 0;
 }
 
 /* The digest of what s leaves, in a lineage of the result. */

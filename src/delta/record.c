@@ -240,7 +240,8 @@ void unpacker_free(struct unpacker *u)
 unsigned char *unpacker_room(struct unpacker *u, size_t len, struct tranship_error *err)
 {
 	u->in.len = 0;
-	return buffer_reserve(&u->in, len, err) == 0 ? u->in.bytes : NULL;
+	/* A record of zeros has none. */
+	return buffer_reserve(&u->in, len > 0 ? len : 1, err) == 0 ? u->in.bytes : NULL;
 }
 
 /* One frame, which fills `len` bytes exactly: it is asked what it holds before it is unpacked. No

@@ -152,16 +152,23 @@ int record_builder_add(struct record_builder *b, uint64_t off, uint32_t blocks,
 	return 0;
 }
 
-/* Packs the data behind `out`, whose memory is there. 0: packing does not make it smaller. */
-static size_t pack(struct record_builder *b, const struct buffer *out)
+/* Packs the data behind `out`, where there is room for the worst. *len 0: that does not make it
+ * smaller. */
+static int pack(struct record_builder *b, const struct buffer *out, size_t *len,
+		struct tranship_error *err)
 {
 	size_t n;
 
+	*len = 0;
 	if (!b->zstd || b->data.len == 0)
 		return 0;
 	n = ZSTD_compress2(b->zstd, out->bytes + out->len, out->cap - out->len, b->data.bytes,
 			   b->data.len);
-	return ZSTD_isError(n) || n >= b->data.len ? 0 : n;
+	if (ZSTD_isError(n))
+		return error_set(err, TRANSHIP_ENOMEM, "tsd: a record was not packed: %s",
+				 ZSTD_getErrorName(n));
+	*len = n < b->data.len ? n : 0;
+	return 0;
 }
 
 /* The head of what stands in `raw`, in front of its table. */
@@ -205,18 +212,20 @@ static int put_table(struct record_builder *b, struct buffer *out, struct transh
 int record_builder_encode(struct record_builder *b, struct buffer *out, struct record_span *span,
 			  struct tranship_error *err)
 {
-	size_t at = out->len, table_len, stored_len;
+	size_t at = out->len, table_len = 0, stored_len = 0;
 	bool compressed;
 	int rc = put_table(b, out, err);
 
 	assert(b->blocks > 0 || rc);
+	if (rc == 0) {
+		table_len = out->len - at - RECORD_HEAD;
+		rc = pack(b, out, &stored_len, err);
+	}
 	if (rc) {
 		out->len = at;
 		forget(b);
 		return rc;
 	}
-	table_len = out->len - at - RECORD_HEAD;
-	stored_len = pack(b, out);
 	compressed = stored_len > 0;
 	if (!compressed && b->data.len > 0) {
 		stored_len = b->data.len;

@@ -247,6 +247,14 @@ bool edit_recovered(const struct edit *e)
 	return e->recovered;
 }
 
+int edit_info(const struct edit *e, struct medium_info *out, struct tranship_error *err)
+{
+	const struct medium *m = e->site.medium;
+	int sys = m->ops->info(m->ctx, e->site.target, out);
+
+	return sys ? error_sys(err, sys, "fstat failed") : 0;
+}
+
 bool edit_failed(const struct edit *e)
 {
 	return e->failed;

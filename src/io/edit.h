@@ -14,7 +14,7 @@
  * it is done, and no more. The content of a block that moves is written free and its table entry in
  * the transaction, so that a transaction is small however much data moves.
  *
- * Between its first change and its end the journal NAME.tranship-journal stands beside the file
+ * Between its first change and its end the journal NAME.tranship-pages stands beside the file
  *(for a device: where the caller says). Readers of this library refuse the file as long as it does
  * (journal_check in io/journal.h); other programs would see a mixture, and must not be let near it.
  *
@@ -40,6 +40,8 @@
 /* What a note says. */
 enum edit_note_kind {
 	EDIT_NOTE_COMMIT = 1, /* a commit into this file, which must be done again from its start */
+	EDIT_NOTE_APPLY =
+		2, /* a delta is applied to it, which is finished or undone (delta/apply.h) */
 };
 
 #define EDIT_NOTE_MAX 4096U
@@ -131,11 +133,14 @@ bool edit_failed(const struct edit *e);
  */
 int edit_truncate(struct edit *e, uint64_t size, struct tranship_error *err);
 
+/* What the medium says of the file now: with nothing pending, who it is and when it was written. */
+int edit_info(const struct edit *e, struct medium_info *out, struct tranship_error *err);
+
 /* Whether anything would be lost by edit_close. */
 bool edit_pending(const struct edit *e);
 
 /*
- * A note beside the file, NAME.tranship-commit: readers refuse the file while it stands, and tell
+ * A note beside the file, NAME.tranship-note: readers refuse the file while it stands, and tell
  * its text, which is NUL-terminated, at most EDIT_NOTE_MAX bytes (TRANSHIP_ELIMIT), and should say
  * in words what is to be done. It stands across transactions and crashes; written, replaced or
  * removed durably and at once. edit_note_read: *found false: there is none; text takes

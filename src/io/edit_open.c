@@ -8,7 +8,6 @@
 #include "io/edit_inside.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,26 +22,6 @@ static void name_site(struct journal_site *site, const char *base, const char *j
 	snprintf(site->note_partial, sizeof(site->note_partial), "%s%s", base, NOTE_PARTIAL);
 }
 
-/* Opens the folder of `path`; *name, its last component, points into `work` (PATH_MAX). */
-static int open_folder_of(const struct medium *m, const char *path, char *work, int *folder,
-			  const char **name, struct tranship_error *err)
-{
-	char parent[PATH_MAX];
-	int sys;
-
-	if (strlen(path) >= PATH_MAX)
-		return error_sys(err, ENAMETOOLONG, "its folder could not be opened");
-	strcpy(parent, path);
-	strcpy(work, path);
-	*name = basename(work);
-	if (strlen(*name) > NAME_MAX)
-		return error_sys(err, ENAMETOOLONG, "its folder could not be opened");
-	sys = m->ops->open_folder(m->ctx, dirname(parent), folder);
-	if (sys)
-		*folder = -1;
-	return sys ? error_sys(err, sys, "its folder could not be opened") : 0;
-}
-
 static int open_target(struct edit *e, const char *path, struct tranship_error *err)
 {
 	const struct medium *m = e->site.medium;
@@ -53,7 +32,7 @@ static int open_target(struct edit *e, const char *path, struct tranship_error *
 
 	if (sys)
 		return error_sys(err, sys, "could not be opened");
-	rc = open_folder_of(m, real, work, &e->site.folder, &name, err);
+	rc = medium_open_folder_of(m, real, work, &e->site.folder, &name, err);
 	if (rc == 0)
 		rc = m->ops->claim(m->ctx, e->site.folder, name, &e->site.target, err);
 	if (rc)
@@ -87,7 +66,7 @@ static int place_journal(struct edit *e, const char *journal_path, struct transh
 				 "on storage that lasts");
 	m->ops->close(m->ctx, e->site.folder);
 	e->site.folder = -1;
-	rc = open_folder_of(m, journal_path, work, &e->site.folder, &name, err);
+	rc = medium_open_folder_of(m, journal_path, work, &e->site.folder, &name, err);
 	if (rc == 0)
 		name_site(&e->site, name, "");
 	return rc;
@@ -119,8 +98,8 @@ static int settle(struct edit *e, bool with_note, struct tranship_error *err)
 	if (rc || !found)
 		return rc;
 	text_escape(shown, sizeof(shown), text, strlen(text));
-	return error_set(err, TRANSHIP_EBUSY,
-			 "a commit into it was interrupted and must be finished first: %s", shown);
+	return error_set(err, TRANSHIP_EBUSY, "%s was interrupted and must be finished first: %s",
+			 journal_note_work(kind), shown);
 }
 
 static int make_file(struct edit *e, struct tranship_error *err)

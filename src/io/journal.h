@@ -3,12 +3,12 @@
  * The undo journal of a file that is changed in place, and the refusal that readers owe it. Who
  * wants to change a file uses io/edit.h; who opens a file for reading uses journal_check.
  *
- * Before the first byte of the target changes, NAME.tranship-journal beside it holds the old and
+ * Before the first byte of the target changes, NAME.tranship-pages beside it holds the old and
  * the new content of every page that will, whole and on stable storage. While that file stands, the
  * target may be a mixture, so every reader refuses it. Undoing puts the old content back. The
  * layout is in io/journal_ondisk.h.
  *
- * A note is a second, small file, NAME.tranship-commit: it says that something of several steps is
+ * A note is a second, small file, NAME.tranship-note: it says that something of several steps is
  * under way, which must be finished by doing it again and not by undoing. It is refused by readers
  * in the same way. Journal and note are independent: each step under a note can be a transaction.
  */
@@ -20,9 +20,9 @@
 
 #include <limits.h>
 
-#define JOURNAL_SUFFIX ".tranship-journal"
-#define NOTE_SUFFIX ".tranship-commit"
-#define NOTE_PARTIAL ".tranship-commit-partial"
+#define JOURNAL_SUFFIX ".tranship-pages"
+#define NOTE_SUFFIX ".tranship-note"
+#define NOTE_PARTIAL ".tranship-note-partial"
 
 /*
  * For every reader, before it believes what it reads: 0, or TRANSHIP_EBUSY with sys_errno 0 (a lock
@@ -103,6 +103,8 @@ int journal_note_write(const struct journal_site *site, uint32_t kind, const cha
  * file's; TRANSHIP_ECORRUPT: damaged. */
 int journal_note_read(const struct journal_site *site, bool *found, uint32_t *kind, char *text,
 		      struct tranship_error *err);
+/* For messages: what the kind of note is about. */
+const char *journal_note_work(uint32_t kind);
 int journal_note_remove(const struct journal_site *site, struct tranship_error *err);
 
 /* Of a note that is open, whoever it belongs to. */

@@ -35,7 +35,7 @@ static int beside(int folder, const char *name, const char *suffix, char *out, b
 static int refuse_note(int folder, const char *note, struct tranship_error *err)
 {
 	char text[NOTE_TEXT_MAX + 1], shown[300];
-	struct note_header h;
+	struct note_header h = { 0 };
 	int fd = openat(folder, note, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	int rc = fd < 0 ? -1 : journal_note_decode(&medium_local, fd, &h, text, NULL);
 
@@ -43,10 +43,10 @@ static int refuse_note(int folder, const char *note, struct tranship_error *err)
 		close(fd);
 	if (rc)
 		return error_set(err, TRANSHIP_EBUSY,
-				 "a commit into it was interrupted, and its note cannot be read");
+				 "work on it was interrupted, and its note cannot be read");
 	text_escape(shown, sizeof(shown), text, strlen(text));
-	return error_set(err, TRANSHIP_EBUSY,
-			 "a commit into it was interrupted and must be finished first: %s", shown);
+	return error_set(err, TRANSHIP_EBUSY, "%s was interrupted and must be finished first: %s",
+			 journal_note_work(h.kind), shown);
 }
 
 /* `name` is no link. */

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,7 +39,8 @@ static int local_info(void *ctx, int file, struct medium_info *out)
 	if (fstat(file, &st) < 0)
 		return errno;
 	*out = (struct medium_info){ st.st_mode, (uint64_t)st.st_size, (uint64_t)st.st_ino,
-				     (uint64_t)st.st_dev };
+				     (uint64_t)st.st_dev,
+				     (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec };
 	if (S_ISBLK(st.st_mode) && ioctl(file, BLKGETSIZE64, &out->size) < 0)
 		return errno;
 	return 0;
@@ -191,6 +194,26 @@ static const struct medium_ops local_ops = {
 };
 
 const struct medium medium_local = { &local_ops, NULL };
+
+int medium_open_folder_of(const struct medium *m, const char *path, char *work, int *folder,
+			  const char **name, struct tranship_error *err)
+{
+	char parent[PATH_MAX];
+	int sys;
+
+	*folder = -1;
+	if (strlen(path) >= PATH_MAX)
+		return error_sys(err, ENAMETOOLONG, "its folder could not be opened");
+	strcpy(parent, path);
+	strcpy(work, path);
+	*name = basename(work);
+	if (strlen(*name) > NAME_MAX)
+		return error_sys(err, ENAMETOOLONG, "its folder could not be opened");
+	sys = m->ops->open_folder(m->ctx, dirname(parent), folder);
+	if (sys)
+		*folder = -1;
+	return sys ? error_sys(err, sys, "its folder could not be opened") : 0;
+}
 
 int medium_read(const struct medium *m, int file, const char *what, uint64_t off, void *buf,
 		size_t len, size_t *got, struct tranship_error *err)

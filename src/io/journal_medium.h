@@ -18,6 +18,7 @@ struct medium_info {
 	mode_t mode;
 	uint64_t size; /* of a block device, too */
 	uint64_t ino, dev;
+	int64_t mtime_ns;
 };
 
 /*
@@ -57,6 +58,11 @@ struct medium {
 };
 
 extern const struct medium medium_local;
+
+/* Opens the folder of `path`; *name, its last component, points into `work` (PATH_MAX). *folder is
+ * -1 on failure. */
+int medium_open_folder_of(const struct medium *m, const char *path, char *work, int *folder,
+			  const char **name, struct tranship_error *err);
 
 /* The calls that more than one place makes, with their errors. `what` names the file for people. */
 int medium_read(const struct medium *m, int file, const char *what, uint64_t off, void *buf,

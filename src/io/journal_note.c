@@ -3,6 +3,7 @@
  * Notes. A note is written under a partial name and renamed: so it is the old one or the new one,
  * and whole, at any instant; a partial one that a crash left means nothing.
  */
+#include "io/edit.h"
 #include "io/journal.h"
 
 #include "base/crc32c.h"
@@ -60,9 +61,14 @@ int journal_note_write(const struct journal_site *site, uint32_t kind, const cha
 	return medium_sync_folder(m, site->folder, err);
 }
 
+const char *journal_note_work(uint32_t kind)
+{
+	return kind == EDIT_NOTE_APPLY ? "applying a delta to it" : "a commit into it";
+}
+
 static int damaged(struct tranship_error *err)
 {
-	return error_set(err, TRANSHIP_ECORRUPT, "the note of an interrupted commit is damaged");
+	return error_set(err, TRANSHIP_ECORRUPT, "the note of interrupted work is damaged");
 }
 
 int journal_note_decode(const struct medium *m, int file, struct note_header *h, char *text,

@@ -170,6 +170,23 @@ static int vhd_renew(struct tranship_disk *disk, struct idgen *ids, struct trans
 	return rc;
 }
 
+static int vhd_restore(struct tranship_disk *disk, const char *identity, struct tranship_error *err)
+{
+	struct vhd_disk *vhd = vhd_of(disk);
+	struct guid id;
+	int rc;
+
+	if (!guid_parse_be(identity, &id))
+		return error_set(err, TRANSHIP_EINVAL, "vhd: '%s' is no unique id", identity);
+	vhd_change_begin(vhd);
+	vhd->footer.id = id;
+	rc = vhd_footers_write(vhd, err);
+	if (rc == 0)
+		rc = vhd_apply(vhd, err);
+	guid_text_be(&vhd->footer.id, disk->identity);
+	return rc;
+}
+
 /* Where between the metadata and the first block `len` bytes fit, the old locators not counted; 0:
  * nowhere. XenServer has a table of its own right behind the BAT. */
 static uint64_t locator_gap(const struct vhd_disk *vhd, uint64_t first_block, uint64_t len)
@@ -337,6 +354,7 @@ const struct modify_ops vhd_fixed_modify = {
 	.flush = fixed_flush,
 	.resize = vhd_fixed_resize,
 	.renew = vhd_renew,
+	.restore = vhd_restore,
 	.repair = vhd_repair,
 };
 
@@ -346,6 +364,7 @@ const struct modify_ops vhd_dynamic_modify = {
 	.flush = dynamic_flush,
 	.resize = vhd_dynamic_resize,
 	.renew = vhd_renew,
+	.restore = vhd_restore,
 	.relink = vhd_relink,
 	.empty = vhd_empty,
 	.repair = vhd_repair,

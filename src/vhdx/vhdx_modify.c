@@ -133,6 +133,26 @@ int vhdx_renew(struct tranship_disk *disk, struct idgen *ids, struct tranship_er
 	return rc;
 }
 
+static int vhdx_restore(struct tranship_disk *disk, const char *identity,
+			struct tranship_error *err)
+{
+	struct vhdx_disk *vhdx = vhdx_of(disk);
+	struct vhdx_header header;
+	struct guid id;
+	int rc;
+
+	if (!guid_parse_le(identity, &id))
+		return error_set(err, TRANSHIP_EINVAL, "vhdx: '%s' is no data write GUID",
+				 identity);
+	rc = vhdx_change_begin(vhdx, err);
+	header = vhdx->header;
+	header.data_write_guid = id;
+	if (rc == 0)
+		rc = write_headers(vhdx, &header, err);
+	guid_text_le(&vhdx->header.data_write_guid, disk->identity);
+	return rc;
+}
+
 int vhdx_bat_write(struct vhdx_disk *vhdx, uint64_t number, uint64_t entry,
 		   struct tranship_error *err)
 {
@@ -315,6 +335,7 @@ const struct modify_ops vhdx_modify_ops = {
 	.resize = vhdx_resize,
 	.grows_over_parent = true,
 	.renew = vhdx_renew,
+	.restore = vhdx_restore,
 	.relink = vhdx_relink,
 	.empty = vhdx_empty,
 	.repair = vhdx_repair,

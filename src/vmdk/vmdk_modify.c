@@ -146,21 +146,34 @@ static int edit_descriptor(struct vmdk_disk *vmdk, const struct vmdk_edits *edit
 	return rc;
 }
 
-static int disk_renew(struct tranship_disk *disk, struct idgen *ids, struct tranship_error *err)
+static int set_cid(struct tranship_disk *disk, uint32_t cid, struct tranship_error *err)
 {
 	struct vmdk_disk *vmdk = vmdk_of(disk);
-	struct vmdk_edits edits = { .new_cid = true };
-	int rc = vmdk_cid_draw(ids, &edits.cid, err);
+	struct vmdk_edits edits = { .new_cid = true, .cid = cid };
+	int rc = edit_descriptor(vmdk, &edits, err);
 
-	if (rc == 0)
-		rc = edit_descriptor(vmdk, &edits, err);
 	if (rc == 0)
 		rc = modify_apply(vmdk->file, err);
 	if (rc)
 		return rc;
-	vmdk->cid = edits.cid;
+	vmdk->cid = cid;
 	snprintf(disk->identity, sizeof(disk->identity), "%08" PRIx32, vmdk->cid);
 	return 0;
+}
+
+static int disk_renew(struct tranship_disk *disk, struct idgen *ids, struct tranship_error *err)
+{
+	uint32_t cid;
+	int rc = vmdk_cid_draw(ids, &cid, err);
+
+	return rc ? rc : set_cid(disk, cid, err);
+}
+
+/* Any CID: some images have one that would be no other's. */
+static int disk_restore(struct tranship_disk *disk, const char *identity,
+			struct tranship_error *err)
+{
+	return set_cid(disk, (uint32_t)strtoul(identity, NULL, 16), err);
 }
 
 /* A flat extent has no room for what is not its own. */
@@ -358,6 +371,7 @@ static const struct modify_ops flat_ops = {
 	.flush = disk_flush,
 	.resize = disk_resize,
 	.renew = disk_renew,
+	.restore = disk_restore,
 	.relink = disk_relink,
 	.empty = disk_empty,
 	.repair = disk_repair,
@@ -370,6 +384,7 @@ static const struct modify_ops sparse_ops = {
 	.whole_clusters = true,
 	.resize = disk_resize,
 	.renew = disk_renew,
+	.restore = disk_restore,
 	.relink = disk_relink,
 	.empty = disk_empty,
 	.repair = disk_repair,

@@ -86,14 +86,14 @@ for format in vpc vhdx; do
 		chain $format
 		"$TRANSHIP" commit -q -r 100M child >out 2>err &
 		job=$!
-		until [ -e base.tranship-commit ]; do
+		until [ -e base.tranship-note ]; do
 			kill -0 $job 2>/dev/null || break
 			sleep 0.01
 		done
 		sleep $after
 		kill -KILL $job 2>/dev/null || :
 		wait $job 2>/dev/null || :
-		[ -e base.tranship-commit ] || fail "$format: it was not killed in the middle"
+		[ -e base.tranship-note ] || fail "$format: it was not killed in the middle"
 		for image in base child other; do
 			expect 1 "$TRANSHIP" map $image
 			grep -q "must be finished first\|'check -r all'" err || fail "$format, $image: $(cat err)"

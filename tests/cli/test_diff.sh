@@ -9,6 +9,12 @@ dd if=/dev/urandom of=new.raw bs=4k seek=100 count=3 conv=notrunc 2>/dev/null
 dd if=/dev/zero of=new.raw bs=64k seek=20 count=4 conv=notrunc 2>/dev/null
 head -c 700 /dev/urandom | dd of=new.raw bs=1 seek=$(((6 << 20) - 200)) conv=notrunc 2>/dev/null
 
+# makes_new DELTA BASE FORMAT: over the base the delta is the new disk.
+makes_new() {
+	expect 0 "$TRANSHIP" convert -O raw --parent "$2" --image-option "base-format=$3" "$1" made.raw
+	cmp made.raw new.raw || fail "$1 over $2 is another disk"
+}
+
 # A delta of two disks and of a fingerprint and a disk, whatever their formats.
 for kind in "raw:" "vmdk:-o subformat=streamOptimized" "vpc:" "vhdx:"; do
 	format=${kind%%:*}
@@ -17,7 +23,7 @@ for kind in "raw:" "vmdk:-o subformat=streamOptimized" "vpc:" "vhdx:"; do
 	expect 0 "$TRANSHIP" fingerprint old.img -o old.fp
 	expect 0 "$TRANSHIP" diff old.fp new.raw -o one.tsd --fingerprint-out new.fp
 	for delta in two one; do
-		same --parent old.img --image-option base-format="$format" -F raw $delta.tsd new.raw
+		makes_new $delta.tsd old.img "$format"
 	done
 	expect 0 "$TRANSHIP" diff new.fp new.raw --output=json
 	[ "$(jq .changed out)" -eq 0 ] || fail "$format: a disk differs from its own fingerprint: $(cat out)"
@@ -31,20 +37,24 @@ expect 0 "$TRANSHIP" fingerprint old.raw -o old.fp
 cmp pipe.tsd file.tsd || fail "a pipe gets other bytes than a file"
 "$TRANSHIP" convert -O vmdk -o subformat=streamOptimized new.raw new.vmdk
 "$TRANSHIP" diff -q old.fp -f vmdk - -o stream.tsd <new.vmdk || fail "a stream as the new disk"
-same --parent old.raw --image-option base-format=raw -F raw stream.tsd new.raw
+makes_new stream.tsd old.raw raw
 
 # Differencing images.
 for format in vhdx vpc vmdk; do
 	mkdir -p sub
 	"$TRANSHIP" convert -O $format old.raw old.$format
 	expect 0 "$TRANSHIP" diff old.$format new.raw -O $format -o sub/child.$format
-	same --folder . -F raw sub/child.$format new.raw
-	expect 0 "$TRANSHIP" check --folder . sub/child.$format
-	[ "$(bytes_of sub/child.$format)" -lt $((9 << 20)) ] || fail "$format: the child is as large as the disk"
+	same --other-files . -F raw sub/child.$format new.raw
+	expect 0 "$TRANSHIP" check --other-files . sub/child.$format
+	[ "$(bytes_of sub/child.$format)" -lt $((12 << 20)) ] || fail "$format: the child is as large as the disk"
 	expect 1 "$TRANSHIP" diff old.fp new.raw -O $format -o never.$format
 	expect 1 "$TRANSHIP" diff old.raw new.raw -O $format -o never.$format
 	[ ! -e never.$format ] || fail "$format: a refused child is there"
 done
+# A child against its own parent: only what it holds is read.
+expect 0 "$TRANSHIP" diff old.vhdx sub/child.vhdx --other-files . -o chain.tsd --output=json
+[ "$(jq .read out)" -lt $((5 << 20)) ] || fail "all of a child was read: $(cat out)"
+makes_new chain.tsd old.vhdx vhdx
 if command -v qemu-img >/dev/null; then
 	expect 0 "$TRANSHIP" diff old.vmdk new.raw -O vmdk -o child.vmdk
 	qemu-img compare -f vmdk -F raw child.vmdk new.raw >cmp 2>&1 || fail "qemu-img reads another child: $(cat cmp)"
@@ -55,7 +65,7 @@ fi
 # Changes that are given: only they are read, and what they leave out is found.
 expect 0 "$TRANSHIP" diff old.raw new.raw --changes-out all.json
 expect 0 "$TRANSHIP" diff old.fp new.raw --changes all.json -o listed.tsd --fingerprint-out listed.fp --verify-changes
-same --parent old.raw --image-option base-format=raw -F raw listed.tsd new.raw
+makes_new listed.tsd old.raw raw
 expect 0 "$TRANSHIP" diff listed.fp new.raw --output=json
 [ "$(jq .changed out)" -eq 0 ] || fail "the fingerprint that was carried over is another one"
 expect 0 "$TRANSHIP" diff old.fp new.raw --changes all.json --output=json

@@ -22,7 +22,7 @@ for f in vpc vhdx vmdk; do
 	expect 0 "$TRANSHIP" convert -q -O $f ../ff.raw sub/b.$f
 	expect 0 "$TRANSHIP" convert -q -O $f -B sub/b.$f ../new.raw c.$f
 	cp sub/b.$f b.$f
-	: >sub/b.$f.tranship-journal
+	: >sub/b.$f.tranship-pages
 	expect 1 "$TRANSHIP" info --backing-chain c.$f
 	says "interrupted"
 	expect 0 "$TRANSHIP" check -q -r all sub/b.$f

@@ -32,9 +32,15 @@ head -c $((9 << 20)) /dev/zero | write two.raw 16001
 "$TEST_TOOL" disk three.raw $(((29 << 20) + 1000)) 33
 cp two.raw three-front.raw && dd if=three-front.raw of=three.raw conv=notrunc status=none
 truncate -s $(((10 << 20) + 512)) four.raw && dd if=three.raw of=four.raw bs=1M count=10 conv=notrunc status=none
+expect 0 "$TRANSHIP" fingerprint one.raw -o one.fp
 before=one n=1
 for version in two three four; do
-	expect 0 "$TRANSHIP" convert -O rbd -B $before.raw -o from_snap=s$n,to_snap=s$((n + 1)) $version.raw $version.rbd
+	snaps=from_snap=s$n,to_snap=s$((n + 1))
+	case $version in
+	two) expect 0 "$TRANSHIP" diff -q -O rbd --options $snaps one.fp two.raw -o two.rbd ;; # of which nothing is at hand
+	three) expect 0 "$TRANSHIP" diff -q -O rbd --options $snaps two.raw three.raw -o three.rbd ;;
+	*) expect 0 "$TRANSHIP" convert -O rbd -B $before.raw -o $snaps $version.raw $version.rbd ;;
+	esac
 	take disk $version.rbd
 	ceph_has disk $version.raw
 	before=$version n=$((n + 1))

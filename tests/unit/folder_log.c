@@ -99,6 +99,12 @@ static bool is_outstanding(const struct folder_log *log, size_t prefix, size_t c
 	return call >= log->certain && (is_data(op) || is_name(op));
 }
 
+/* The journal of a delta that is applied counts, too: it is no transaction's. */
+static bool names_note(const char *name)
+{
+	return strstr(name, NOTE_SUFFIX) || strstr(name, ".tranship-journal");
+}
+
 /* Whether the operation makes, renames or removes a note, or writes into what was made as one. */
 static bool is_of_note(const struct folder_log *log, const struct folder_op *op)
 {
@@ -106,8 +112,8 @@ static bool is_of_note(const struct folder_log *log, const struct folder_op *op)
 
 	for (i = 0; is_data(op) && i < log->count; i++)
 		if (log->ops[i]->kind == FOLDER_CREATE && log->ops[i]->file == op->file)
-			return strstr(log->ops[i]->name, NOTE_SUFFIX) != NULL;
-	return strstr(op->name, NOTE_SUFFIX) != NULL;
+			return names_note(log->ops[i]->name);
+	return names_note(op->name);
 }
 
 bool folder_log_idle(const struct folder_log *log, const struct folder_op *sync, bool *note)

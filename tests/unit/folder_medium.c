@@ -115,6 +115,37 @@ static void note_change(struct folder_medium *fm, const struct folder_op *op)
 		mark_dirty(s, op->off, s->size - op->off);
 }
 
+/* A file whose name was removed comes back under it, as another one. */
+static void bring_back(struct folder_medium *fm, struct starting *s)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	assert_int_equal(fstat(s->fd, &st), 0);
+	if (st.st_nlink > 0)
+		return;
+	full_path(fm, s->name, path);
+	close(s->fd);
+	s->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(s->fd >= 0);
+	memset(s->dirty, 1, s->size / PAGE + 1);
+}
+
+/* Of the files of the start those go that lost their names. */
+static void remove_starting(struct folder_medium *fm)
+{
+	char path[PATH_MAX];
+	int i, at;
+
+	for (i = 0; i < fm->starting_count; i++) {
+		at = find_name(fm, fm->starting[i].name);
+		if (at >= 0 && fm->names[at].file == i)
+			continue;
+		full_path(fm, fm->starting[i].name, path);
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
 /* A file as it was at the start. */
 static void start_again(struct starting *s)
 {
@@ -216,8 +247,10 @@ void folder_medium_begin(struct folder_medium *fm, struct folder_log *log)
 	for (n = 0; n < FILES; n++)
 		created[n] = -1;
 	clear_names(fm);
-	for (n = 0; n < fm->starting_count; n++)
+	for (n = 0; n < fm->starting_count; n++) {
+		bring_back(fm, &fm->starting[n]);
 		start_again(&fm->starting[n]);
+	}
 	fm->file_count = fm->starting_count;
 	for (i = 0; i < log->count; i++) {
 		perform_name(fm, log->ops[i]);
@@ -227,6 +260,7 @@ void folder_medium_begin(struct folder_medium *fm, struct folder_log *log)
 	for (i = 0; i < log->count; i++)
 		if (can_be_seen(fm, log->ops[i]->file))
 			perform_data(fm, log->ops[i], created);
+	remove_starting(fm);
 	for (n = 0; n < fm->name_count; n++)
 		if (fm->names[n].file >= fm->starting_count)
 			place(fm, fm->names[n].name, created[fm->names[n].file]);
@@ -333,8 +367,11 @@ static int fm_open(void *ctx, int folder, const char *name, bool create, int *ou
 
 static int fm_info(void *ctx, int file, struct medium_info *out)
 {
+	int sys = medium_local.ops->info(NULL, file, out);
+
 	(void)ctx;
-	return medium_local.ops->info(NULL, file, out);
+	out->mtime_ns = 0; /* states are made again and again */
+	return sys;
 }
 
 static int fm_read(void *ctx, int file, uint64_t off, void *buf, size_t len, size_t *got)

@@ -67,20 +67,26 @@ static bool nothing_left(struct explorer *x, char *why, size_t cap)
 }
 
 /* Looks at a state, runs the work on it, and looks again; what was done is added to the state. */
-static void finish(struct explorer *x, struct folder_log *state, bool finished)
+static void finish(struct explorer *x, struct folder_log *state, bool finished, unsigned depth)
 {
 	const struct folder_case *c = x->c;
+	bool again = c->run_again && depth == 0;
+	int (*run)(const struct medium *medium, void *ctx, struct tranship_error *err) =
+		again ? c->run_again : c->run;
+	bool (*done)(void *ctx, char *why, size_t cap) = again ? c->done_again : c->done;
+	bool (*was)(void *ctx, char *why, size_t cap) =
+		c->run_again && depth ? c->done_again : c->done;
 	struct tranship_error err = { 0 };
 	char why[900] = "";
 
 	folder_medium_begin(c->fm, state);
-	if (finished && (!nothing_left(x, why, sizeof(why)) || !c->done(c->ctx, why, sizeof(why))))
+	if (finished && (!nothing_left(x, why, sizeof(why)) || !was(c->ctx, why, sizeof(why))))
 		fail_state(x, state, "it was done, and is lost", why);
 	else if (!finished && !c->look(c->ctx, why, sizeof(why)))
 		fail_state(x, state, "interrupted", why);
-	else if (c->run(folder_medium(c->fm), c->ctx, &err))
+	else if (run(folder_medium(c->fm), c->ctx, &err))
 		fail_state(x, state, "it cannot be done again", err.message);
-	else if (!nothing_left(x, why, sizeof(why)) || !c->done(c->ctx, why, sizeof(why)))
+	else if (!nothing_left(x, why, sizeof(why)) || !done(c->ctx, why, sizeof(why)))
 		fail_state(x, state, "done again", why);
 }
 
@@ -91,15 +97,16 @@ static void interrupt_once(struct explorer *x, const struct folder_log *log, siz
 static void visit(struct explorer *x, struct folder_log *state, const struct place *p,
 		  const char *how, uint64_t n)
 {
+	bool kill = x->c->nested_kills && strcmp(how, "killed") == 0;
 	bool finished = p->prefix == p->log->count, was = x->r->failed;
 	size_t from = state->count;
 
 	if (!was && is_new(x, folder_log_hash(state) ^ (finished ? 0x5555 : 0))) {
 		size_t number = x->r->states;
 
-		finish(x, state, finished);
+		finish(x, state, finished, p->depth);
 		if (!x->r->failed && p->depth == 0) {
-			if (number % x->c->nested_one_in == 0)
+			if (kill || number % x->c->nested_one_in == 0)
 				explore(x, state, from, 1);
 			else if (number % 2 == 0)
 				interrupt_once(x, state, from);
@@ -258,6 +265,8 @@ void folder_prove(const struct folder_case *c)
 		fail_msg("%s", whole.why);
 	for (n = 1; c->one_in <= 1 && n <= whole.syncs; n++) {
 		folder_try(c, n, &less);
+		if (getenv("FOLDER_POWER_VERBOSE") && !less.idle && !less.failed && !less.skipped)
+			print_message("nobody misses sync %u\n", n);
 		idle += less.idle;
 		spare_notes += !less.idle && !less.failed && less.note;
 		spare += !less.idle && !less.failed && !less.note && !less.skipped;

@@ -22,8 +22,13 @@ struct folder_case {
 	/* Whether they are what the work makes of them. */
 	bool (*done)(void *ctx, char *why, size_t cap);
 	void *ctx;
+	/* What is done after the first run was interrupted, if that is something else, and whether
+	 * the files are what it makes of them. If that is interrupted, `run` is what follows. */
+	int (*run_again)(const struct medium *medium, void *ctx, struct tranship_error *err);
+	bool (*done_again)(void *ctx, char *why, size_t cap);
 	unsigned
 		nested_one_in; /* so many states have their second run interrupted at every place */
+	bool nested_kills;     /* and after each kill of the first run */
 	unsigned spare_notes;  /* syncs of notes that nobody misses, see folder_prove */
 	bool notes_only;       /* the syncs of transactions are not left out */
 	/* So many states of power losses are looked at, and no syncs left out; 0: all. For images

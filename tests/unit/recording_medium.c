@@ -103,7 +103,7 @@ static int rec_info(void *ctx, int file, struct medium_info *out)
 
 	if (sys == 0)
 		*out = (struct medium_info){ device ? S_IFBLK : S_IFREG, inode_of(rec, file)->size,
-					     FIRST_INO + (uint64_t)rec->handles[file], 1 };
+					     FIRST_INO + (uint64_t)rec->handles[file], 1, 0 };
 	return sys;
 }
 

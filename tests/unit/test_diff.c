@@ -292,6 +292,58 @@ static void test_diff__random_edits_in_every_way(void **state)
 	}
 }
 
+/* Every kind of image that can be written, beside every other. */
+static const struct {
+	const char *format, *options, *read_as;
+} kinds[] = {
+	{ "raw", NULL, "raw" },
+	{ "vmdk", NULL, NULL },
+	{ "vmdk", "subformat=streamOptimized", NULL },
+	{ "vpc", NULL, NULL },
+	{ "vpc", "subformat=fixed", NULL },
+	{ "azure", NULL, NULL },
+	{ "vhdx", "block_size=1M", NULL },
+	{ "vhdx", "subformat=fixed", NULL },
+	{ "vhdx", "logical_sector_size=4096,block_size=1M", NULL },
+};
+
+static struct tranship_disk *disk_in(size_t kind, const unsigned char *bytes, size_t size)
+{
+	struct tranship_open_options options = { .format = kinds[kind].read_as };
+	struct tranship_file *image =
+		image_of(kinds[kind].format, kinds[kind].options, bytes, size, 2);
+	struct tranship_disk *disk;
+	struct tranship_error err;
+
+	assert_ok(tranship_open_file(image, &options, &disk, &err), &err);
+	return disk;
+}
+
+static void test_diff__every_pair_of_formats(void **state)
+{
+	struct rng rng = { 5 };
+	const char *path = path_in(*state, "pair.tsd");
+	struct versions v = make_versions(&rng);
+	unsigned char *patched = malloc(v.size);
+	struct tranship_error err;
+	size_t i, j;
+
+	for (i = 0; i < COUNT_OF(kinds); i++)
+		for (j = 0; j < COUNT_OF(kinds); j++) {
+			struct tranship_disk *old = disk_in(i, v.old, v.old_size);
+			struct tranship_disk *new = disk_in(j, v.new, v.new_size);
+			struct tranship_diff_base base = { .disk = old };
+
+			assert_ok(tranship_diff(&base, new, path, NULL, NULL, &err), &err);
+			patch(path, &v, patched);
+			assert_memory_equal(patched, v.new, v.size);
+			tranship_disk_close(old);
+			tranship_disk_close(new);
+		}
+	free(patched);
+	free_versions(&v);
+}
+
 /* Two disks of which one sector differs, and a fingerprint of the first. */
 struct pair {
 	unsigned char *bytes;
@@ -413,6 +465,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_diff__random_edits_in_every_way),
+		IN_FOLDER(test_diff__every_pair_of_formats),
 		IN_FOLDER(test_diff__tracking_that_lies_is_found),
 		IN_FOLDER(test_diff__what_does_not_belong_together_is_refused),
 		IN_FOLDER(test_diff__ids_are_handed_on),

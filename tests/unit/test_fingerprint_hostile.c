@@ -278,6 +278,28 @@ static void test_fingerprint__what_is_not_the_disks(void **state)
 	free_sample(&s);
 }
 
+/* A page that the index does not name, and whose blocks nobody misses, because they are zeros. */
+static void test_fingerprint_check__a_page_that_is_not_named(void **state)
+{
+	static const struct attack count = { LEAF, 6, 2, 2, 0, NULL },
+				   blocks = { END, 32, 8, 254 + 238, 0, NULL };
+	struct sample s = make_sample(DIGEST_XXH3);
+	struct tranship_fingerprint *fp;
+	struct tranship_error err;
+
+	(void)state;
+	plant(&s, s.bytes, &count);
+	plant(&s, s.bytes, &blocks);
+	put_le64(s.bytes + s.size - 128 - 4096 + 32 + 16, 3); /* page 3 instead of page 2 */
+	put_le64(s.bytes + s.size - 128 - 4096 + 32 + 24, 3 * 4096);
+	reseal(s.bytes + s.size - 128 - 4096, 4096, 24, s.head.file_id);
+	assert_ok(tranship_fingerprint_open_file(file_of(s.bytes, s.size), &fp, &err), &err);
+	assert_fails(tranship_fingerprint_check(fp, &err), TRANSHIP_ECORRUPT, &err,
+		     "it has 492 blocks in 2 pages, and its end says 492 in 3");
+	tranship_fingerprint_close(fp);
+	free_sample(&s);
+}
+
 /* ---- The machine fails ---- */
 
 /* Writes, opens, reads, checks, compares. Takes over `file`. */
@@ -371,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_fingerprint__every_truncation),
 		cmocka_unit_test(test_fingerprint__hostile_fields),
 		cmocka_unit_test(test_fingerprint__what_is_not_the_disks),
+		cmocka_unit_test(test_fingerprint_check__a_page_that_is_not_named),
 		cmocka_unit_test(test_fingerprint__the_nth_allocation_fails),
 		cmocka_unit_test(test_fingerprint__the_nth_read_or_write_fails),
 	};

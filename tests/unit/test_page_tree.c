@@ -40,18 +40,18 @@ static int write_tree(struct tranship_file *file, size_t entry_size, const uint6
 		      size_t count, struct page_root *root, struct tranship_error *err)
 {
 	const struct page_sink sink = { sink_where, sink_put, file };
-	unsigned char entry[PAGE_ENTRY_MAX];
+	unsigned char entry[PAGE_ENTRY_MAX], other[FIRST] = { 0xAB, 0xCD };
 	struct page_tree_writer *w;
 	size_t i;
 	int rc = page_tree_writer_new(entry_size, FILE_ID, &sink, &w, err);
 
 	if (rc == 0)
-		rc = file_write(file, 0, entry, FIRST, err);
+		rc = file_write(file, 0, other, FIRST, err);
 	for (i = 0; i < count && rc == 0; i++) {
 		make_entry(entry, entry_size, keys[i]);
 		/* Other things stand between the pages. */
 		if (i % 50 == 0)
-			rc = file_write(file, tranship_file_size(file), entry, entry_size, err);
+			rc = file_write(file, tranship_file_size(file), other, entry_size, err);
 		if (rc == 0)
 			rc = page_tree_writer_add(w, entry, err);
 	}

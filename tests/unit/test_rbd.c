@@ -51,7 +51,8 @@ static void resize(struct applied *a, uint64_t size, const unsigned char *base, 
 	a->size = size;
 	a->content = calloc(1, (size_t)size + 1);
 	assert_non_null(a->content);
-	memcpy(a->content, base, (size_t)min_u64(base_size, size));
+	if (base)
+		memcpy(a->content, base, (size_t)min_u64(base_size, size));
 }
 
 /* Returns where the extent ends. */

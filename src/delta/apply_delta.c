@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Where a delta comes from: a file, or a pipe, which is kept until its end was seen. */
+#include "delta/apply_delta.h"
+
+#include "base/error.h"
+#include "io/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Takes over fd. */
+static int spool(int fd, const char *folder, struct tranship_file **out, struct tranship_error *err)
+{
+	struct stream *stream;
+	int rc;
+
+	if (!folder) {
+		close(fd);
+		return error_set(err, TRANSHIP_EINVAL,
+				 "a delta from a pipe needs a folder where it is kept");
+	}
+	rc = stream_new(fd, &stream, err);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	rc = stream_spool(stream, folder, out, err);
+	stream_close(stream);
+	return rc;
+}
+
+static int open_file(const char *path, const char *folder, struct tranship_file **out,
+		     struct tranship_error *err)
+{
+	bool standard = strcmp(path, "-") == 0;
+	struct stat st;
+	int fd;
+
+	*out = NULL;
+	if ((standard ? fstat(STDIN_FILENO, &st) : stat(path, &st)) < 0)
+		return error_sys(err, errno, "could not be opened");
+	if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
+		return tranship_file_open(standard ? "/proc/self/fd/0" : path, 0, out, err);
+	fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? error_sys(err, errno, "could not be opened") : spool(fd, folder, out, err);
+}
+
+int apply_delta_open(struct apply_delta *d, const char *path, const char *spool_folder,
+		     struct tranship_error *err)
+{
+	int rc = open_file(path, spool_folder, &d->file, err);
+
+	d->delta = NULL;
+	if (rc == 0)
+		rc = delta_open(d->file, 0, &d->delta, err);
+	if (rc)
+		apply_delta_close(d);
+	return rc;
+}
+
+void apply_delta_close(struct apply_delta *d)
+{
+	delta_close(d->delta);
+	tranship_file_close(d->file);
+	*d = (struct apply_delta){ 0 };
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of applying a delta share. */
+#ifndef DELTA_APPLY_INSIDE_H
+#define DELTA_APPLY_INSIDE_H
+
+#include "copy/meter.h"
+#include "core/modify.h"
+#include "delta/apply.h"
+#include "delta/apply_journal.h"
+
+#include <stdbool.h>
+
+/* What is read of the disk, and put into a record of the journal, at once. */
+#define APPLY_PIECE RECORD_DATA_MAX
+#define APPLY_BLOCKS (APPLY_PIECE / TRANSHIP_BLOCK_MIN)
+/* What is written between two flushes. */
+#define APPLY_FLUSH ((uint64_t)64 << 20)
+
+struct apply {
+	const struct medium *medium; /* NULL: this machine's */
+	const struct tranship_apply_options *options;
+	struct modified target;
+	struct apply_journal journal;
+	char pages[PATH_MAX];    /* where a device's journal of pages is */
+	bool noted;              /* the note stands beside the target */
+	bool changing;           /* what fails from here on leaves the target unfinished */
+	struct medium_info info; /* of the target's own file */
+	unsigned threads;
+	struct meter meter;
+	struct tranship_apply_result *result;
+};
+
+/* A stretch of the disk. */
+struct apply_range {
+	uint64_t off, len;
+};
+
+/* What the blocks that a delta touches are, compared with what it says of them. */
+struct apply_found {
+	bool old, new;              /* each of them is */
+	struct apply_range not_old; /* the first stretch that is not, where `old` is false */
+};
+
+/*
+ * Compares every block of the target that `delta` touches; stops where they are neither all old nor
+ * all new. `back`: as long as all are old the way back is written into the journal.
+ */
+int apply_compare(struct apply *a, struct delta *delta, bool back, struct apply_found *out,
+		  struct tranship_error *err);
+
+/* Where the target becomes smaller: what the delta does not name of [from, end of the disk) must be
+ * zeros. */
+int apply_check_tail(struct apply *a, struct delta *delta, uint64_t from,
+		     struct tranship_error *err);
+
+/*
+ * The same for a target on which work was interrupted: each block must be what `to` replaces, what
+ * it makes of it, or sector by sector one of both, of which `from` has the other; else
+ * TRANSHIP_ECORRUPT. *done: all is what `to` makes of it.
+ */
+int apply_compare_torn(struct apply *a, struct delta *to, struct delta *from, bool *done,
+		       struct tranship_error *err);
+
+/* The whole target against the fingerprint that the caller gave. */
+int apply_verify_all(struct apply *a, struct tranship_error *err);
+
+/* Writes all that the delta names, and flushes. */
+int apply_write(struct apply *a, struct delta *delta, struct tranship_error *err);
+
+/* Whole blocks of the target; behind its end there are zeros. */
+int apply_read(const struct apply *a, struct tranship_scratch *scratch, uint64_t off,
+	       unsigned char *bytes, size_t len, struct tranship_error *err);
+
+#endif
