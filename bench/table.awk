@@ -11,6 +11,10 @@ function field(name,    at, rest) {
 		match(rest, /[,}]/)
 	return substr(rest, 1, RSTART - 1)
 }
+function number(name,    text) {
+	text = field(name)
+	return text == "" ? "" : text + 0
+}
 function mb(bytes) {
 	return bytes == "" ? "" : sprintf("%.1f", bytes / 1e6)
 }
@@ -40,14 +44,14 @@ function secs(value) {
 # The rest is bench/delta's. Its rows may stand in any order.
 /"case"/ && delta {
 	name = field("case")
-	seconds[name] = field("seconds")
+	seconds[name] = number("seconds")
 	rss[name] = field("rss_mb") + 0
 	size[name] = field("size")
-	ratio_of[name] = field("ratio")
+	ratio_of[name] = number("ratio")
 	low[name] = field("ratio_low")
 	high[name] = field("ratio_high")
 	peer_size[name] = field("peer_size")
-	peer_seconds[name] = field("peer_seconds")
+	peer_seconds[name] = number("peer_seconds")
 	data[name] = field("data")
 	zstd_1[name] = field("zstd_1")
 	zstd_3[name] = field("zstd_3")
@@ -60,7 +64,7 @@ function secs(value) {
 	note = field("peer_note")
 	rows[++count] = sprintf("| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |", name, secs(seconds[name]), sprintf("%.1f", rss[name]),
 		mb(size[name]), field("peer"), note != "" ? note : secs(peer_seconds[name]), field("peer_rss_mb"),
-		mb(peer_size[name]), ratio_of[name], low[name] == "" ? "" : low[name] " to " high[name])
+		mb(peer_size[name]), field("ratio"), low[name] == "" ? "" : low[name] " to " high[name])
 }
 function wanted(what, target, measured, met) {
 	printf "| %s | %s | %s | %s |\n", what, target, measured, met ? "met" : "**missed**"
