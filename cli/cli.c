@@ -287,7 +287,7 @@ unsigned cli_parse_threads(struct argp_state *state, const char *arg)
 	char *end;
 	unsigned long n = strtoul(arg, &end, 10);
 
-	if (*end || n < 1 || n > 256)
+	if (*arg < '0' || *arg > '9' || *end || n < 1 || n > 256)
 		argp_error(state, "-m takes a number of threads from 1 to 256, not '%s'", arg);
 	return (unsigned)n;
 }

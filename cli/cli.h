@@ -116,6 +116,7 @@ int cmd_rebase(int argc, char **argv);
 int cmd_dd(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_fingerprint(int argc, char **argv);
+int cmd_changes(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_apply(int argc, char **argv);
 int cmd_check(int argc, char **argv);

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli.h"
 #include "picture.h"
+#include "places.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* So many ranges that the changes missed are told one by one. */
 #define MISSED_MAX 20
@@ -23,6 +27,7 @@ struct diff_args {
 	const char *svg;
 	char *create_options;
 	bool verify;
+	bool level; /* --level was given */
 	bool progress;
 	enum cli_output output;
 	bool blocks;
@@ -53,6 +58,7 @@ enum {
 	OPT_BASE_ID,
 	OPT_TARGET_ID,
 	OPT_HASH,
+	OPT_LIKE,
 	OPT_LEVEL,
 	OPT_OPTIONS,
 	OPT_NO_CLOBBER,
@@ -74,6 +80,10 @@ static const struct argp_option options[] = {
 	  "Write the fingerprint of NEW here, in the same pass", 0 },
 	{ "base-fingerprint", OPT_BASE_FINGERPRINT, "FILE", 0,
 	  "The fingerprint of OLD, where OLD is a disk", 0 },
+	{ "like", OPT_LIKE, "FILE", 0,
+	  "Where OLD is a disk: take hash and secret of this delta or fingerprint, so that the "
+	  "deltas can be merged",
+	  0 },
 	{ "hash", OPT_HASH, "HASH", 0, "xxh3 (default) or sha256, where OLD is a disk", 0 },
 	{ "changes", OPT_CHANGES, "LIST", 0, "Look at these ranges only; '-': standard input", 0 },
 	{ "changes-format", OPT_CHANGES_FORMAT, "FORMAT", 0,
@@ -118,7 +128,8 @@ static void take_level(struct diff_args *args, struct argp_state *state, const c
 	char text[32], *end;
 	unsigned long level = strtoul(arg, &end, 10);
 
-	if (*end || end == arg || level > 19)
+	args->level = true;
+	if (*arg < '0' || *arg > '9' || *end || level > 19)
 		argp_error(state, "--level takes a number from 0 to 19, not '%s'", arg);
 	snprintf(text, sizeof(text), "level=%lu", level);
 	cli_join_options(&args->create_options, text);
@@ -141,6 +152,7 @@ static error_t parse_list(int key, char *arg, struct argp_state *state)
 	case OPT_BASE_ID: args->diff.base_id = arg; break;
 	case OPT_TARGET_ID: args->diff.target_id = arg; break;
 	case OPT_HASH: args->diff.hash = arg; break;
+	case OPT_LIKE: args->diff.like = arg; break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
@@ -170,11 +182,10 @@ static void check_args(const struct diff_args *args, struct argp_state *state)
 		argp_error(state, "-O goes with -o");
 	if (is_stdout(args->svg))
 		argp_error(state, "the picture needs a file: standard output takes the report");
-	if (args->svg && args->out && strcmp(args->svg, args->out) == 0)
-		argp_error(state, "the picture and the difference are two files");
-	if (args->out && strcmp(args->out, "-") == 0 &&
-	    (args->blocks || args->output != OUTPUT_HUMAN))
-		argp_error(state, "standard output takes the difference or the report, not both");
+	if (args->level && args->diff.format && strcmp(args->diff.format, "tsd") != 0)
+		argp_error(state, "--level is for delta files");
+	if (streams(args) > (args->blocks || args->output != OUTPUT_HUMAN ? 0 : 1))
+		argp_error(state, "standard output takes one thing only");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -232,13 +243,48 @@ static int open_fingerprint(const char *path, struct tranship_fingerprint **out)
 	return tranship_fingerprint_open(path, out, &err) ? report_file(path, &err) : 0;
 }
 
+/* No output may be another one's file, or one that is read; but the new fingerprint may take the
+ * place of the old one. */
+static int check_places(const struct diff_args *args)
+{
+	const char *renewed = args->diff.fingerprint_out;
+	const struct named_file files[] = {
+		{ "-o", args->out, true },
+		{ "--changes-out", args->changes_out, true },
+		{ "--svg", args->svg, true },
+		{ "--fingerprint-out", renewed, true },
+		{ "OLD", args->old, false },
+		{ "NEW", args->new, false },
+		{ "--changes", args->changes, false },
+		{ "--base-fingerprint", args->base_fingerprint, false },
+		{ "--like", args->diff.like, false },
+	};
+
+	return cli_check_places(files, sizeof(files) / sizeof(files[0]), renewed);
+}
+
+/* What is written at the end can fail at the beginning. */
+static int check_folder(const char *path)
+{
+	char folder[PATH_MAX];
+
+	if (!path || is_stdout(path) || strlen(path) >= PATH_MAX)
+		return 0;
+	strcpy(folder, path);
+	if (access(dirname(folder), W_OK) == 0)
+		return 0;
+	cli_error("'%s' cannot be written: %s", path, strerror(errno));
+	return -1;
+}
+
 static int open_old(const struct diff_args *args, struct diff_run *run)
 {
 	struct cli_source source = args->source;
 
 	if (!args->old_format && tranship_is_fingerprint(args->old))
 		return open_fingerprint(args->old, &run->was);
-	source.parent_count = 0; /* those that are given are of the new disk */
+	source.parent_count = 0; /* those that are given are of the new disk, */
+	source.format = NULL;    /* and so is everything else */
 	source.member = NULL;
 	source.options = NULL;
 	run->old = cli_open(&source, args->old, args->old_format);
@@ -274,34 +320,6 @@ static int open_sides(struct diff_args *args, struct diff_run *run)
 		rc = -1;
 	}
 	return rc;
-}
-
-/* How the output finds OLD again: a path from its own folder, where there is one. */
-static const char *relative_to(const char *out, const char *old, char *path)
-{
-	char from[PATH_MAX], to[PATH_MAX], folder[PATH_MAX];
-	size_t same = 0, i, used = 0;
-
-	if (!out || strcmp(out, "-") == 0 || strlen(out) >= sizeof(folder) || !realpath(old, to))
-		return NULL;
-	strcpy(folder, out);
-	if (!realpath(dirname(folder), from))
-		return NULL;
-	if (strcmp(from, "/") != 0)
-		strncat(from, "/", sizeof(from) - strlen(from) - 1);
-	for (i = 0; from[i] && from[i] == to[i]; i++)
-		if (from[i] == '/')
-			same = i + 1;
-	*path = '\0';
-	for (i = same; from[i]; i++)
-		if (from[i] == '/' && used + 4 < PATH_MAX) {
-			strcat(path, "../");
-			used += 3;
-		}
-	if (used + strlen(to + same) >= PATH_MAX)
-		return NULL;
-	strcat(path, to + same);
-	return path;
 }
 
 static void found(void *ctx, uint64_t off, uint64_t len, enum tranship_diff_kind kind)
@@ -344,26 +362,31 @@ static int write_changes(const struct diff_args *args, struct diff_run *run)
 	if (rc == 0)
 		rc = tranship_changes_set_origin(run->found, "diff", &err);
 	if (rc == 0)
-		rc = tranship_changes_set_ids(run->found, args->diff.base_id, run->result.target_id,
-					      &err);
+		rc = tranship_changes_set_ids(run->found, run->result.base_id,
+					      run->result.target_id, &err);
 	if (rc == 0)
 		rc = tranship_changes_save(run->found, args->changes_out, &err);
 	return rc ? report_file(args->changes_out, &err) : 0;
 }
 
-static void print_json(const struct diff_run *run)
+static int print_json(const struct diff_run *run)
 {
 	const struct tranship_diff_result *r = &run->result;
-	json_t *root = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "target-id", r->target_id,
-				 "target-size", (json_int_t)tranship_disk_size(run->new), "changed",
+	json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "base-id", r->base_id,
+				 "target-id", r->target_id, "target-size",
+				 (json_int_t)tranship_disk_size(run->new), "changed",
 				 (json_int_t)r->changed, "zeroed", (json_int_t)r->zeroed, "pieces",
 				 (json_int_t)r->pieces, "read", (json_int_t)r->read, "written",
 				 (json_int_t)r->written);
 
-	if (!root || json_dumpf(root, stdout, JSON_INDENT(4)))
+	int rc = !root || json_dumpf(root, stdout, JSON_INDENT(4)) ? -1 : 0;
+
+	if (rc)
 		cli_error("the report could not be written");
-	putchar('\n');
+	else
+		putchar('\n');
 	json_decref(root);
+	return rc;
 }
 
 static void print_human(const struct diff_args *args, const struct diff_run *run)
@@ -394,9 +417,9 @@ static int report(const struct diff_args *args, struct diff_run *run)
 		rc = picture_write_svg(run->picture, args->svg, run->old);
 	if (args->blocks)
 		picture_print_blocks(run->picture);
-	else if (args->output == OUTPUT_JSON)
-		print_json(run);
-	else
+	else if (args->output == OUTPUT_JSON && print_json(run))
+		rc = -1;
+	else if (args->output != OUTPUT_JSON && rc == 0)
 		print_human(args, run);
 	return rc ? EXIT_ERROR : EXIT_OK;
 }
@@ -417,7 +440,7 @@ static int run_diff(struct diff_args *args, struct diff_run *run)
 	args->diff.base_fingerprint = run->base_fingerprint;
 	args->diff.verify = !args->verify ? NULL : run->was ? run->was : run->base_fingerprint;
 	args->diff.missed = &run->missed;
-	args->diff.base_hint = run->old ? relative_to(args->out, args->old, hint) : NULL;
+	args->diff.base_hint = run->old ? cli_relative_path(args->out, args->old, hint) : NULL;
 	if (args->svg || args->blocks)
 		run->picture = picture_new(args->new, run->new, 0, tranship_disk_size(run->new));
 	args->diff.found = found;
@@ -445,7 +468,8 @@ int cmd_diff(int argc, char **argv)
 	args.source.flags |= TRANSHIP_OPEN_DROP_BEHIND;
 	spool = cli_spool_folder(args.out);
 	args.source.spool = spool;
-	if (open_sides(&args, &run) == 0) {
+	if (check_places(&args) == 0 && check_folder(args.svg) == 0 &&
+	    check_folder(args.changes_out) == 0 && open_sides(&args, &run) == 0) {
 		if (args.changes_out &&
 		    tranship_changes_new(tranship_disk_size(run.new), &run.found, &err))
 			cli_report(args.changes_out, &err);

@@ -25,6 +25,7 @@ static const struct {
 	{ "compare", cmd_compare, "compare the content of two disks", EXIT_TROUBLE },
 	{ "diff", cmd_diff, "write what changed from one version of a disk to the next",
 	  EXIT_ERROR },
+	{ "changes", cmd_changes, "read a list of changes that somebody else tracked", EXIT_ERROR },
 	{ "merge", cmd_merge, "make one delta of several that follow each other", EXIT_ERROR },
 	{ "apply", cmd_apply, "make an image the next version, by a delta", EXIT_ERROR },
 	{ "check", cmd_check, "check the structure of an image", EXIT_ERROR },
@@ -54,7 +55,7 @@ static void help(FILE *out)
 	for (n = 0; tranship_format_name(n); n++)
 		fprintf(out, " %s%s", tranship_format_name(n),
 			tranship_format_can_read(tranship_format_name(n)) ? "" : " (output only)");
-	fprintf(out, "\n\nExample: %s convert -p -O vhdx disk.vmdk disk.vhdx\n", cli_name);
+	fprintf(out, "\nExample: %s convert -p -O vhdx disk.vmdk disk.vhdx\n", cli_name);
 }
 
 /* A disk split into 2 GB extents has a file for each. */

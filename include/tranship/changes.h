@@ -109,14 +109,14 @@ struct tranship_changes_options {
 
 /*
  * Reads a list. Several pages (replies of a service that answers in parts) stand behind each other
- * in one file, in any order.
+ * in one file; in any order where each says what it is about (vmware, rct), else as they came.
  *
  * TRANSHIP_ECORRUPT: it breaks its format, or a range passes the end of the disk, or pages
  * contradict each other; TRANSHIP_EINVAL: something is not in the list that it does not say (size,
  * block_size), or an unknown format; TRANSHIP_EMISMATCH: another id or size than wanted;
  * TRANSHIP_EUNSUPPORTED: the list says nothing about changes (totals, a fault of the service);
- * TRANSHIP_ELIMIT: longer than 256 MiB. A list without its end mark is TRANSHIP_ECORRUPT and never
- * "no changes".
+ * TRANSHIP_ELIMIT: longer than 256 MiB, or a page of JSON longer than 8 MiB. A list without its end
+ * mark is TRANSHIP_ECORRUPT and never "no changes".
  */
 TRANSHIP_API int tranship_changes_read(struct tranship_file *file,
 				       const struct tranship_changes_options *options,

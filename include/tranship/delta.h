@@ -97,18 +97,25 @@ struct tranship_diff_options {
 	 */
 	const char *fingerprint_out;
 	struct tranship_fingerprint *base_fingerprint;
-	const char *hash;        /* of the digests where the old side is a disk; NULL: "xxh3" */
+	const char *hash; /* of the digests where the old side is a disk; NULL: "xxh3" */
+	/*
+	 * Where the old side is a disk and there is no fingerprint of it: a delta or fingerprint
+	 * whose lineage (hash and secret) the new ones are to be of, so that the deltas of many
+	 * days can be merged. NULL: a new lineage.
+	 */
+	const char *like;
 	tranship_diff_fn *found; /* NULL: none */
 	void *found_ctx;
 	struct tranship_copy_options copy; /* threads, rate, progress and warn count */
 };
 
 struct tranship_diff_result {
-	uint64_t changed; /* bytes of the disk that are data now and differ */
-	uint64_t zeroed;  /* and that are zeros now and were not */
-	uint64_t pieces;  /* stretches of them */
-	uint64_t read;    /* bytes read of the new disk */
-	uint64_t written; /* size of the output; 0 without one */
+	uint64_t changed;                  /* bytes of the disk that are data now and differ */
+	uint64_t zeroed;                   /* and that are zeros now and were not */
+	uint64_t pieces;                   /* stretches of them */
+	uint64_t read;                     /* bytes read of the new disk */
+	uint64_t written;                  /* size of the output; 0 without one */
+	char base_id[TRANSHIP_ID_MAX + 1]; /* "": not known */
 	char target_id[TRANSHIP_ID_MAX + 1];
 };
 
@@ -132,7 +139,8 @@ struct tranship_apply_options {
 	/* Where the journal stands: a path on storage that lasts. NULL: TARGET.tranship-journal.
 	   Needed for a block device. */
 	const char *journal;
-	bool keep_journal;   /* for tranship_apply_undo, after success */
+	/* For tranship_apply_undo, after success. The next delta replaces it. */
+	bool keep_journal;
 	const char *base_id; /* what the target is known to be; must agree with the delta */
 	/* All of the target is compared with this before it is touched, not only the blocks that
 	   the delta replaces. NULL: only these. */
@@ -152,7 +160,8 @@ struct tranship_apply_result {
  * input) is read and checked whole, and the old digest of every block that it touches is verified,
  * before the first byte of the target changes; TRANSHIP_EMISMATCH names the first range that
  * differs. What will be overwritten is saved in the journal first. Interrupted at any instant, the
- * target is refused by every function of this library until the same call finishes it or
+ * target is refused by every function of this library (a device is not: nobody knows where its
+ * journal is) until the same call finishes it or
  * tranship_apply_undo goes back. A target that is the next version already is left as it is.
  *
  * TRANSHIP_EUNSUPPORTED: an image that cannot be changed in place, or one that has a parent;
@@ -164,7 +173,9 @@ TRANSHIP_API int tranship_apply(const char *delta, const char *target,
 
 /*
  * Goes back to what the target was before the last apply: an interrupted one, or one whose journal
- * was kept. TRANSHIP_EMISMATCH, and nothing is written, if the target was written since;
+ * was kept. Its identity is the old one then, too, so that children of the old version are accepted
+ * again. It may be interrupted, and is finished by the same call; or tranship_apply goes forward
+ * again. TRANSHIP_EMISMATCH, and nothing is written, if the target was written since;
  * TRANSHIP_EINVAL: there is no journal. Of the options target, journal and copy count.
  */
 TRANSHIP_API int tranship_apply_undo(const char *target,
@@ -175,7 +186,7 @@ TRANSHIP_API int tranship_apply_undo(const char *target,
 struct tranship_merge_options {
 	const char *options;               /* as for a diff to "tsd" */
 	unsigned create_flags;             /* TRANSHIP_CREATE_NO_CLOBBER */
-	struct tranship_copy_options copy; /* progress counts */
+	struct tranship_copy_options copy; /* threads and progress count */
 };
 
 /*

@@ -3,6 +3,7 @@
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,10 @@ void text_from_utf16be(char *out, size_t cap, const unsigned char *src, size_t u
  * needed, or -1: src is no valid UTF-8, or longer.
  */
 long text_to_utf16(uint16_t *out, size_t cap, const char *src);
+
+/* Whether it is one line of UTF-8 of at most max bytes (up to 255) without control characters: what
+ * goes into messages, JSON and other files as it is. "" is one. */
+bool text_is_line(const char *text, size_t max);
 
 /* ASCII text to UTF-16LE units, padded with zeros to units. */
 void text_to_utf16le(unsigned char *out, size_t units, const char *ascii);

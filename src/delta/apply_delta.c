@@ -51,9 +51,11 @@ static int open_file(const char *path, const char *folder, struct tranship_file 
 int apply_delta_open(struct apply_delta *d, const char *path, const char *spool_folder,
 		     struct tranship_error *err)
 {
-	int rc = open_file(path, spool_folder, &d->file, err);
+	int rc;
 
-	d->delta = NULL;
+	*d = (struct apply_delta){ .path = path };
+	atomic_init(&d->stop, false);
+	rc = open_file(path, spool_folder, &d->file, err);
 	if (rc == 0)
 		rc = delta_open(d->file, 0, &d->delta, err);
 	if (rc)
@@ -61,9 +63,46 @@ int apply_delta_open(struct apply_delta *d, const char *path, const char *spool_
 	return rc;
 }
 
+static int look_up(void *ctx, uint64_t done, struct tranship_error *err)
+{
+	struct apply_delta *d = ctx;
+
+	(void)done;
+	return atomic_load(&d->stop) ? error_set(err, TRANSHIP_ECANCELED, "canceled") : 0;
+}
+
+static void *verify_main(void *arg)
+{
+	struct apply_delta *d = arg;
+
+	d->rc = delta_verify(d->delta, look_up, d, &d->err);
+	return NULL;
+}
+
+void apply_delta_verify(struct apply_delta *d, bool alone)
+{
+	d->running = !alone && pthread_create(&d->thread, NULL, verify_main, d) == 0;
+	if (!d->running)
+		verify_main(d);
+}
+
+int apply_delta_verified(struct apply_delta *d, bool stop, struct tranship_error *err)
+{
+	if (stop)
+		atomic_store(&d->stop, true);
+	if (d->running)
+		pthread_join(d->thread, NULL);
+	d->running = false;
+	if (d->rc == 0 || stop)
+		return 0;
+	error_copy(err, &d->err, d->rc);
+	return error_in_file(err, d->rc, d->path);
+}
+
 void apply_delta_close(struct apply_delta *d)
 {
 	delta_close(d->delta);
 	tranship_file_close(d->file);
-	*d = (struct apply_delta){ 0 };
+	d->delta = NULL;
+	d->file = NULL;
 }

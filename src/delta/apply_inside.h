@@ -41,6 +41,28 @@ struct apply_found {
 	struct apply_range not_old; /* the first stretch that is not, where `old` is false */
 };
 
+/* apply_target.c. */
+void apply_init(struct apply *a, const struct medium *medium,
+		const struct tranship_apply_options *options, struct tranship_apply_result *out);
+/* Where the journal is, and what it says as long as nothing is locked. */
+int apply_place(struct apply *a, const char *target, struct tranship_error *err);
+/* Opens and locks it; then journal and note are what they say. */
+int apply_open_target(struct apply *a, const char *target, bool undo, struct tranship_error *err);
+/* What had ended, but for the last steps. *was: it had. */
+int apply_settle(struct apply *a, bool *was, struct tranship_error *err);
+int apply_write_note(struct apply *a, struct tranship_error *err);
+int apply_remove_note(struct apply *a, struct tranship_error *err);
+/* The files of the target as they are: anything that writes to one changes this. */
+int apply_stamp(const struct apply *a, uint64_t *out, struct tranship_error *err);
+/* Makes the target what `to` makes of it. */
+int apply_carry(struct apply *a, struct delta *to, struct tranship_error *err);
+bool apply_is_device(const struct apply *a);
+/* By which a journal knows its target. */
+uint64_t apply_own_ino(const struct apply *a);
+struct edit *apply_main_edit(const struct apply *a);
+/* Closes everything; what went wrong is told with what it means for the target. */
+int apply_end(struct apply *a, int rc, struct tranship_error *err);
+
 /*
  * Compares every block of the target that `delta` touches; stops where they are neither all old nor
  * all new. `back`: as long as all are old the way back is written into the journal.

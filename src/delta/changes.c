@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/text.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -107,10 +108,12 @@ static int check_text(const char *what, const char *text, size_t max, struct tra
 {
 	size_t len = text ? strlen(text) : 0;
 
-	if (len <= max)
-		return 0;
-	return error_set(err, TRANSHIP_EINVAL, "changes: %s of %zu bytes is longer than %zu", what,
-			 len, max);
+	if (len > max)
+		return error_set(err, TRANSHIP_EINVAL,
+				 "changes: %s of %zu bytes is longer than %zu", what, len, max);
+	if (text && !text_is_line(text, max))
+		return error_set(err, TRANSHIP_EINVAL, "changes: %s is no line of UTF-8", what);
+	return 0;
 }
 
 static void set_text(char *to, const char *text)

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "delta/delta_file.h"
 
 #include <inttypes.h>
@@ -159,6 +160,9 @@ static int get_texts(const unsigned char *raw, struct delta_head *h, struct tran
 	if (rc == 0)
 		rc = get_text(raw + HEAD_OFF_TARGET_ID, h->target_id, TRANSHIP_ID_MAX, "target id",
 			      err);
+	if (rc == 0 && (!text_is_line(h->base_id, TRANSHIP_ID_MAX) ||
+			!text_is_line(h->target_id, TRANSHIP_ID_MAX)))
+		rc = error_set(err, TRANSHIP_ECORRUPT, "tsd: an id is no line of text");
 	if (rc == 0)
 		rc = get_text(raw + HEAD_OFF_BASE_FORMAT, h->base_format, DELTA_FORMAT_MAX,
 			      "format of the base", err);

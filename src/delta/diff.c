@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tranship_diff: what is compared with what, where it goes, and that the two belong together. */
+/* tranship_diff: where what is found goes. What is compared, and whether it belongs together, is in
+ * diff_sides.c. */
 #include "delta/diff.h"
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "core/disk.h"
 #include "core/format.h"
 #include "delta/delta_options.h"
@@ -12,167 +14,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Takes over an id if there is one; two of one thing must agree. */
-static int agree(char *id, const char *other, const char *what, const char *where,
-		 struct tranship_error *err)
-{
-	if (!other || *other == '\0')
-		return 0;
-	if (strlen(other) > TRANSHIP_ID_MAX)
-		return error_set(err, TRANSHIP_EINVAL, "the %s id has more than %d bytes", what,
-				 TRANSHIP_ID_MAX);
-	if (*id && strcmp(id, other) != 0)
-		return error_set(err, TRANSHIP_EMISMATCH, "the %s is '%.100s', that of %s '%.100s'",
-				 what, id, where, other);
-	strcpy(id, other);
-	return 0;
-}
-
-static const char *fingerprint_id(const struct tranship_fingerprint *fp)
-{
-	return fp ? fingerprint_head(fp)->id : NULL;
-}
-
-static int choose_ids(struct diff *d, struct idgen *ids, struct tranship_error *err)
-{
-	const struct tranship_diff_options *o = d->options;
-	const char *listed = o->changes ? tranship_changes_base_id(o->changes) : NULL;
-	const char *listed_target = o->changes ? tranship_changes_target_id(o->changes) : NULL;
-	char *base = d->head.base_id, *target = d->head.target_id;
-	int rc = agree(base, o->base_id, "base", "it", err);
-
-	if (rc == 0)
-		rc = agree(base, fingerprint_id(d->was), "base", "the fingerprint", err);
-	if (rc == 0)
-		rc = agree(base, fingerprint_id(o->base_fingerprint), "base", "its fingerprint",
-			   err);
-	if (rc == 0)
-		rc = agree(base, fingerprint_id(o->verify), "base", "its fingerprint", err);
-	if (rc == 0)
-		rc = agree(base, listed, "base", "the changes", err);
-	if (rc == 0)
-		rc = agree(target, o->target_id, "new version", "it", err);
-	if (rc == 0)
-		rc = agree(target, listed_target, "new version", "the changes", err);
-	if (rc == 0 && *target == '\0')
-		rc = new_version_id(ids, target, err);
-	strcpy(d->result->target_id, target);
-	return rc;
-}
-
-static int check_size(const struct diff *d, uint64_t size, const char *what,
-		      struct tranship_error *err)
-{
-	if (size == d->head.base_size)
-		return 0;
-	return error_set(err, TRANSHIP_EMISMATCH,
-			 "the %s is of a disk of %" PRIu64 " bytes, the base has %" PRIu64, what,
-			 size, d->head.base_size);
-}
-
-/* Whether all that is given can be of one pair of disks. */
-static int check_sides(const struct diff *d, struct tranship_error *err)
-{
-	const struct tranship_diff_options *o = d->options;
-	int rc = disk_require_complete(d->target, err);
-
-	if (rc == 0 && d->old)
-		rc = disk_require_complete(d->old, err);
-	if (rc == 0 && d->verify)
-		rc = check_size(d, fingerprint_head(d->verify)->size, "fingerprint", err);
-	if (rc == 0 && o->base_fingerprint)
-		rc = check_size(d, fingerprint_head(o->base_fingerprint)->size, "fingerprint", err);
-	if (rc)
-		return rc;
-	if (o->verify && !o->changes)
-		return error_set(err, TRANSHIP_EINVAL, "there are no changes to be verified");
-	if (o->changes && tranship_changes_size(o->changes) != d->target->size)
-		return error_set(err, TRANSHIP_EMISMATCH,
-				 "the changes are of a disk of %" PRIu64
-				 " bytes, this one has %" PRIu64,
-				 tranship_changes_size(o->changes), d->target->size);
-	if (o->changes && o->fingerprint_out && !d->carry)
-		return error_set(err, TRANSHIP_EINVAL,
-				 "a fingerprint of what the changes name needs that of the base");
-	if (o->changes && d->target->forward && !o->verify)
-		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "what comes through a pipe is read whole: it has no changes");
-	return 0;
-}
-
-/* Hash and secret: those of the fingerprint that is at hand, else new ones. */
-static int choose_lineage(struct diff *d, struct idgen *ids, struct tranship_error *err)
-{
-	const struct tranship_fingerprint *fp = d->was ? d->was : d->carry;
-	enum digest_kind wanted;
-	int rc = digest_kind_parse(d->options->hash, &wanted, err);
-
-	d->head.lineages = 1;
-	if (rc == 0 && fp) {
-		d->head.kind = fingerprint_head(fp)->kind;
-		d->head.seeds[0] = fingerprint_head(fp)->seed;
-		if (d->options->hash && wanted != d->head.kind)
-			rc = error_set(err, TRANSHIP_EINVAL,
-				       "the fingerprint has the hash %s, not %s",
-				       digest_kind_name(d->head.kind), digest_kind_name(wanted));
-	} else if (rc == 0) {
-		d->head.kind = wanted;
-		if (wanted == DIGEST_XXH3)
-			rc = idgen_bytes(ids, &d->head.seeds[0], sizeof(d->head.seeds[0]), err);
-	}
-	return rc;
-}
-
-/* In blocks of the fingerprint, of 4 KiB, or of what the writer takes. */
-static int choose_block(struct diff *d, struct tranship_error *err)
-{
-	uint32_t unit = d->sink.writer ? d->sink.writer->unit : 0;
-
-	d->head.block_size = d->was ? fingerprint_head(d->was)->block_size : TRANSHIP_BLOCK_MIN;
-	if (unit > d->head.block_size)
-		d->head.block_size = unit;
-	if (unit <= TRANSHIP_BLOCK_MAX && (!d->was || unit == 0 || d->head.block_size % unit == 0))
-		return 0;
-	return error_set(err, TRANSHIP_EUNSUPPORTED,
-			 "the output is written in units of %" PRIu32
-			 " bytes, which what is compared does not come in",
-			 unit);
-}
-
-/* The digests by which it is compared, and those of the new fingerprint. */
-static int choose_digests(struct diff *d, struct tranship_error *err)
-{
-	const struct tranship_fingerprint *fp = d->was ? d->was : d->carry;
-	uint32_t print = fp ? fingerprint_head(fp)->block_size : TRANSHIP_BLOCK_DEFAULT;
-	int rc = digester_init(&d->digester, d->head.kind, d->head.block_size, &d->head.seeds[0],
-			       err);
-
-	if (rc == 0)
-		rc = digester_init(&d->print, d->head.kind, print, &d->head.seeds[0], err);
-	d->same_digests = d->was && print == d->head.block_size;
-	d->rule = delta_rule(&d->head);
-	return rc;
-}
-
-static int open_secret(const struct diff *d, const char *path, unsigned flags, struct output **out,
+/* Neither disk may be overwritten, and `fp` (NULL: none) neither, which the new fingerprint may
+ * replace: it has the same secret. */
+static int open_secret(const struct diff *d, const char *path, unsigned flags,
+		       const struct tranship_fingerprint *fp, struct output **out,
 		       struct tranship_error *err)
 {
 	const struct tranship_disk *disks[2] = { d->target, d->old };
-	struct file_id *sources;
+	const struct tranship_file *file = fp ? fingerprint_file(fp) : NULL;
+	struct file_id *sources, *more;
 	size_t count;
 	int rc = disk_file_ids(disks, 2, &sources, &count, err);
 
+	if (rc == 0 && file && file->has_id) {
+		more = realloc(sources, (count + 1) * sizeof(*sources));
+		if (!more) {
+			free(sources);
+			return error_nomem(err, sizeof(*sources));
+		}
+		sources = more;
+		sources[count++] = file->id;
+	}
 	return rc ? rc : secret_output_open(path, flags, sources, count, out, err);
 }
 
 static int open_delta(struct diff *d, const char *path, struct tranship_error *err)
 {
 	struct diff_sink *s = &d->sink;
-	int rc = open_secret(d, path, d->options->create_flags, &s->output, err);
+	int rc = open_secret(d, path, d->options->create_flags, d->was ? d->was : d->carry,
+			     &s->output, err);
 
 	if (rc == 0)
 		rc = delta_writer_new(output_main(s->output), &d->head, &s->delta, err);
-	return rc ? rc : record_builder_new(&d->rule, d->level, &s->builder, err);
+	return rc ? rc : packer_new(s->delta, &d->rule, d->level, diff_threads(d), &s->packer, err);
 }
 
 /* Another image: a differencing disk over the old one, or a list of writes. */
@@ -205,7 +79,7 @@ static int open_fingerprint(struct diff *d, struct tranship_error *err)
 
 	memcpy(&head.file_id, &d->head.file_id, sizeof(head.file_id));
 	strcpy(head.id, d->head.target_id);
-	rc = open_secret(d, d->options->fingerprint_out, 0, &d->print_output, err);
+	rc = open_secret(d, d->options->fingerprint_out, 0, NULL, &d->print_output, err);
 	return rc ? rc
 		  : fingerprint_writer_new(output_main(d->print_output), &head, &d->print_writer,
 					   err);
@@ -250,9 +124,8 @@ static int check_missed(struct diff *d, struct tranship_error *err)
 
 static void release(struct diff *d)
 {
+	packer_free(d->sink.packer);
 	delta_writer_free(d->sink.delta);
-	record_builder_free(d->sink.builder);
-	buffer_free(&d->sink.encoded);
 	output_close(d->sink.output);
 	tranship_writer_close(d->sink.writer);
 	fingerprint_writer_free(d->print_writer);
@@ -270,65 +143,28 @@ static int parse_options(struct diff *d, bool is_delta, struct idgen *ids,
 	return rc ? rc : idgen_bytes(ids, &d->head.file_id, sizeof(d->head.file_id), err);
 }
 
-static void describe_base(struct diff *d)
-{
-	const char *hint = d->options->base_hint;
-
-	d->head.base_size = d->old ? d->old->size : fingerprint_head(d->was)->size;
-	d->head.target_size = d->target->size;
-	d->head.sector_size = d->target->sector_size;
-	if (d->old)
-		strncat(d->head.base_format, d->old->format, sizeof(d->head.base_format) - 1);
-	if (hint && strlen(hint) <= DELTA_HINT_MAX)
-		strcpy(d->head.base_hint, hint);
-}
-
-static bool same_file(const struct tranship_disk *a, const struct tranship_disk *b)
-{
-	return a->file_count > 0 && b->file_count > 0 && a->files[0].has_id && b->files[0].has_id &&
-	       file_id_equal(&a->files[0].id, &b->files[0].id) && strcmp(a->format, b->format) == 0;
-}
-
-/*
- * Where the old disk is one of the parents of the new one, what the images above it hold is all
- * that can have changed. Not where a fingerprint of all of it is wanted and there is none to go on
- * from.
- */
-static int derive_changes(struct diff *d, struct tranship_error *err)
-{
-	uint32_t i, count = tranship_disk_layer_count(d->target);
-	bool carried = !d->options->fingerprint_out || d->carry;
-
-	if (!d->old || d->options->changes || !carried)
-		return 0;
-	for (i = 1; i < count; i++)
-		if (same_file(tranship_disk_layer(d->target, i), tranship_disk_layer(d->old, 0)))
-			return tranship_changes_of_layers(d->target, i, &d->layers, err);
-	return 0;
-}
-
 /* All that is decided before anything is read. */
 static int prepare(struct diff *d, const char *path, struct tranship_error *err)
 {
 	const char *format = d->options->format;
 	bool is_delta = !format || strcmp(format, "tsd") == 0;
 	struct idgen ids;
-	int rc = check_sides(d, err);
+	int rc = diff_check_sides(d, err);
 
 	if (rc == 0)
-		rc = derive_changes(d, err);
+		rc = diff_derive_changes(d, err);
 	if (rc == 0)
 		rc = parse_options(d, is_delta, &ids, err);
 	if (rc == 0)
-		rc = choose_ids(d, &ids, err);
+		rc = diff_choose_ids(d, &ids, err);
 	if (rc == 0)
-		rc = choose_lineage(d, &ids, err);
+		rc = diff_choose_lineage(d, &ids, err);
 	if (rc == 0 && path && !is_delta)
 		rc = open_writer(d, path, err);
 	if (rc == 0)
-		rc = choose_block(d, err);
+		rc = diff_choose_block(d, err);
 	if (rc == 0)
-		rc = choose_digests(d, err);
+		rc = diff_choose_digests(d, err);
 	if (rc == 0 && path && is_delta)
 		rc = open_delta(d, path, err);
 	if (rc == 0 && d->options->fingerprint_out)
@@ -365,7 +201,7 @@ int tranship_diff(const struct tranship_diff_base *base, struct tranship_disk *t
 		free(d);
 		return error_set(err, TRANSHIP_EINVAL, "there is nothing to compare the disk with");
 	}
-	describe_base(d);
+	diff_describe_base(d);
 	rc = prepare(d, path, err);
 	if (rc == 0)
 		rc = diff_run(d, "comparing", err);

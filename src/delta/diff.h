@@ -3,10 +3,10 @@
  * Comparing a disk with what it was, inside.
  *
  * The disk is cut into items (diff_plan.c): stretches that need not be looked at, of any length,
- * and windows that a worker reads, compares and, for a delta file, hashes and packs (diff_work.c,
- * delta_sink.c). The caller's thread takes them in order: it packs what was too little for a record
- * of its own, writes, and tells what was found (diff_commit.c). What is made does not depend on the
- * number of threads, because windows stand where their offset says.
+ * and windows that a worker reads, compares and hashes (diff_work.c). The caller's thread takes
+ * them in order, tells what was found (diff_commit.c) and passes on what changed: to the packer of
+ * a delta file, which has threads of its own, or to a writer (diff_sink.c). What is made does not
+ * depend on the number of threads.
  */
 #ifndef DELTA_DIFF_H
 #define DELTA_DIFF_H
@@ -15,34 +15,21 @@
 #include "copy/plan.h"
 #include "delta/delta_file.h"
 #include "delta/fingerprint.h"
+#include "delta/packer.h"
 
 /* What a worker takes at a time, and what of it stays in a core's cache. */
-#define DIFF_WINDOW (4U << 20)
+#define DIFF_WINDOW (1U << 20)
 #define DIFF_CHUNK (256U << 10)
 
-/* A run of changed blocks. */
-struct loose_run {
-	uint64_t off;
-	uint32_t blocks;
-	enum record_piece_kind kind;
-};
-
-/* Changed blocks that are not packed: their bytes (of RECORD_DATA), and their digests. */
+/* Changed blocks in the order of the disk: their bytes and, for a delta file, their digests. */
 struct loose {
-	struct loose_run *runs;
+	struct changed *runs; /* without pointers: what they have stands in the buffers */
 	size_t count, cap;
 	struct buffer data, old_digests, new_digests;
 };
 
 void loose_clear(struct loose *l);
 void loose_free(struct loose *l);
-
-/* Changed blocks as they were found; the pointers lend. Digests are NULL where none are wanted. */
-struct changed {
-	struct loose_run run;
-	const unsigned char *data, *old_digests, *new_digests;
-};
-
 int loose_add(struct loose *l, const struct changed *c, uint32_t block_size, size_t digest_size,
 	      struct tranship_error *err);
 
@@ -58,8 +45,6 @@ struct stretch {
 	enum tranship_diff_kind kind;
 };
 
-#define DIFF_SPANS_MAX (DIFF_WINDOW / RECORD_DATA_MIN)
-
 struct diff_item {
 	enum diff_item_kind kind;
 	uint64_t off, len;
@@ -67,26 +52,20 @@ struct diff_item {
 	struct stretch *stretches; /* what was found, ascending, tiling the item */
 	size_t stretch_count;
 	unsigned char *print; /* digests for the new fingerprint; NULL: none is written */
-	/* For a delta file, ascending: blocks for the committer to pack, records, and the rest. */
-	struct loose head, tail;
-	struct buffer encoded;
-	struct record_span spans[DIFF_SPANS_MAX];
-	size_t span_count;
+	struct loose changed;
 };
 
 struct diff_worker {
 	struct tranship_scratch *scratch[2];
 	unsigned char *bytes[2]; /* a chunk of the new and the old disk */
 	unsigned char *digests[2];
-	struct record_builder *builder; /* NULL: no delta file is written */
 };
 
-/* Where what was found goes. One of delta file and writer, or none. */
+/* Where what changed goes: a delta file, a writer, or nowhere. */
 struct diff_sink {
 	struct output *output; /* of the delta file */
 	struct delta_writer *delta;
-	struct record_builder *builder; /* the committer's */
-	struct buffer encoded;
+	struct packer *packer;
 	struct tranship_writer *writer;
 };
 
@@ -121,6 +100,16 @@ struct diff {
 	struct meter meter;
 };
 
+/* diff_sides.c, in the order in which they are called. */
+void diff_describe_base(struct diff *d);
+int diff_check_sides(const struct diff *d, struct tranship_error *err);
+int diff_derive_changes(struct diff *d, struct tranship_error *err);
+int diff_choose_ids(struct diff *d, struct idgen *ids, struct tranship_error *err);
+int diff_choose_lineage(struct diff *d, struct idgen *ids, struct tranship_error *err);
+/* The output is known. */
+int diff_choose_block(struct diff *d, struct tranship_error *err);
+int diff_choose_digests(struct diff *d, struct tranship_error *err);
+
 /* diff_plan.c */
 int diff_plan(void *ctx, void *item, struct tranship_error *err);
 
@@ -131,11 +120,7 @@ void diff_worker_free(void *ctx, void *worker);
 int diff_item_new(void *ctx, void **out, struct tranship_error *err);
 void diff_item_free(void *ctx, void *item);
 
-/* diff_pack.c: changed blocks on their way into the sink; on a worker, then on the committer. */
-int diff_pack(const struct diff *d, struct diff_worker *w, struct diff_item *item,
-	      const struct changed *c, struct tranship_error *err);
-int diff_pack_end(const struct diff *d, struct diff_worker *w, struct diff_item *item,
-		  struct tranship_error *err);
+/* diff_sink.c: of an item, in order; and when all is through. */
 int diff_sink_item(struct diff *d, struct diff_item *item, struct tranship_error *err);
 int diff_sink_end(struct diff *d, struct tranship_error *err);
 
@@ -143,6 +128,10 @@ int diff_sink_end(struct diff *d, struct tranship_error *err);
 int diff_commit(void *ctx, void *item, struct tranship_error *err);
 /* The rest of what is told, behind the last item. */
 void diff_told(struct diff *d);
+
+/* How many threads compare: those that were asked for, or one a CPU up to a bound, because each of
+ * them takes memory and few of them read as fast as memory is. */
+unsigned diff_threads(const struct diff *d);
 
 /* diff_run.c: runs the items; the sinks are open, and stay so. */
 int diff_run(struct diff *d, const char *phase, struct tranship_error *err);

@@ -6,6 +6,8 @@
 #include "core/disk.h"
 #include "delta/diff.h"
 
+#define THREADS_DEFAULT_MAX 8U
+
 static int diff_idle(void *ctx, struct tranship_error *err)
 {
 	return meter_tick(&((struct diff *)ctx)->meter, err);
@@ -21,7 +23,7 @@ static void diff_cancel(void *ctx)
 }
 
 static const struct pipeline_ops diff_ops = {
-	.spare_items = 4, /* a window may have megabytes of changes */
+	.spare_items = 4, /* a window may have a megabyte of changes */
 	.plan = diff_plan,
 	.work = diff_work,
 	.commit = diff_commit,
@@ -42,6 +44,8 @@ static void choose_unit(struct diff *d)
 		unit = (uint32_t)max_u64(unit, d->print.block_size);
 	if (d->verify)
 		unit = (uint32_t)max_u64(unit, fingerprint_head(d->verify)->block_size);
+	if (d->carry)
+		unit = (uint32_t)max_u64(unit, fingerprint_head(d->carry)->block_size);
 	d->unit = unit;
 	d->chunk = (size_t)max_u64(DIFF_CHUNK, unit);
 	d->window = (size_t)max_u64(DIFF_WINDOW, unit);
@@ -75,9 +79,16 @@ static int round_changes(struct diff *d, struct tranship_error *err)
 	return rc;
 }
 
+unsigned diff_threads(const struct diff *d)
+{
+	unsigned asked = d->options->copy.threads, cpus = cpus_usable();
+
+	return asked ? asked : cpus < THREADS_DEFAULT_MAX ? cpus : THREADS_DEFAULT_MAX;
+}
+
 int diff_run(struct diff *d, const char *phase, struct tranship_error *err)
 {
-	unsigned threads = d->options->copy.threads ? d->options->copy.threads : cpus_usable();
+	unsigned threads = diff_threads(d);
 	int rc = 0;
 
 	choose_unit(d);

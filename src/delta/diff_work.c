@@ -7,6 +7,7 @@
 #include "base/zero.h"
 #include "core/disk.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,10 +82,10 @@ static int digest_changed(const struct diff *d, struct diff_worker *w, const str
 			  size_t at, struct tranship_error *err)
 {
 	const struct digester *g = &d->digester;
-	int rc = digest_blocks(g, w->bytes[1] + at, c->run.blocks, w->digests[1], err);
+	int rc = digest_blocks(g, w->bytes[1] + at, c->blocks, w->digests[1], err);
 
-	if (rc == 0 && c->run.kind == RECORD_DATA)
-		rc = digest_blocks(g, w->bytes[0] + at, c->run.blocks, w->digests[0], err);
+	if (rc == 0 && c->kind == RECORD_DATA)
+		rc = digest_blocks(g, w->bytes[0] + at, c->blocks, w->digests[0], err);
 	return rc;
 }
 
@@ -94,18 +95,23 @@ static int take_run(const struct diff *d, struct diff_worker *w, struct diff_ite
 		    enum tranship_diff_kind kind, struct tranship_error *err)
 {
 	size_t size = d->digester.block_size, at = first * size, skip = 0;
-	struct changed c = { .run = { chunk->off + at, blocks,
-				      kind == TRANSHIP_DIFF_ZEROED ? RECORD_ZERO : RECORD_DATA },
+	struct changed c = { .off = chunk->off + at,
+			     .blocks = blocks,
+			     .kind = kind == TRANSHIP_DIFF_ZEROED ? RECORD_ZERO : RECORD_DATA,
 			     .data = w->bytes[0] + at };
 	int rc = 0;
 
-	if (d->old && w->builder)
+	if (!d->sink.packer && !d->sink.writer)
+		return 0;
+	if (d->old && d->sink.packer)
 		rc = digest_changed(d, w, &c, at, err);
 	else if (!d->old)
 		skip = first * d->digester.size;
 	c.new_digests = w->digests[0] + skip;
 	c.old_digests = w->digests[1] + skip;
-	return rc ? rc : diff_pack(d, w, item, &c, err);
+	return rc ? rc
+		  : loose_add(&item->changed, &c, d->digester.block_size,
+			      d->sink.packer ? d->digester.size : 0, err);
 }
 
 /* A chunk that differs somewhere, block by block. */
@@ -151,6 +157,33 @@ static bool disks_are_same(struct diff_worker *w, const struct chunk *c)
 	return false;
 }
 
+/*
+ * A fingerprint from which the new one goes on must be of this very old disk, which only its blocks
+ * can say: those that are read are compared.
+ */
+static int check_carry(const struct diff *d, struct diff_worker *w, const struct chunk *c,
+		       struct tranship_error *err)
+{
+	const struct digester *g = fingerprint_digester(d->carry);
+	size_t blocks = c->len / g->block_size, i;
+	int rc = 0;
+
+	if (c->zero[1])
+		memset(w->digests[0], 0, blocks * g->size);
+	else
+		rc = digest_blocks(g, w->bytes[1], blocks, w->digests[0], err);
+	if (rc == 0)
+		rc = fingerprint_read(d->carry, c->off / g->block_size, blocks, w->digests[1], err);
+	for (i = 0; rc == 0 && i < blocks; i++)
+		if (memcmp(w->digests[0] + i * g->size, w->digests[1] + i * g->size, g->size) != 0)
+			return error_set(err, TRANSHIP_EMISMATCH,
+					 "the fingerprint is not of the old disk: they differ in "
+					 "[%" PRIu64 ", %" PRIu64 ")",
+					 c->off + i * g->block_size,
+					 c->off + (i + 1) * g->block_size);
+	return rc;
+}
+
 static int compare_disks(const struct diff *d, struct diff_worker *w, struct diff_item *item,
 			 struct chunk *c, struct tranship_error *err)
 {
@@ -158,6 +191,8 @@ static int compare_disks(const struct diff *d, struct diff_worker *w, struct dif
 
 	c->zero[1] = !item->data[1];
 	rc = c->zero[1] ? 0 : read_side(d, w, 1, c, err);
+	if (rc == 0 && d->carry && d->changes)
+		rc = check_carry(d, w, c, err);
 	if (rc)
 		return rc;
 	if (disks_are_same(w, c)) {
@@ -264,10 +299,7 @@ int diff_work(void *ctx, void *worker, void *arg, struct tranship_error *err)
 	int rc = 0;
 
 	item->stretch_count = 0;
-	item->span_count = 0;
-	item->encoded.len = 0;
-	loose_clear(&item->head);
-	loose_clear(&item->tail);
+	loose_clear(&item->changed);
 	if (item->kind == ITEM_SAME || item->kind == ITEM_UNREAD) {
 		add_stretch(item, item->off, item->len,
 			    item->kind == ITEM_SAME ? TRANSHIP_DIFF_SAME : TRANSHIP_DIFF_UNREAD);
@@ -278,7 +310,7 @@ int diff_work(void *ctx, void *worker, void *arg, struct tranship_error *err)
 
 		rc = work_chunk(d, w, item, &c, err);
 	}
-	return rc ? rc : diff_pack_end(d, w, item, err);
+	return rc;
 }
 
 int diff_worker_new(void *ctx, void **out, struct tranship_error *err)
@@ -298,8 +330,6 @@ int diff_worker_new(void *ctx, void **out, struct tranship_error *err)
 		if (rc == 0 && side_of(d, i))
 			rc = tranship_scratch_new(side_of(d, i), &w->scratch[i], err);
 	}
-	if (rc == 0 && d->sink.delta)
-		rc = record_builder_new(&d->rule, d->level, &w->builder, err);
 	return rc;
 }
 
@@ -314,7 +344,6 @@ void diff_worker_free(void *ctx, void *arg)
 		free(w->bytes[i]);
 		free(w->digests[i]);
 	}
-	record_builder_free(w->builder);
 	free(w);
 }
 
@@ -343,8 +372,6 @@ void diff_item_free(void *ctx, void *arg)
 	(void)ctx;
 	free(item->stretches);
 	free(item->print);
-	loose_free(&item->head);
-	loose_free(&item->tail);
-	buffer_free(&item->encoded);
+	loose_free(&item->changed);
 	free(item);
 }

@@ -20,6 +20,8 @@ struct fingerprint_head {
 };
 
 const struct fingerprint_head *fingerprint_head(const struct tranship_fingerprint *fp);
+/* The file that it is read from. */
+const struct tranship_file *fingerprint_file(const struct tranship_fingerprint *fp);
 /* Constant: from any thread. */
 const struct digester *fingerprint_digester(const struct tranship_fingerprint *fp);
 

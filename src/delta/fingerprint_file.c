@@ -121,6 +121,11 @@ const struct fingerprint_head *fingerprint_head(const struct tranship_fingerprin
 	return &fp->head;
 }
 
+const struct tranship_file *fingerprint_file(const struct tranship_fingerprint *fp)
+{
+	return fp->file;
+}
+
 const struct digester *fingerprint_digester(const struct tranship_fingerprint *fp)
 {
 	return &fp->digester;
@@ -223,7 +228,7 @@ static int count_page(struct tranship_fingerprint *fp, const unsigned char *entr
 			return error_set(err, TRANSHIP_ECORRUPT,
 					 "fingerprint: block %llu has a digest and the disk has "
 					 "%llu blocks",
-					 (unsigned long long)(first + i), (unsigned long long)end);
+					 (unsigned long long)first + i, (unsigned long long)end);
 		(*blocks)++;
 	}
 	return 0;

@@ -67,16 +67,9 @@ static bool seal_ok(const unsigned char *raw, size_t size, size_t off, uint64_t 
 	return get_le64(raw + off) == sealed(copy, size, off, seed);
 }
 
-/* One line of text, since it goes into messages, JSON and other files' heads. */
 static bool id_ok(const char *id)
 {
-	uint16_t units[ID_SIZE];
-	size_t i, len = strnlen(id, ID_SIZE);
-
-	for (i = 0; i < len; i++)
-		if ((unsigned char)id[i] < 0x20 || id[i] == 0x7F)
-			return false;
-	return len > 0 && len <= TRANSHIP_ID_MAX && text_to_utf16(units, ID_SIZE, id) >= 0;
+	return *id && text_is_line(id, TRANSHIP_ID_MAX);
 }
 
 int fingerprint_head_check(const struct fingerprint_head *head, int code,

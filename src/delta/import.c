@@ -167,7 +167,7 @@ static int publish(struct import *in, struct tranship_changes **out, struct tran
 		return rc;
 	rc = tranship_changes_set_ids(new, in->base_id, in->target_id, err);
 	if (rc == 0)
-		rc = tranship_changes_set_origin(new, *in->origin ? in->origin : in->unit, err);
+		rc = tranship_changes_set_origin(new, in->origin, err);
 	if (rc) {
 		tranship_changes_free(new);
 		return rc;
@@ -210,6 +210,8 @@ static int read_from(struct tranship_file *file, struct stream *stream,
 	if (!kind)
 		return TRANSHIP_EINVAL;
 	in.unit = kind->name;
+	if (kind != &import_tranship) /* which says it itself */
+		memcpy(in.origin, kind->name, strlen(kind->name) + 1);
 	in.heap.set.max = TRANSHIP_CHANGES_MAX;
 	if (in.options->size)
 		rc = import_size(&in, in.options->size, err);

@@ -18,7 +18,7 @@ struct stream;
 /* The longest list, the longest object in one (a page of a service that answers in parts), how deep
  * objects and elements may be, and how many pages that do not meet may wait for those between. */
 #define IMPORT_TEXT_MAX ((uint64_t)256 << 20)
-#define IMPORT_OBJECT_MAX ((size_t)16 << 20)
+#define IMPORT_OBJECT_MAX ((size_t)8 << 20)
 #define IMPORT_DEPTH_MAX 32U
 #define IMPORT_WINDOWS_MAX ((size_t)1 << 16)
 
@@ -36,6 +36,8 @@ int text_init(struct text *t, const char *unit, struct tranship_error *err);
 void text_free(struct text *t);
 /* Makes *got > 0 bytes stand at t->bytes + t->at; 0 at the end. */
 int text_fill(struct text *t, size_t *got, struct tranship_error *err);
+/* Adds to what stands there, which is less than half of the buffer; *ended: there is no more. */
+int text_more(struct text *t, bool *ended, struct tranship_error *err);
 /* The next byte that is no white space, without taking it; -1: the end. */
 int text_peek(struct text *t, int *c, struct tranship_error *err);
 
@@ -47,7 +49,7 @@ struct import {
 	uint64_t size;    /* of the disk, once has_size */
 	bool has_size;
 	struct ranges_heap heap;
-	char origin[CHANGES_ORIGIN_MAX + 1]; /* "": the product */
+	char origin[CHANGES_ORIGIN_MAX + 1];
 	char base_id[TRANSHIP_ID_MAX + 1];
 	char target_id[TRANSHIP_ID_MAX + 1];
 };

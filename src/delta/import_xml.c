@@ -2,8 +2,10 @@
 /*
  * XML by libxml2's parser that is pushed: nothing of a document is kept but the names on the way to
  * where it is. Nothing is loaded or expanded: a document type, which could define entities, is
- * refused. Several documents may follow each other, which XML does not know, so the parser gets the
- * text up to one '>' at a time and is asked whether the root was closed.
+ * refused. Several documents may follow each other, which XML does not know: so where the text may
+ * close the root, the parser gets no more than that, and is asked whether it did. (Smaller pieces
+ * everywhere would be simpler, but a parser that waits for the end of a comment looks at all of it
+ * again for each piece.)
  */
 #include "base/error.h"
 #include "base/text.h"
@@ -11,6 +13,7 @@
 
 #include <inttypes.h>
 #include <libxml/parser.h>
+#include <stdio.h>
 #include <string.h>
 
 #define XML_TEXT_MAX 500U
@@ -22,6 +25,11 @@
 #define XML_ERROR_CONST
 #endif
 
+/* How many pieces end at any '>' before the root is open (it may close itself), and how much may
+ * wait for the '>' of what may close it. */
+#define PROLOG_PIECES 64U
+#define TAIL_MAX 1024U
+
 struct xml_state {
 	struct text *text;
 	const struct xml_rules *rules;
@@ -30,6 +38,8 @@ struct xml_state {
 	xmlParserCtxtPtr parser;
 	int rc;
 	bool rooted; /* the root was opened */
+	unsigned prolog;
+	char closing[300]; /* "</" and the root's name as it is written */
 	unsigned depth;
 	const char *names[IMPORT_DEPTH_MAX + 1]; /* of the open elements; they live in the parser */
 	size_t len;                              /* of what stands in the innermost element */
@@ -59,9 +69,12 @@ static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, cons
 	struct xml_place place;
 	int rc;
 
-	(void)prefix, (void)uri, (void)namespaces, (void)names, (void)defaulted;
+	(void)uri, (void)namespaces, (void)names, (void)defaulted;
 	if (s->rc)
 		return;
+	if (!s->rooted)
+		snprintf(s->closing, sizeof(s->closing), "</%s%s%s",
+			 prefix ? (const char *)prefix : "", prefix ? ":" : "", (const char *)name);
 	s->rooted = true;
 	if (s->depth == IMPORT_DEPTH_MAX) {
 		stop(s, error_set(s->err, TRANSHIP_ECORRUPT,
@@ -141,24 +154,55 @@ static int parser_error(struct xml_state *s)
 			 e ? e->line : 0, len ? shown : "this is no XML");
 }
 
+/* How much of this text the parser gets now; 0: more of it has to be seen first, unless it is all
+ * that there is. */
+static size_t piece(struct xml_state *s, const char *p, size_t len, bool all)
+{
+	const char *mark = NULL, *tail;
+	size_t closing = strlen(s->closing);
+
+	if (!s->rooted) {
+		if (s->prolog++ < PROLOG_PIECES)
+			mark = memchr(p, '>', len);
+		return mark ? (size_t)(mark - p) + 1 : len;
+	}
+	tail = memmem(p, len, s->closing, closing);
+	if (tail)
+		mark = memchr(tail, '>', len - (size_t)(tail - p));
+	else /* it may begin at the end of this */
+		tail = len < closing ? memchr(p, '<', len)
+				     : memchr(p + len - closing, '<', closing);
+	if (mark)
+		return (size_t)(mark - p) + 1;
+	if (tail && !all && len - (size_t)(tail - p) < TAIL_MAX)
+		return (size_t)(tail - p);
+	return len;
+}
+
 /* Gives the parser text until the root is closed or the text ends. */
 static int feed(struct xml_state *s)
 {
+	bool all = false;
+
 	do {
-		const unsigned char *p, *mark;
-		size_t got;
+		const char *p;
+		size_t got, len;
 		int rc = text_fill(s->text, &got, s->err);
 
 		if (rc)
 			return rc;
 		if (got == 0)
 			break;
-		p = s->text->bytes + s->text->at;
-		mark = memchr(p, '>', got);
-		if (mark)
-			got = (size_t)(mark - p) + 1;
-		s->text->at += got;
-		if (xmlParseChunk(s->parser, (const char *)p, (int)got, 0) || s->rc)
+		p = (const char *)s->text->bytes + s->text->at;
+		len = piece(s, p, got, all);
+		if (len == 0) {
+			rc = text_more(s->text, &all, s->err);
+			if (rc)
+				return rc;
+			continue;
+		}
+		s->text->at += len;
+		if (xmlParseChunk(s->parser, p, (int)len, 0) || s->rc)
 			return parser_error(s);
 	} while (!s->rooted || s->depth > 0);
 	if (xmlParseChunk(s->parser, NULL, 0, 1) || s->rc || !s->parser->wellFormed)
@@ -172,6 +216,7 @@ static int read_document(struct xml_state *s)
 	int rc;
 
 	s->rooted = false;
+	s->prolog = 0;
 	s->depth = 0;
 	s->len = 0;
 	s->parser = xmlCreatePushParserCtxt(&sax, s, NULL, 0, NULL);

@@ -3,6 +3,7 @@
  * other, and where the result goes. */
 #include "delta/merge.h"
 
+#include "base/cpus.h"
 #include "base/error.h"
 #include "delta/delta_options.h"
 #include "delta/fingerprint.h"
@@ -158,6 +159,7 @@ static int open_output(struct merge *m, const char *path, struct tranship_error 
 {
 	struct file_id *ids = calloc(m->count, sizeof(*ids));
 	size_t i, count = 0;
+	unsigned threads;
 	int rc;
 
 	if (!ids)
@@ -168,7 +170,8 @@ static int open_output(struct merge *m, const char *path, struct tranship_error 
 	rc = secret_output_open(path, m->options->create_flags, ids, count, &m->output, err);
 	if (rc == 0)
 		rc = delta_writer_new(output_main(m->output), &m->head, &m->writer, err);
-	return rc ? rc : record_builder_new(&m->rule, m->level, &m->builder, err);
+	threads = m->options->copy.threads ? m->options->copy.threads : cpus_usable();
+	return rc ? rc : packer_new(m->writer, &m->rule, m->level, threads, &m->packer, err);
 }
 
 static int merge_sources(struct merge *m, const char *path, struct tranship_error *err)
@@ -186,6 +189,8 @@ static int merge_sources(struct merge *m, const char *path, struct tranship_erro
 	meter_start(&m->meter, &m->options->copy, "merging", m->rule.limit);
 	rc = merge_blocks(m, err);
 	if (rc == 0)
+		rc = packer_finish(m->packer, err);
+	if (rc == 0)
 		rc = delta_writer_finish(m->writer, NULL, err);
 	if (rc)
 		return rc;
@@ -198,9 +203,8 @@ static void release(struct merge *m)
 {
 	size_t i;
 
+	packer_free(m->packer);
 	delta_writer_free(m->writer);
-	record_builder_free(m->builder);
-	buffer_free(&m->encoded);
 	unpacker_free(m->unpacker);
 	output_close(m->output);
 	for (i = 0; i < m->count; i++) {

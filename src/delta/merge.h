@@ -10,6 +10,7 @@
 
 #include "copy/meter.h"
 #include "delta/delta_file.h"
+#include "delta/packer.h"
 #include "io/output.h"
 
 /* Each holds a record, of up to a MiB and a half, in memory. */
@@ -38,8 +39,7 @@ struct merge {
 	struct digester digesters[DELTA_LINEAGES_MAX];
 	int level;
 	struct unpacker *unpacker;
-	struct record_builder *builder;
-	struct buffer encoded;
+	struct packer *packer;
 	struct output *output;
 	struct delta_writer *writer;
 	/* A stretch of the result that may go on. */

@@ -173,18 +173,6 @@ static void tell(struct merge *m, uint64_t off, enum record_piece_kind kind)
 	m->told_end = off + m->head.block_size;
 }
 
-static int write_record(struct merge *m, struct tranship_error *err)
-{
-	struct record_span span;
-	int rc;
-
-	if (record_builder_blocks(m->builder) == 0)
-		return 0;
-	m->encoded.len = 0;
-	rc = record_builder_encode(m->builder, &m->encoded, &span, err);
-	return rc ? rc : delta_writer_put(m->writer, &span, m->encoded.bytes + span.at, err);
-}
-
 /* What `first` found and `last` left is the result, unless it is the same. A record has one
  * lineage: that of what was found. */
 static int put_block(struct merge *m, const struct merge_source *first, struct merge_source *last,
@@ -200,14 +188,18 @@ static int put_block(struct merge *m, const struct merge_source *first, struct m
 		return rc;
 	if (kind == RECORD_DATA)
 		rc = block_data(m, last, &data, err);
-	if (rc == 0 && (record_builder_room(m->builder, kind) == 0 ||
-			record_builder_lineage(m->builder) != lineage))
-		rc = write_record(m, err);
 	if (rc)
 		return rc;
 	tell(m, off, kind);
-	return record_builder_add(m->builder, off, 1, kind, lineage, data, old_digest(first),
-				  digest, err);
+	return packer_add(m->packer,
+			  &(struct changed){ .off = off,
+					     .blocks = 1,
+					     .kind = kind,
+					     .lineage = lineage,
+					     .data = data,
+					     .old_digests = old_digest(first),
+					     .new_digests = digest },
+			  err);
 }
 
 static int merge_block(struct merge *m, uint64_t off, struct tranship_error *err)
@@ -260,8 +252,6 @@ int merge_blocks(struct merge *m, struct tranship_error *err)
 			m->metered = off;
 		}
 	}
-	if (rc == 0)
-		rc = write_record(m, err);
 	end_told(m);
 	return rc;
 }

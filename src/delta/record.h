@@ -106,6 +106,9 @@ size_t record_builder_data(const struct record_builder *b);
 uint32_t record_builder_blocks(const struct record_builder *b);
 uint8_t record_builder_lineage(const struct record_builder *b);
 
+/* What they hold changes places; each keeps its level. */
+void record_builder_swap(struct record_builder *a, struct record_builder *b);
+
 /* Where the stored form of a record stands in a buffer. */
 struct record_span {
 	uint64_t off, end;   /* of the disk */

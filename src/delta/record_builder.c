@@ -89,6 +89,17 @@ uint8_t record_builder_lineage(const struct record_builder *b)
 	return b->lineage;
 }
 
+void record_builder_swap(struct record_builder *a, struct record_builder *b)
+{
+	struct record_builder held = *a;
+	ZSTD_CCtx *theirs = b->zstd;
+
+	*a = *b;
+	a->zstd = held.zstd;
+	*b = held;
+	b->zstd = theirs;
+}
+
 static int put_last(struct record_builder *b, struct tranship_error *err)
 {
 	unsigned char raw[RECORD_PIECE_SIZE];

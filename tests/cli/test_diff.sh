@@ -98,6 +98,56 @@ expect 1 "$TRANSHIP" diff old.raw new.raw -o /dev/full
 no_leftovers
 [ ! -e never.tsd ] || fail "something was written by a diff that failed"
 
+# No output takes the place of an input or of another output, however it is spelled.
+for options in "-U old.raw new.raw --changes-out new.raw" "old.fp new.raw -o old.fp" "old.fp new.raw --svg ./old.fp" \
+	"old.raw new.raw --changes all.json -o all.json" "old.fp new.raw --changes all.json --fingerprint-out all.json" \
+	"old.fp new.raw -o x --changes-out ./x" "old.fp new.raw -o x --svg $work/x" "old.fp new.raw --fingerprint-out x --changes-out x"; do
+	sha256sum old.raw new.raw old.fp all.json >before
+	expect 1 "$TRANSHIP" diff $options
+	says "would be overwritten"
+	sha256sum -c --quiet before || fail "diff $options overwrote an input"
+	[ ! -e x ] || fail "diff $options wrote something"
+done
+for options in "-o - --changes-out -" "-o - --fingerprint-out -" "--output=json --changes-out -" "--svg -"; do
+	expect 2 "$TRANSHIP" diff old.fp new.raw $options
+done
+expect 1 "$TRANSHIP" diff old.fp new.raw -o x --svg nowhere/x.svg
+[ ! -e x ] || fail "a delta whose picture had no place"
+cp old.fp renewed.fp
+expect 0 "$TRANSHIP" diff renewed.fp new.raw -o x --fingerprint-out renewed.fp
+expect 0 "$TRANSHIP" diff renewed.fp new.raw --output=json
+[ "$(jq .changed out)" -eq 0 ] || fail "a fingerprint that took its own place is wrong"
+
+# The source options are those of NEW.
+"$TRANSHIP" convert -O vmdk old.raw o.vmdk
+expect 0 "$TRANSHIP" diff -f raw o.vmdk new.raw -o f.tsd
+makes_new f.tsd o.vmdk vmdk
+
+# A delta that is written through a link finds its base from where it is.
+mkdir -p here there
+cp old.raw new.raw here
+touch there/real.tsd
+ln -s ../there/real.tsd here/link.tsd
+expect 0 "$TRANSHIP" diff here/old.raw here/new.raw -o here/link.tsd
+expect 0 "$TRANSHIP" convert --other-files anywhere there/real.tsd found.raw
+cmp found.raw new.raw || fail "a delta behind a link is over another base"
+
+# Deltas of one lineage can be merged, and changes say which versions they are between.
+expect 0 "$TRANSHIP" diff new.raw old.raw --like two.tsd -o back.tsd --options seed=2
+expect 0 "$TRANSHIP" merge two.tsd back.tsd -o none.tsd
+expect 0 "$TRANSHIP" info --output=json none.tsd
+grep -q '"lineages": 1' out || fail "two lineages where one was wanted: $(cat out)"
+expect 0 "$TRANSHIP" diff old.fp new.raw --changes-out ids.json
+[ "$(jq -r '.[0]."base-id"' ids.json)" = "$("$TRANSHIP" fingerprint --info --output=json old.fp | jq -r .id)" ] ||
+	fail "a list of changes lacks the id of its base: $(head -2 ids.json)"
+expect 1 "$TRANSHIP" diff old.raw new.raw -o never.tsd --target-id "$(printf 'a\nb')"
+says "no line of UTF-8"
+
+# A fingerprint of another disk than the old one.
+"$TRANSHIP" fingerprint -q new.raw -o other.fp
+expect 1 "$TRANSHIP" diff old.raw new.raw --changes all.json --base-fingerprint other.fp --fingerprint-out never.fp -o never.tsd
+says "not of the old disk"
+
 # Pictures.
 expect 0 "$TRANSHIP" diff old.raw new.raw --svg d.svg --output=blocks
 grep -q '<svg' d.svg || fail "no picture"

@@ -105,10 +105,11 @@ static void mark_dirty(struct starting *s, uint64_t off, uint64_t len)
 
 static void note_change(struct folder_medium *fm, const struct folder_op *op)
 {
-	struct starting *s = &fm->starting[op->file];
+	struct starting *s;
 
 	if (op->file >= fm->starting_count)
 		return;
+	s = &fm->starting[op->file];
 	if (op->kind == FOLDER_WRITE)
 		mark_dirty(s, op->off, op->len);
 	else if (op->off < s->size)

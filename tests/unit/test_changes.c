@@ -418,6 +418,50 @@ static void test_changes__no_memory(void **state)
 	}
 }
 
+/* What an image holds is what its map says; anything else is refused. */
+static void test_layers__are_the_map(void **state)
+{
+	size_t size = 5 << 20, n = 0;
+	unsigned char *content = calloc(1, size);
+	struct tranship_open_options open = { .format = "vhdx" };
+	struct tranship_changes *set;
+	struct tranship_disk *disk;
+	struct tranship_error err;
+	struct tranship_extent e;
+	uint64_t off;
+
+	(void)state;
+	assert_non_null(content);
+	memset(content + (1 << 20), 'x', 1 << 20);
+	memset(content + (4 << 20), 'y', 1 << 20);
+	assert_ok(tranship_open_file(image_of("vhdx", "block_size=1M", content, size, 1), &open,
+				     &disk, &err),
+		  &err);
+	free(content);
+	assert_fails(tranship_changes_of_layers(disk, 0, &set, &err), TRANSHIP_EINVAL, &err,
+		     "has 1 images, not 0");
+	assert_null(set);
+	assert_fails(tranship_changes_of_layers(disk, 2, &set, &err), TRANSHIP_EINVAL, &err,
+		     "has 1 images, not 2");
+	assert_ok(tranship_changes_of_layers(disk, 1, &set, &err), &err);
+	assert_string_equal(tranship_changes_origin(set), "layers");
+	assert_string_equal(tranship_changes_base_id(set), "");
+	for (off = 0; off < size; off += e.len) {
+		struct tranship_change c = { .off = UINT64_MAX };
+
+		assert_ok(tranship_disk_map(disk, off, &e, &err), &err);
+		if (tranship_changes_find(set, off) < tranship_changes_count(set))
+			c = tranship_changes_at(set, tranship_changes_find(set, off));
+		assert_int_equal(c.off <= off, e.kind != TRANSHIP_ABSENT);
+		if (c.off <= off)
+			assert_int_equal(c.zero, e.kind == TRANSHIP_ZERO);
+		n += e.kind == TRANSHIP_DATA ? e.len : 0;
+	}
+	assert_int_equal(n, 2 << 20);
+	tranship_changes_free(set);
+	tranship_disk_close(disk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -433,6 +477,7 @@ int main(void)
 		cmocka_unit_test(test_changes__arguments),
 		cmocka_unit_test(test_combine__ids),
 		cmocka_unit_test(test_changes__no_memory),
+		cmocka_unit_test(test_layers__are_the_map),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

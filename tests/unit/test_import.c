@@ -97,6 +97,13 @@ static const struct example {
 	{ "rbd-diff.json", "rbd", GIB, 0, GIB, "0+4194304 8388608+65536z" },
 	{ "rbd-none.json", "rbd", GIB, 0, GIB, "" },
 	{ "rbd-unsorted.json", "rbd", GIB, 0, GIB, "0+65536z 4194304+8388608" },
+	{ "rbd-recorded-since.json", "rbd", 24 << 20, 0, 24 << 20,
+	  "12288+4096 4194304+4194304z 13697024+65536 16384000+8192" },
+	{ "rbd-recorded-objects.json", "rbd", 24 << 20, 0, 24 << 20,
+	  "0+4194304 4194304+4194304z 12582912+4194304" },
+	{ "rbd-recorded-all.json", "rbd", 24 << 20, 0, 24 << 20,
+	  "0+4194304 8388608+1048576 12582912+8388608" },
+	{ "rbd-recorded-none.json", "rbd", 24 << 20, 0, 24 << 20, "" },
 	{ "rct-pages.json", "rct", 10 * GIB, 0, 10 * GIB,
 	  "1048576+65536 8388608+2097152 10737352704+65536" },
 	{ "rct-none.json", "rct", 10 * GIB, 0, 10 * GIB, "" },
@@ -703,6 +710,55 @@ static void test_ebs__pages(void **state)
 	tranship_changes_free(set);
 }
 
+/* Where a document ends, and the buffer with it. */
+static void test_xml__documents_across_buffers(void **state)
+{
+	static const char end[] = "</e:List >\n",
+			  next[] = "<x><PageList><ClearRange><Start>0</Start>"
+				   "<End>511</End></ClearRange></PageList></x>";
+	struct tranship_changes_options options = { .format = "azure", .size = 4096 };
+	size_t buffer = 65536, room = 40 + sizeof(end) + sizeof(next), at;
+	char *text = malloc(buffer + room);
+
+	(void)state;
+	assert_non_null(text);
+	for (at = buffer - 40; at < buffer + 20; at++) {
+		struct tranship_changes *set;
+		struct tranship_error err;
+		int head = snprintf(text, buffer, "<e:List xmlns:e=\"urn:e\"><PageList/>");
+
+		memset(text + head, ' ', at - (size_t)head);
+		snprintf(text + at, buffer + room - at, "%s%s", end, next);
+		assert_ok(read_text(text, strlen(text), &options, &set, &err), &err);
+		check_set(set, "0+512z");
+		tranship_changes_free(set);
+	}
+	free(text);
+}
+
+/* What would take a parser that looks again and again hours. */
+static void test_xml__long_comment(void **state)
+{
+	static const char *const heads[] = { "<PageList><!--", "<!--", "<PageList a=\"" };
+	struct tranship_changes_options options = { .format = "azure", .size = 4096 };
+	size_t len = (size_t)32 << 20, i, k;
+	char *text = malloc(len);
+
+	(void)state;
+	assert_non_null(text);
+	for (i = 0; i < COUNT_OF(heads); i++) {
+		struct tranship_changes *set;
+		struct tranship_error err;
+
+		for (k = 0; k < len; k++)
+			text[k] = k % 2 ? '>' : ' ';
+		memcpy(text, heads[i], strlen(heads[i]));
+		assert_fails(read_text(text, len, &options, &set, &err), TRANSHIP_ECORRUPT, &err,
+			     "line 1");
+	}
+	free(text);
+}
+
 static int read_ids(const char *base, const char *target, struct tranship_changes **set,
 		    struct tranship_error *err)
 {
@@ -841,7 +897,7 @@ static void test_import__long_list(void **state)
 static void test_import__long_object(void **state)
 {
 	struct tranship_changes_options options = { .format = "rct", .size = 100 };
-	size_t len = ((size_t)16 << 20) + 100;
+	size_t len = ((size_t)8 << 20) + 100;
 	char *text = malloc(len);
 	struct tranship_changes *set;
 	struct tranship_error err;
@@ -851,7 +907,7 @@ static void test_import__long_object(void **state)
 	memset(text, ' ', len);
 	text[0] = '{';
 	assert_fails(read_text(text, len, &options, &set, &err), TRANSHIP_ELIMIT, &err,
-		     "longer than 16 MiB");
+		     "longer than 8 MiB");
 	free(text);
 }
 
@@ -997,6 +1053,8 @@ int main(void)
 		cmocka_unit_test(test_import__flipped_anywhere),
 		cmocka_unit_test(test_import__hostile),
 		cmocka_unit_test(test_ebs__pages),
+		cmocka_unit_test(test_xml__documents_across_buffers),
+		cmocka_unit_test(test_xml__long_comment),
 		cmocka_unit_test(test_import__ids),
 		cmocka_unit_test(test_write__reads_back),
 		cmocka_unit_test(test_write__odd_ids),

@@ -244,6 +244,7 @@ static void sweep_begin(struct history *h, const char *folder)
 
 static void sweep_allocations(const struct history *h, const char *out, bool strict)
 {
+	static const struct tranship_merge_options alone = { .copy.threads = 1 };
 	struct heap_seen seen = { .failed = true };
 	unsigned descriptors = count_descriptors();
 	unsigned long n;
@@ -254,7 +255,7 @@ static void sweep_allocations(const struct history *h, const char *out, bool str
 
 		unlink(out);
 		heap_watch(n, n % 2);
-		rc = history_merge(h->deltas, 2, out, NULL, &err);
+		rc = history_merge(h->deltas, 2, out, &alone, &err);
 		seen = heap_unwatch();
 		if (strict)
 			assert_int_equal(seen.held, 0);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which files the command line names, and where one is seen from another. */
+#ifndef CLI_PLACES_H
+#define CLI_PLACES_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One of the files that the command line names. */
+struct named_file {
+	const char *option, *path; /* path NULL: not given */
+	bool is_output;
+};
+
+/*
+ * No output may be the file of another one, or of an input; `renewed` (NULL: none) is an output
+ * that may take the place of a fingerprint. 0, or -1 with a message.
+ */
+int cli_check_places(const struct named_file *files, size_t count, const char *renewed);
+
+/* How what is written to `out` finds `old` again: a path from its own folder, with '/', in `path`
+ * (PATH_MAX bytes). NULL: it has no folder, or there is no such file. */
+const char *cli_relative_path(const char *out, const char *old, char *path);
+
+#endif

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The target of a delta: opened for changes, with its note and its journal, and made what a delta
+ * makes of it. */
+#include "base/cpus.h"
+#include "base/error.h"
+#include "delta/apply_inside.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+bool apply_is_device(const struct apply *a)
+{
+	return S_ISBLK(a->info.mode);
+}
+
+uint64_t apply_own_ino(const struct apply *a)
+{
+	return apply_is_device(a) ? 0 : a->info.ino;
+}
+
+struct edit *apply_main_edit(const struct apply *a)
+{
+	return a->target.edits.edits[0];
+}
+
+/* The target's note, and whose it is. */
+static int read_note(struct apply *a, struct tranship_error *err)
+{
+	char text[EDIT_NOTE_MAX + 1];
+	uint32_t kind;
+	int rc = edit_note_read(apply_main_edit(a), &a->noted, &kind, text, err);
+	bool ours = a->journal.found && a->journal.head.ino == apply_own_ino(a);
+
+	if (rc || !a->noted || (kind == EDIT_NOTE_APPLY && ours))
+		return rc;
+	return error_set(err, TRANSHIP_EBUSY, "%s must be finished first: %.400s",
+			 kind == EDIT_NOTE_APPLY ? "another apply" : "a commit", text);
+}
+
+int apply_write_note(struct apply *a, struct tranship_error *err)
+{
+	char text[EDIT_NOTE_MAX + 1];
+	int rc;
+
+	if (a->noted)
+		return 0;
+	snprintf(text, sizeof(text),
+		 "tranship apply with the same delta finishes it, tranship apply --undo goes back; "
+		 "the journal is %.3000s",
+		 a->journal.path);
+	rc = edit_note_write(apply_main_edit(a), EDIT_NOTE_APPLY, text, err);
+	a->noted = rc == 0;
+	return rc;
+}
+
+int apply_remove_note(struct apply *a, struct tranship_error *err)
+{
+	int rc = a->noted ? edit_note_remove(apply_main_edit(a), err) : 0;
+
+	a->noted = a->noted && rc != 0;
+	return rc;
+}
+
+/*
+ * A journal that stands may be about a target that probing would take for something else by now,
+ * because what a guest wrote decides: its word counts.
+ */
+int apply_open_target(struct apply *a, const char *target, bool undo, struct tranship_error *err)
+{
+	struct tranship_open_options options =
+		a->options->target ? *a->options->target : (struct tranship_open_options){ 0 };
+	const struct apply_head *head = &a->journal.head;
+	int rc;
+
+	if (a->options->journal &&
+	    (size_t)snprintf(a->pages, sizeof(a->pages), "%s" APPLY_PAGES_SUFFIX,
+			     a->options->journal) < sizeof(a->pages))
+		options.journal = a->pages;
+	if (!options.format && a->journal.found && (undo || head->state == APPLY_UNFINISHED))
+		options.format = head->format;
+	rc = modify_open(target, &options, true, &a->target, err);
+	if (rc == 0)
+		rc = edit_info(apply_main_edit(a), &a->info, err);
+	if (rc == 0 && a->target.disk->parent)
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
+			       "%s: the image has a parent, which a delta is not applied over; "
+			       "'apply --to' makes a new image",
+			       a->target.disk->format);
+	if (rc == 0) /* now that it is locked nobody changes it */
+		rc = apply_journal_load(&a->journal, err);
+	if (rc == 0)
+		rc = apply_journal_tidy(&a->journal, err);
+	if (rc == 0 && a->options->journal) /* one that was removed does not come back */
+		rc = medium_sync_folder(a->journal.medium, a->journal.folder, err);
+	return rc ? rc : read_note(a, err);
+}
+
+/* What had ended, but for the last steps. *was: it had. */
+int apply_settle(struct apply *a, bool *was, struct tranship_error *err)
+{
+	struct apply_journal *j = &a->journal;
+	int rc = 0;
+
+	*was = j->found && j->head.state != APPLY_UNFINISHED && a->noted;
+	if (*was)
+		rc = apply_journal_secure(j, err);
+	if (rc == 0 && *was)
+		rc = apply_remove_note(a, err);
+	if (rc == 0 && j->found && j->head.state == APPLY_VOID)
+		rc = apply_journal_remove(j, err);
+	return rc;
+}
+
+/* The files of the target as they are: anything that writes to one changes this. */
+int apply_stamp(const struct apply *a, uint64_t *out, struct tranship_error *err)
+{
+	size_t i;
+	int rc = 0;
+
+	*out = a->target.edits.count;
+	for (i = 0; i < a->target.edits.count && rc == 0; i++) {
+		struct medium_info info = { 0 };
+		uint64_t values[2];
+
+		rc = edit_info(a->target.edits.edits[i], &info, err);
+		values[0] = info.size;
+		values[1] = (uint64_t)info.mtime_ns;
+		*out = check64(values, sizeof(values), *out);
+	}
+	return rc;
+}
+
+static int resize(struct apply *a, uint64_t size, struct tranship_error *err)
+{
+	struct tranship_disk *disk = a->target.disk;
+	int rc = disk->ops->modify->resize(disk, size, err);
+
+	if (rc == 0 && disk->size != size)
+		rc = error_set(err, TRANSHIP_EUNSUPPORTED,
+			       "%s: the disk would have %" PRIu64 " bytes instead of %" PRIu64,
+			       disk->format, disk->size, size);
+	return rc;
+}
+
+/* Makes the target what the delta makes of it. */
+int apply_carry(struct apply *a, struct delta *to, struct tranship_error *err)
+{
+	uint64_t size = delta_head(to)->target_size;
+	int rc = 0;
+
+	if (a->target.disk->size < size)
+		rc = resize(a, size, err);
+	if (rc == 0)
+		rc = apply_write(a, to, err);
+	if (rc == 0 && a->target.disk->size > size)
+		rc = resize(a, size, err);
+	return rc;
+}
+
+/* What a failure means for who reads the message. */
+static int explain(const struct apply *a, int rc, struct tranship_error *err)
+{
+	size_t used;
+
+	if (!rc || !err || !a->changing || !a->noted)
+		return rc;
+	used = strlen(err->message);
+	snprintf(err->message + used, sizeof(err->message) - used,
+		 "; the target is unfinished: apply the same delta again, or go back with "
+		 "'tranship apply --undo'");
+	return rc;
+}
+
+void apply_init(struct apply *a, const struct medium *medium,
+		const struct tranship_apply_options *options, struct tranship_apply_result *out)
+{
+	static const struct tranship_apply_options defaults;
+
+	*out = (struct tranship_apply_result){ 0 };
+	*a = (struct apply){ .medium = medium,
+			     .options = options ? options : &defaults,
+			     .target.edits.medium = medium,
+			     .journal.folder = -1,
+			     .journal.file = -1,
+			     .result = out };
+	a->threads = a->options->copy.threads ? a->options->copy.threads : cpus_usable();
+}
+
+int apply_place(struct apply *a, const char *target, struct tranship_error *err)
+{
+	int rc = apply_journal_place(&a->journal, a->medium ? a->medium : &medium_local, target,
+				     a->options->journal, err);
+
+	return rc ? rc : apply_journal_load(&a->journal, err);
+}
+
+int apply_end(struct apply *a, int rc, struct tranship_error *err)
+{
+	apply_journal_close(&a->journal);
+	modify_close(&a->target);
+	if (rc == 0) /* too late to cancel it */
+		meter_end(&a->meter, NULL);
+	return explain(a, rc, err);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* This machine's files as a medium for in-place work, one call of which fails. */
+#ifndef TESTS_UNIT_FAILING_MEDIUM_H
+#define TESTS_UNIT_FAILING_MEDIUM_H
+
+#include "io/journal_medium.h"
+
+struct failing {
+	struct medium medium;
+	/* Which call fails, 1: the first; 0: none. Of all, with EIO; of writes, with ENOSPC, and
+	 * all behind it, too; of syncs of files and folders, with EIO. */
+	unsigned fail, fail_write, fail_sync;
+	unsigned calls, writes, syncs;
+	bool failed;
+};
+
+void failing_init(struct failing *f, unsigned fail);
+
+#endif
