@@ -38,9 +38,7 @@ static int local_info(void *ctx, int file, struct medium_info *out)
 	(void)ctx;
 	if (fstat(file, &st) < 0)
 		return errno;
-	*out = (struct medium_info){ st.st_mode,
-				     (uint64_t)st.st_size,
-				     (uint64_t)st.st_ino,
+	*out = (struct medium_info){ st.st_mode, (uint64_t)st.st_size, (uint64_t)st.st_ino,
 				     (uint64_t)st.st_dev,
 				     (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec };
 	out->links = (uint64_t)st.st_nlink;
