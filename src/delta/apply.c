@@ -146,11 +146,11 @@ static void describe(struct apply *a, const struct delta *d, struct apply_head *
 {
 	const struct tranship_disk *disk = a->target.disk;
 
-	*out = (struct apply_head){ .state = APPLY_UNFINISHED,
-				    .keep = a->options->keep_journal,
-				    .ino = apply_own_ino(a),
-				    .base_size = delta_head(d)->base_size,
-				    .target_size = delta_head(d)->target_size };
+	*out = a->owner;
+	out->state = APPLY_UNFINISHED;
+	out->keep = a->options->keep_journal;
+	out->base_size = delta_head(d)->base_size;
+	out->target_size = delta_head(d)->target_size;
 	memcpy(out->sha256, delta_end(d)->sha256, sizeof(out->sha256));
 	snprintf(out->format, sizeof(out->format), "%s", format_find(disk->format)->name);
 	snprintf(out->identity_before, sizeof(out->identity_before), "%s", disk->identity);
@@ -160,7 +160,7 @@ static void describe(struct apply *a, const struct delta *d, struct apply_head *
 static int nothing_to_do(struct apply *a, const struct apply_head *old, bool had,
 			 struct tranship_error *err)
 {
-	if (!had || old->keep || old->ino != apply_own_ino(a))
+	if (!had || old->keep)
 		return 0;
 	return apply_journal_remove(&a->journal, err);
 }
@@ -214,7 +214,6 @@ static int apply_fresh(struct apply *a, struct apply_delta *d, struct tranship_e
 static int apply_again(struct apply *a, struct apply_delta *d, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
-	bool done;
 	int rc;
 
 	if (memcmp(j->head.sha256, delta_end(d->delta)->sha256, sizeof(j->head.sha256)) != 0)
@@ -229,7 +228,7 @@ static int apply_again(struct apply *a, struct apply_delta *d, struct tranship_e
 	if (rc == 0)
 		rc = apply_journal_open(j, err);
 	if (rc == 0)
-		rc = apply_compare_torn(a, j->forward, j->back, &done, err);
+		rc = apply_compare_torn(a, j->forward, j->back, err);
 	if (rc == 0)
 		rc = apply_check_tail(a, j->forward, j->head.target_size, err);
 	a->result->resumed = true;
@@ -239,15 +238,11 @@ static int apply_again(struct apply *a, struct apply_delta *d, struct tranship_e
 static int apply_delta_to(struct apply *a, struct apply_delta *d, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
-	bool was, ours = j->found && j->head.ino == apply_own_ino(a);
+	bool was;
 	int rc;
 
 	if (j->found && j->head.state == APPLY_UNFINISHED)
-		return ours ? apply_again(a, d, err)
-			    : error_set(err, TRANSHIP_EMISMATCH,
-					"the journal '%s' is of an apply to another file that was "
-					"interrupted",
-					j->path);
+		return apply_again(a, d, err);
 	rc = apply_settle(a, &was, err);
 	a->result->resumed = was;
 	return rc ? rc : apply_fresh(a, d, err);

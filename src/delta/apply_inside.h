@@ -22,6 +22,7 @@ struct apply {
 	struct modified target;
 	struct apply_journal journal;
 	char pages[PATH_MAX];    /* where a device's journal of pages is */
+	struct apply_head owner; /* of which only what says whose a journal is counts */
 	bool noted;              /* the note stands beside the target */
 	bool changing;           /* what fails from here on leaves the target unfinished */
 	struct medium_info info; /* of the target's own file */
@@ -44,7 +45,7 @@ struct apply_found {
 /* apply_target.c. */
 void apply_init(struct apply *a, const struct medium *medium,
 		const struct tranship_apply_options *options, struct tranship_apply_result *out);
-/* Where the journal is, and what it says as long as nothing is locked. */
+/* Where the journal is, and what it says as long as nothing is locked: it is the target's. */
 int apply_place(struct apply *a, const char *target, struct tranship_error *err);
 /* Opens and locks it; then journal and note are what they say. */
 int apply_open_target(struct apply *a, const char *target, bool undo, struct tranship_error *err);
@@ -57,11 +58,19 @@ int apply_stamp(const struct apply *a, uint64_t *out, struct tranship_error *err
 /* Makes the target what `to` makes of it. */
 int apply_carry(struct apply *a, struct delta *to, struct tranship_error *err);
 bool apply_is_device(const struct apply *a);
-/* By which a journal knows its target. */
-uint64_t apply_own_ino(const struct apply *a);
 struct edit *apply_main_edit(const struct apply *a);
 /* Closes everything; what went wrong is told with what it means for the target. */
 int apply_end(struct apply *a, int rc, struct tranship_error *err);
+
+/* apply_owner.c. Puts into *out what says that a journal is about the target, which is open. */
+void apply_owner(const struct apply *a, const char *target, struct apply_head *out);
+/* A journal that stands must be about the target: TRANSHIP_EMISMATCH. */
+int apply_check_owner(const struct apply *a, struct tranship_error *err);
+/* Work that was interrupted is ended on a device only if it was this one. `mixture`: some of its
+ * blocks are old, and some new. */
+int apply_check_evidence(const struct apply *a, bool mixture, struct tranship_error *err);
+/* A path from the root, as it is named, links and all. */
+void apply_absolute(const char *path, char *out, size_t cap);
 
 /*
  * Compares every block of the target that `delta` touches; stops where they are neither all old nor
@@ -78,9 +87,9 @@ int apply_check_tail(struct apply *a, struct delta *delta, uint64_t from,
 /*
  * The same for a target on which work was interrupted: each block must be what `to` replaces, what
  * it makes of it, or sector by sector one of both, of which `from` has the other; else
- * TRANSHIP_ECORRUPT. *done: all is what `to` makes of it.
+ * TRANSHIP_ECORRUPT; on a device some must be the one and some the other (apply_check_evidence).
  */
-int apply_compare_torn(struct apply *a, struct delta *to, struct delta *from, bool *done,
+int apply_compare_torn(struct apply *a, struct delta *to, struct delta *from,
 		       struct tranship_error *err);
 
 /* The whole target against the fingerprint that the caller gave. */

@@ -15,11 +15,6 @@ bool apply_is_device(const struct apply *a)
 	return S_ISBLK(a->info.mode);
 }
 
-uint64_t apply_own_ino(const struct apply *a)
-{
-	return apply_is_device(a) ? 0 : a->info.ino;
-}
-
 struct edit *apply_main_edit(const struct apply *a)
 {
 	return a->target.edits.edits[0];
@@ -31,9 +26,8 @@ static int read_note(struct apply *a, struct tranship_error *err)
 	char text[EDIT_NOTE_MAX + 1];
 	uint32_t kind;
 	int rc = edit_note_read(apply_main_edit(a), &a->noted, &kind, text, err);
-	bool ours = a->journal.found && a->journal.head.ino == apply_own_ino(a);
 
-	if (rc || !a->noted || (kind == EDIT_NOTE_APPLY && ours))
+	if (rc || !a->noted || (kind == EDIT_NOTE_APPLY && a->journal.found))
 		return rc;
 	return error_set(err, TRANSHIP_EBUSY, "%s must be finished first: %.400s",
 			 kind == EDIT_NOTE_APPLY ? "another apply" : "a commit", text);
@@ -90,6 +84,10 @@ int apply_open_target(struct apply *a, const char *target, bool undo, struct tra
 			       a->target.disk->format);
 	if (rc == 0) /* now that it is locked nobody changes it */
 		rc = apply_journal_load(&a->journal, err);
+	if (rc == 0)
+		apply_owner(a, target, &a->owner);
+	if (rc == 0)
+		rc = apply_check_owner(a, err);
 	if (rc == 0)
 		rc = apply_journal_tidy(&a->journal, err);
 	if (rc == 0 && a->options->journal) /* one that was removed does not come back */
@@ -188,12 +186,40 @@ void apply_init(struct apply *a, const struct medium *medium,
 	a->threads = a->options->copy.threads ? a->options->copy.threads : cpus_usable();
 }
 
+/* Whose the journal is, before anything is locked. */
+static int peek_owner(struct apply *a, const char *target, struct tranship_error *err)
+{
+	const struct medium *m = a->journal.medium;
+	char real[PATH_MAX], work[PATH_MAX];
+	int folder, file, rc, sys = m->ops->resolve(m->ctx, target, real);
+	const char *name;
+
+	if (sys)
+		return error_sys(err, sys, "could not be opened");
+	rc = medium_open_folder_of(m, real, work, &folder, &name, err);
+	if (rc)
+		return rc;
+	sys = m->ops->open(m->ctx, folder, name, false, &file);
+	m->ops->close(m->ctx, folder);
+	if (sys)
+		return error_sys(err, sys, "could not be opened");
+	sys = m->ops->info(m->ctx, file, &a->info);
+	m->ops->close(m->ctx, file);
+	if (sys)
+		return error_sys(err, sys, "fstat failed");
+	apply_owner(a, target, &a->owner);
+	return apply_check_owner(a, err);
+}
+
 int apply_place(struct apply *a, const char *target, struct tranship_error *err)
 {
 	int rc = apply_journal_place(&a->journal, a->medium ? a->medium : &medium_local, target,
 				     a->options->journal, err);
 
-	return rc ? rc : apply_journal_load(&a->journal, err);
+	if (rc == 0)
+		rc = apply_journal_load(&a->journal, err);
+	/* Opening a device to change it ends what its journal of pages began: only with its own. */
+	return rc || !a->journal.found ? rc : peek_owner(a, target, err);
 }
 
 int apply_end(struct apply *a, int rc, struct tranship_error *err)

@@ -19,6 +19,10 @@ struct medium_info {
 	uint64_t size; /* of a block device, too */
 	uint64_t ino, dev;
 	int64_t mtime_ns;
+	/* Of a device: its number, and what tells it from whatever else had that number since this
+	 * machine started (0: nothing does). */
+	uint64_t rdev, attached;
+	uint64_t room; /* bytes that its file system has left; UINT64_MAX: not known */
 };
 
 /*

@@ -155,7 +155,7 @@ static void leave_unfinished(struct scene *s)
 	failing_init(&f, 0);
 	/* That of the data of a raw target, behind two of its opening, the journal's and the
 	 * note's; other targets do not come that far. */
-	f.fail_sync = s->options.journal ? 8 : 7;
+	f.fail_sync = s->options.journal ? 9 : 8;
 	rc = apply_on(&f.medium, s->delta, s->target, &s->options, &s->result, &s->err);
 	assert_fails(rc, TRANSHIP_EIO, &s->err, "the target is unfinished");
 	assert_true(is_there(s->journal));
@@ -641,10 +641,185 @@ static void test_apply__journal_of_another_target(void **state)
 	place(s.target, *state, "another");
 	target_make(raw_kind, s.target, s.content[0], SIZE);
 	assert_fails(run_apply(&s), TRANSHIP_EMISMATCH, &s.err, "to another file");
-	assert_fails(run_undo(&s), TRANSHIP_EMISMATCH, &s.err, "belongs to another file");
+	assert_fails(run_undo(&s), TRANSHIP_EMISMATCH, &s.err, "to another file");
 	expect_version(&s, 0);
 	end_scene(&s);
 	free(journal);
+}
+
+/* A journal that was kept is the only way back of who kept it. */
+static void test_apply__kept_journal_of_another_target(void **state)
+{
+	char *journal = strdup(path_in(*state, "journal"));
+	char first[PATH_MAX];
+	struct bytes before;
+	struct scene s;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	s.options.journal = journal;
+	s.options.keep_journal = true;
+	place(s.journal, *state, "journal");
+	assert_ok(run_apply(&s), &s.err);
+	before = bytes_of(s.journal);
+	strcpy(first, s.target);
+	place(s.target, *state, "another");
+	target_make(raw_kind, s.target, s.content[0], SIZE);
+	assert_fails(run_apply(&s), TRANSHIP_EMISMATCH, &s.err, "target', that is kept to go back");
+	assert_fails(run_undo(&s), TRANSHIP_EMISMATCH, &s.err, "to another file");
+	expect_version(&s, 0);
+	expect_same(s.journal, &before);
+	strcpy(s.target, first);
+	assert_ok(run_undo(&s), &s.err);
+	expect_version(&s, 0);
+	end_scene(&s);
+	free(journal);
+}
+
+static void test_apply__partial_that_is_in_the_way(void **state)
+{
+	static const unsigned char precious[] = "precious";
+	char partial[PATH_MAX + 10];
+	struct bytes before, target;
+	struct scene s;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	snprintf(partial, sizeof(partial), "%s-partial", s.journal);
+	write_path(partial, precious, sizeof(precious));
+	before = bytes_of(partial);
+	target = bytes_of(s.target);
+	assert_fails(run_apply(&s), TRANSHIP_EBUSY, &s.err, "is there");
+	expect_same(partial, &before);
+	expect_same(s.target, &target);
+	write_path(partial, (const unsigned char *)APPLY_MAGIC, 8); /* no head: too short */
+	assert_fails(run_apply(&s), TRANSHIP_EBUSY, &s.err, "is there");
+	write_path(partial, precious, 0); /* what a power loss leaves */
+	assert_ok(run_apply(&s), &s.err);
+	expect_version(&s, 1);
+	expect_nothing_left(&s);
+	end_scene(&s);
+}
+
+/* A partial journal is removed, but not while it is being written. */
+static void test_apply__partial_of_another_run(void **state)
+{
+	unsigned char raw[APPLY_HEAD_SECTOR] = APPLY_MAGIC;
+	char partial[PATH_MAX + 10];
+	struct bytes target;
+	int folder, file;
+	struct scene s;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	snprintf(partial, sizeof(partial), "%s-partial", s.journal);
+	write_path(partial, raw, sizeof(raw));
+	assert_int_equal(medium_local.ops->open_folder(NULL, *state, &folder), 0);
+	assert_ok(medium_local.ops->claim(NULL, folder, "target.tranship-journal-partial", &file,
+					  &s.err),
+		  &s.err);
+	target = bytes_of(s.target);
+	assert_fails(run_apply(&s), TRANSHIP_EBUSY, &s.err, "another run");
+	expect_same(s.target, &target);
+	assert_true(is_there(partial));
+	medium_local.ops->close(NULL, file);
+	medium_local.ops->close(NULL, folder);
+	assert_ok(run_apply(&s), &s.err);
+	expect_version(&s, 1);
+	expect_nothing_left(&s);
+	end_scene(&s);
+}
+
+/* A medium on which another run comes in between: a file appears, which is not to be touched. */
+struct intruder {
+	const char *partial; /* of the journal */
+	const char *where;   /* the file that appears */
+	bool at_rename;      /* in front of it; else when the partial is created */
+};
+
+static const unsigned char intruder_bytes[] = "of another run";
+
+static void intrude(const struct intruder *i, bool at_rename, const char *name)
+{
+	if (at_rename != i->at_rename || strcmp(name, i->partial) != 0)
+		return;
+	unlink(i->where);
+	write_path(i->where, intruder_bytes, sizeof(intruder_bytes));
+}
+
+static int intruded_open(void *ctx, int folder, const char *name, bool create, int *out)
+{
+	if (create)
+		intrude(ctx, false, name);
+	return medium_local.ops->open(NULL, folder, name, create, out);
+}
+
+static int intruded_rename(void *ctx, int folder, const char *from, const char *to)
+{
+	int sys = medium_local.ops->rename(NULL, folder, from, to);
+
+	intrude(ctx, true, from);
+	return sys;
+}
+
+static void expect_intruder_kept(struct scene *s, const struct intruder *i)
+{
+	struct medium_ops ops = *medium_local.ops;
+	struct medium medium = { &ops, (void *)i };
+	struct bytes target = bytes_of(s->target);
+	unsigned char *bytes;
+	size_t size;
+	int rc;
+
+	ops.open = intruded_open;
+	ops.rename = intruded_rename;
+	rc = apply_on(&medium, s->delta, s->target, &s->options, &s->result, &s->err);
+	assert_fails(rc, TRANSHIP_EBUSY, &s->err, "another run made the journal");
+	expect_same(s->target, &target);
+	assert_false(is_there(s->note));
+	bytes = read_path(i->where, &size);
+	assert_int_equal(size, sizeof(intruder_bytes));
+	assert_memory_equal(bytes, intruder_bytes, size);
+	free(bytes);
+	unlink(i->where);
+}
+
+static void test_apply__journal_of_another_run_meanwhile(void **state)
+{
+	struct intruder i = { .partial = "target.tranship-journal-partial" };
+	struct scene s;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	i.where = s.journal;
+	expect_intruder_kept(&s, &i);
+	expect_nothing_left(&s);
+	i.at_rename = true;
+	expect_intruder_kept(&s, &i);
+	assert_ok(run_apply(&s), &s.err);
+	expect_nothing_left(&s);
+	end_scene(&s);
+}
+
+/* What a failed fsync left in memory reads as if it had been written. */
+static void test_undo__writes_all_after_a_failed_fsync(void **state)
+{
+	uint64_t all;
+	struct failing f;
+	struct scene s;
+	int rc;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	s.options.keep_journal = true;
+	assert_ok(run_apply(&s), &s.err);
+	all = s.result.written;
+	failing_init(&f, 0);
+	f.fail_sync = 8; /* that of the data: behind its opening's, the journal's, the note's and
+			  * the mark's */
+	rc = apply_undo_on(&f.medium, s.target, &s.options, &s.result, &s.err);
+	assert_fails(rc, TRANSHIP_EIO, &s.err, "the target is unfinished");
+	assert_int_equal(s.result.written, all);
+	assert_ok(run_undo(&s), &s.err);
+	assert_int_equal(s.result.written, all);
+	expect_version(&s, 0);
+	expect_nothing_left(&s);
+	end_scene(&s);
 }
 
 /* Every part of the journal counts, and nothing is written by a journal that is not whole. */
@@ -950,6 +1125,11 @@ int main(void)
 		IN_FOLDER(test_apply__replaces_a_kept_journal),
 		IN_FOLDER(test_apply__journal_elsewhere),
 		IN_FOLDER(test_apply__journal_of_another_target),
+		IN_FOLDER(test_apply__kept_journal_of_another_target),
+		IN_FOLDER(test_apply__partial_that_is_in_the_way),
+		IN_FOLDER(test_apply__partial_of_another_run),
+		IN_FOLDER(test_apply__journal_of_another_run_meanwhile),
+		IN_FOLDER(test_undo__writes_all_after_a_failed_fsync),
 		IN_FOLDER(test_apply__damaged_journal),
 		IN_FOLDER(test_apply__image_with_a_parent),
 		IN_FOLDER(test_apply__children_of_the_old_version),
