@@ -39,6 +39,8 @@ struct modify_ops {
 	 * leaks for repair.
 	 */
 	int (*resize)(struct tranship_disk *disk, uint64_t size, struct tranship_error *err);
+	/* What resize would refuse to do, for who must know before anything is changed. */
+	int (*can_resize)(struct tranship_disk *disk, uint64_t size, struct tranship_error *err);
 	/* What resize adds to a child is zeros even where a larger parent has something. */
 	bool grows_over_parent;
 	/* A new data identity, also in disk->identity. NULL: the format has none. */

@@ -90,7 +90,7 @@ static int check_ids(const struct apply *a, const struct delta_head *head,
 static int check_size(const struct apply *a, const struct delta_head *head,
 		      struct tranship_error *err)
 {
-	const struct tranship_disk *disk = a->target.disk;
+	struct tranship_disk *disk = a->target.disk;
 
 	if (head->target_size == head->base_size)
 		return 0;
@@ -103,7 +103,9 @@ static int check_size(const struct apply *a, const struct delta_head *head,
 				 "%s: a disk cannot have %" PRIu64
 				 " bytes, its sectors have %" PRIu32,
 				 disk->format, head->target_size, disk->sector_size);
-	return 0;
+	return disk->size == head->target_size
+		       ? 0
+		       : disk->ops->modify->can_resize(disk, head->target_size, err);
 }
 
 static int wrong_base(const struct apply *a, const struct apply_found *found,

@@ -333,6 +333,7 @@ const struct modify_ops vhdx_modify_ops = {
 	.zero = vhdx_zero_range,
 	.flush = vhdx_flush,
 	.resize = vhdx_resize,
+	.can_resize = vhdx_can_resize,
 	.grows_over_parent = true,
 	.renew = vhdx_renew,
 	.restore = vhdx_restore,

@@ -256,6 +256,74 @@ static void test_apply__odd_size_of_an_image(void **state)
 	end_scene(&s);
 }
 
+/* An image of the format with the content of a raw file. */
+static void make_sparse(const struct target_kind *kind, const char *path, const char *raw)
+{
+	struct tranship_create_options create = { .format = kind->format,
+						  .options = kind->options };
+	struct tranship_copy_options copy = { .threads = 1 };
+	struct tranship_writer *writer;
+	struct tranship_disk *source;
+	struct tranship_error err;
+
+	assert_ok(tranship_open(raw, NULL, &source, &err), &err);
+	create.size = tranship_disk_size(source);
+	assert_ok(tranship_create(path, &create, &writer, &err), &err);
+	assert_ok(tranship_copy(source, writer, &copy, &err), &err);
+	assert_ok(tranship_writer_finish(writer, &err), &err);
+	tranship_writer_close(writer);
+	tranship_disk_close(source);
+}
+
+static void refuse_size(const char *folder, const char *format, const char *options, uint64_t old,
+			uint64_t new, const char *message)
+{
+	struct target_kind kind = { format, format, options, false };
+	struct tranship_diff_options diff = { .copy.threads = 1 };
+	struct tranship_diff_base base = { 0 };
+	struct tranship_diff_result result;
+	struct tranship_disk *disk;
+	struct bytes before;
+	struct scene s;
+	char raw[PATH_MAX];
+	int fd;
+
+	mkdir(folder, 0700);
+	set_scene(&s, folder, &kind, 4096, 4096);
+	place(raw, folder, "raw");
+	fd = open(raw, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, (off_t)old), 0);
+	make_sparse(&kind, s.target, raw);
+	assert_ok(tranship_open(raw, NULL, &base.disk, &s.err), &s.err);
+	place(raw, folder, "new");
+	close(fd);
+	fd = open(raw, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, (off_t) new), 0);
+	assert_ok(tranship_open(raw, NULL, &disk, &s.err), &s.err);
+	assert_ok(tranship_diff(&base, disk, s.delta, &diff, &result, &s.err), &s.err);
+	tranship_disk_close(disk);
+	tranship_disk_close(base.disk);
+	close(fd);
+	before = bytes_of(s.target);
+	assert_int_not_equal(run_apply(&s), 0);
+	assert_non_null(strstr(s.err.message, message));
+	assert_null(strstr(s.err.message, "unfinished"));
+	expect_same(s.target, &before);
+	expect_nothing_left(&s);
+	end_scene(&s);
+}
+
+/* What the format cannot take is refused before anything is changed. */
+static void test_apply__impossible_sizes(void **state)
+{
+	static const uint64_t gib = 1ULL << 30;
+	const char *split = "subformat=twoGbMaxExtentSparse";
+
+	refuse_size(path_in(*state, "a"), "vpc", NULL, 64 * MIB, 3000 * gib, "2040 GiB");
+	refuse_size(path_in(*state, "c"), "vmdk", split, 3 * gib, 5 * gib, "end of its last file");
+	refuse_size(path_in(*state, "d"), "vmdk", split, 3 * gib, gib, "only the last of 2");
+}
+
 static void test_apply__wrong_base(void **state)
 {
 	unsigned i;
@@ -1106,6 +1174,7 @@ int main(void)
 		IN_FOLDER(test_apply__sizes),
 		IN_FOLDER(test_apply__odd_sizes_of_raw),
 		IN_FOLDER(test_apply__odd_size_of_an_image),
+		IN_FOLDER(test_apply__impossible_sizes),
 		IN_FOLDER(test_apply__wrong_base),
 		IN_FOLDER(test_apply__other_size),
 		IN_FOLDER(test_apply__empty_delta),
