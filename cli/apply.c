@@ -221,7 +221,7 @@ static void say(const struct apply_args *args, const struct tranship_apply_resul
 	if (args->source.quiet)
 		return;
 	if (result->nothing && args->undo)
-		puts("Nothing to do: the target is what it was before.");
+		puts("Nothing to do: there is nothing to go back from.");
 	else if (result->nothing)
 		puts("Nothing to do: the target is what the delta makes of it.");
 	else

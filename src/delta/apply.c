@@ -114,10 +114,13 @@ static int wrong_base(const struct apply *a, const struct apply_found *found,
 	uint64_t end = min_u64(found->not_old.off + found->not_old.len, a->target.disk->size);
 
 	if (found->not_old.len == 0)
-		return error_set(err, TRANSHIP_EMISMATCH,
-				 "the target has %" PRIu64
-				 " bytes, as the delta makes it, but not all of its content",
-				 a->target.disk->size);
+		return error_set(
+			err, TRANSHIP_EMISMATCH,
+			"the target has %" PRIu64
+			" bytes, as the delta makes it, but its bytes %" PRIu64 " to %" PRIu64
+			" are the first that differ from that",
+			a->target.disk->size, found->not_new.off,
+			min_u64(found->not_new.off + found->not_new.len, a->target.disk->size));
 	return error_set(err, TRANSHIP_EMISMATCH,
 			 "the target is not the base of the delta: its bytes %" PRIu64
 			 " to %" PRIu64 " are the first that differ",
@@ -131,7 +134,7 @@ static int check_fresh(struct apply *a, struct delta *d, struct tranship_error *
 	int rc = check_size(a, delta_head(d), err);
 
 	if (rc == 0)
-		rc = apply_compare(a, d, true, &found, err);
+		rc = apply_compare(a, d, APPLY_COMPARE_SAVE, &found, err);
 	if (rc)
 		return rc;
 	a->result->nothing = found.new;
@@ -240,12 +243,11 @@ static int apply_again(struct apply *a, struct apply_delta *d, struct tranship_e
 static int apply_delta_to(struct apply *a, struct apply_delta *d, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
-	bool was;
-	int rc;
+	bool was = false;
+	int rc = apply_settle(a, &was, err);
 
-	if (j->found && j->head.state == APPLY_UNFINISHED)
+	if (rc == 0 && j->found && j->head.state == APPLY_UNFINISHED)
 		return apply_again(a, d, err);
-	rc = apply_settle(a, &was, err);
 	a->result->resumed = was;
 	return rc ? rc : apply_fresh(a, d, err);
 }

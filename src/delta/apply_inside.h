@@ -40,6 +40,8 @@ struct apply_range {
 struct apply_found {
 	bool old, new;              /* each of them is */
 	struct apply_range not_old; /* the first stretch that is not, where `old` is false */
+	struct apply_range not_new; /* and not what the delta makes */
+	bool some_new;              /* a block is what the delta makes, and not what was there */
 };
 
 /* apply_target.c. */
@@ -49,7 +51,8 @@ void apply_init(struct apply *a, const struct medium *medium,
 int apply_place(struct apply *a, const char *target, struct tranship_error *err);
 /* Opens and locks it; then journal and note are what they say. */
 int apply_open_target(struct apply *a, const char *target, bool undo, struct tranship_error *err);
-/* What had ended, but for the last steps. *was: it had. */
+/* What had ended, but for the last steps, or had not begun: then the journal goes, and its state is
+ * APPLY_VOID. *was: it had ended. */
 int apply_settle(struct apply *a, bool *was, struct tranship_error *err);
 int apply_write_note(struct apply *a, struct tranship_error *err);
 int apply_remove_note(struct apply *a, struct tranship_error *err);
@@ -72,12 +75,16 @@ int apply_check_evidence(const struct apply *a, bool mixture, struct tranship_er
 /* A path from the root, as it is named, links and all. */
 void apply_absolute(const char *path, char *out, size_t cap);
 
-/*
- * Compares every block of the target that `delta` touches; stops where they are neither all old nor
- * all new. `back`: as long as all are old the way back is written into the journal.
- */
-int apply_compare(struct apply *a, struct delta *delta, bool back, struct apply_found *out,
-		  struct tranship_error *err);
+enum apply_compare_mode {
+	APPLY_COMPARE,      /* it stops where the blocks are neither all old nor all new */
+	APPLY_COMPARE_SAVE, /* the same; as long as all are old the way back is put into the journal
+			     */
+	APPLY_COMPARE_ALL,  /* it looks at every block */
+};
+
+/* Compares every block of the target that `delta` touches. */
+int apply_compare(struct apply *a, struct delta *delta, enum apply_compare_mode mode,
+		  struct apply_found *out, struct tranship_error *err);
 
 /* Where the target becomes smaller: what the delta does not name of [from, end of the disk) must be
  * zeros. */

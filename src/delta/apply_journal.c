@@ -216,14 +216,21 @@ int apply_journal_remove(struct apply_journal *j, struct tranship_error *err)
 	return rc ? rc : medium_sync_folder(j->medium, j->folder, err);
 }
 
-void apply_journal_close(struct apply_journal *j)
+void apply_journal_close_parts(struct apply_journal *j)
 {
-	apply_journal_abandon(j);
 	delta_close(j->back);
 	delta_close(j->forward);
 	tranship_file_close(j->back_file);
 	tranship_file_close(j->forward_file);
+	j->back = j->forward = NULL;
+	j->back_file = j->forward_file = NULL;
 	apply_journal_close_file(j);
+}
+
+void apply_journal_close(struct apply_journal *j)
+{
+	apply_journal_abandon(j);
+	apply_journal_close_parts(j);
 	if (j->medium && j->folder >= 0)
 		j->medium->ops->close(j->medium->ctx, j->folder);
 	j->folder = -1;

@@ -96,6 +96,8 @@ int apply_journal_tidy(struct apply_journal *j, struct tranship_error *err);
 /* Opens both deltas of one that was found and verifies all of them. */
 int apply_journal_open(struct apply_journal *j, struct tranship_error *err);
 
+void apply_journal_close_parts(struct apply_journal *j);
+
 /* What was read of one that was found lasts, too, whatever was killed before it had synced it. */
 int apply_journal_secure(struct apply_journal *j, struct tranship_error *err);
 

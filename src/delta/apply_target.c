@@ -95,12 +95,45 @@ int apply_open_target(struct apply *a, const char *target, bool undo, struct tra
 	return rc ? rc : read_note(a, err);
 }
 
-/* What had ended, but for the last steps. *was: it had. */
+/*
+ * A journal without a note: the run was killed between the two, before anything was begun; unless
+ * the note was lost, with a name that the target had then. So what stands on the target decides,
+ * which may have been in use since.
+ */
+static int was_begun(struct apply *a, bool *begun, struct tranship_error *err)
+{
+	struct apply_journal *j = &a->journal;
+	uint64_t size = a->target.disk->size;
+	struct apply_found found;
+	int rc = 0;
+
+	*begun = false;
+	if (size != j->head.base_size && size != j->head.target_size)
+		return 0;
+	*begun = size != j->head.base_size;
+	if (!*begun)
+		rc = apply_journal_open(j, err);
+	if (rc == 0 && !*begun) {
+		rc = apply_compare(a, j->forward, APPLY_COMPARE_ALL, &found, err);
+		*begun = rc == 0 && found.some_new;
+	}
+	apply_journal_close_parts(j);
+	return rc;
+}
+
+/* What had ended, but for the last steps, or had not begun. *was: it had ended. */
 int apply_settle(struct apply *a, bool *was, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
+	bool begun = true;
 	int rc = 0;
 
+	if (j->found && j->head.state == APPLY_UNFINISHED && !a->noted)
+		rc = was_begun(a, &begun, err);
+	if (rc)
+		return rc;
+	if (!begun)
+		j->head.state = APPLY_VOID;
 	*was = j->found && j->head.state != APPLY_UNFINISHED && a->noted;
 	if (*was)
 		rc = apply_journal_secure(j, err);

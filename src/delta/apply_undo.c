@@ -21,7 +21,7 @@ static int check_untouched(struct apply *a, struct tranship_error *err)
 		return error_set(err, TRANSHIP_EMISMATCH,
 				 "the target was written since the delta was applied: going back "
 				 "would mix the two");
-	rc = apply_compare(a, j->back, false, &found, err);
+	rc = apply_compare(a, j->back, APPLY_COMPARE, &found, err);
 	if (rc == 0 && !found.old)
 		rc = error_set(err, TRANSHIP_EMISMATCH,
 			       "the target was written since the delta was applied, at %" PRIu64
@@ -85,9 +85,9 @@ static int undo(struct apply *a, struct tranship_error *err)
 			"there is no journal '%s' to go back by: it is kept only when that "
 			"is asked for",
 			j->path);
+	rc = apply_settle(a, &was, err);
 	a->result->nothing = j->head.state == APPLY_VOID;
 	a->result->resumed = j->head.state == APPLY_UNFINISHED;
-	rc = apply_settle(a, &was, err);
 	if (rc || a->result->nothing)
 		return rc;
 	rc = check_back(a, err);

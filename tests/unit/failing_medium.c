@@ -94,15 +94,21 @@ static int fail_sync_folder(void *ctx, int folder)
 
 static int fail_unlink(void *ctx, int folder, const char *name)
 {
-	int sys = fault(ctx);
+	struct failing *f = ctx;
+	int sys = fault(f);
 
+	if (f->fail_rename && f->renames >= f->fail_rename)
+		sys = EIO;
 	return sys ? sys : medium_local.ops->unlink(NULL, folder, name);
 }
 
 static int fail_rename(void *ctx, int folder, const char *from, const char *to)
 {
-	int sys = fault(ctx);
+	struct failing *f = ctx;
+	int sys = fault(f);
 
+	if (f->fail_rename && ++f->renames >= f->fail_rename)
+		sys = EIO;
 	return sys ? sys : medium_local.ops->rename(NULL, folder, from, to);
 }
 

@@ -355,6 +355,22 @@ static void test_apply__wrong_base(void **state)
 	}
 }
 
+/* As long as what the delta makes, but not it. */
+static void test_apply__new_size_and_other_content(void **state)
+{
+	struct scene s;
+
+	begin_scene(&s, *state, raw_kind, SIZE, 2 * SIZE);
+	memset(s.content[0] + 8192, 'a', 4096);
+	memset(s.content[1] + 8192, 'b', 4096);
+	finish_scene(&s);
+	s.content[1][8200] = 'c';
+	target_make(raw_kind, s.target, s.content[1], 2 * SIZE);
+	assert_fails(run_apply(&s), TRANSHIP_EMISMATCH, &s.err,
+		     "bytes 8192 to 12288 are the first that differ");
+	end_scene(&s);
+}
+
 static void test_apply__other_size(void **state)
 {
 	struct scene s;
@@ -865,6 +881,62 @@ static void test_apply__journal_of_another_run_meanwhile(void **state)
 	end_scene(&s);
 }
 
+/* As a kill between the journal and the note leaves it. */
+static void leave_unbegun(struct scene *s)
+{
+	struct failing f;
+
+	failing_init(&f, 0);
+	f.fail_rename = 2; /* that of the note; and its journal stays */
+	assert_int_not_equal(
+		apply_on(&f.medium, s->delta, s->target, &s->options, &s->result, &s->err), 0);
+	assert_true(is_there(s->journal));
+	assert_false(is_there(s->note));
+}
+
+static void test_apply__not_begun(void **state)
+{
+	char first[PATH_MAX];
+	struct scene s;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	leave_unbegun(&s);
+	assert_ok(run_undo(&s), &s.err);
+	assert_true(s.result.nothing);
+	expect_nothing_left(&s);
+	expect_version(&s, 0);
+
+	/* Another delta is welcome, and so is what somebody wrote since. */
+	leave_unbegun(&s);
+	poke(s.target, SIZE - 7, 'x');
+	s.content[0][SIZE - 7] = 'x';
+	memcpy(s.content[1], s.content[0], SIZE);
+	s.content[1][5] ^= 1;
+	strcpy(first, s.delta);
+	place(s.delta, *state, "other");
+	delta_make(s.delta, s.content[0], SIZE, s.content[1], SIZE, NULL);
+	assert_ok(run_apply(&s), &s.err);
+	assert_false(s.result.resumed);
+	expect_version(&s, 1);
+	expect_nothing_left(&s);
+	end_scene(&s);
+}
+
+/* A note that was lost is no reason to forget what was begun. */
+static void test_apply__begun_without_a_note(void **state)
+{
+	struct scene s;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	leave_unfinished(&s);
+	unlink(s.note);
+	assert_ok(run_undo(&s), &s.err);
+	assert_false(s.result.nothing);
+	expect_version(&s, 0);
+	expect_nothing_left(&s);
+	end_scene(&s);
+}
+
 /* What a failed fsync left in memory reads as if it had been written. */
 static void test_undo__writes_all_after_a_failed_fsync(void **state)
 {
@@ -1176,6 +1248,7 @@ int main(void)
 		IN_FOLDER(test_apply__odd_size_of_an_image),
 		IN_FOLDER(test_apply__impossible_sizes),
 		IN_FOLDER(test_apply__wrong_base),
+		IN_FOLDER(test_apply__new_size_and_other_content),
 		IN_FOLDER(test_apply__other_size),
 		IN_FOLDER(test_apply__empty_delta),
 		IN_FOLDER(test_apply__delta_of_a_size),
@@ -1198,6 +1271,8 @@ int main(void)
 		IN_FOLDER(test_apply__partial_that_is_in_the_way),
 		IN_FOLDER(test_apply__partial_of_another_run),
 		IN_FOLDER(test_apply__journal_of_another_run_meanwhile),
+		IN_FOLDER(test_apply__not_begun),
+		IN_FOLDER(test_apply__begun_without_a_note),
 		IN_FOLDER(test_undo__writes_all_after_a_failed_fsync),
 		IN_FOLDER(test_apply__damaged_journal),
 		IN_FOLDER(test_apply__image_with_a_parent),
