@@ -47,7 +47,7 @@ static int go_forward(struct apply *a, struct delta *to, struct tranship_error *
 	if (rc == 0)
 		rc = renew(a, err);
 	if (rc == 0)
-		rc = apply_carry(a, to, err);
+		rc = apply_carry(a, to, false, err);
 	if (rc)
 		return rc;
 	j->head.keep = j->head.keep || a->options->keep_journal;
@@ -203,6 +203,8 @@ static int apply_fresh(struct apply *a, struct apply_delta *d, struct tranship_e
 		apply_journal_abandon(j);
 		return nothing_to_do(a, &old, had, err);
 	}
+	if (rc == 0)
+		rc = apply_check_room(a, d->delta, err);
 	if (rc == 0)
 		rc = apply_journal_end(j, d->file, err);
 	if (rc)

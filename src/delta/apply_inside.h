@@ -59,7 +59,7 @@ int apply_remove_note(struct apply *a, struct tranship_error *err);
 /* The files of the target as they are: anything that writes to one changes this. */
 int apply_stamp(const struct apply *a, uint64_t *out, struct tranship_error *err);
 /* Makes the target what `to` makes of it. */
-int apply_carry(struct apply *a, struct delta *to, struct tranship_error *err);
+int apply_carry(struct apply *a, struct delta *to, bool back, struct tranship_error *err);
 bool apply_is_device(const struct apply *a);
 struct edit *apply_main_edit(const struct apply *a);
 /* Closes everything; what went wrong is told with what it means for the target. */
@@ -102,8 +102,12 @@ int apply_compare_torn(struct apply *a, struct delta *to, struct delta *from,
 /* The whole target against the fingerprint that the caller gave. */
 int apply_verify_all(struct apply *a, struct tranship_error *err);
 
-/* Writes all that the delta names, and flushes. */
-int apply_write(struct apply *a, struct delta *delta, struct tranship_error *err);
+/* Whether the target's file system has room for what the delta adds, and for the rest of the
+ * journal, which was begun. */
+int apply_check_room(struct apply *a, struct delta *delta, struct tranship_error *err);
+
+/* Writes all that the delta names, and flushes. `back`: it goes back. */
+int apply_write(struct apply *a, struct delta *delta, bool back, struct tranship_error *err);
 
 /* Whole blocks of the target; behind its end there are zeros. */
 int apply_read(const struct apply *a, struct tranship_scratch *scratch, uint64_t off,

@@ -176,15 +176,18 @@ static int resize(struct apply *a, uint64_t size, struct tranship_error *err)
 }
 
 /* Makes the target what the delta makes of it. */
-int apply_carry(struct apply *a, struct delta *to, struct tranship_error *err)
+int apply_carry(struct apply *a, struct delta *to, bool back, struct tranship_error *err)
 {
 	uint64_t size = delta_head(to)->target_size;
+	size_t i;
 	int rc = 0;
 
+	for (i = 0; i < a->target.edits.count; i++)
+		edit_zero_surely(a->target.edits.edits[i], back || a->result->resumed);
 	if (a->target.disk->size < size)
 		rc = resize(a, size, err);
 	if (rc == 0)
-		rc = apply_write(a, to, err);
+		rc = apply_write(a, to, back, err);
 	if (rc == 0 && a->target.disk->size > size)
 		rc = resize(a, size, err);
 	return rc;

@@ -62,7 +62,7 @@ static int go_back(struct apply *a, struct tranship_error *err)
 		rc = apply_journal_mark(j, APPLY_UNFINISHED, err);
 	a->changing = true;
 	if (rc == 0)
-		rc = apply_carry(a, j->back, err);
+		rc = apply_carry(a, j->back, true, err);
 	if (rc == 0 && disk->ops->modify->restore &&
 	    strcmp(disk->identity, j->head.identity_before) != 0)
 		rc = disk->ops->modify->restore(disk, j->head.identity_before, err);

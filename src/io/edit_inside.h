@@ -14,10 +14,14 @@ struct edit {
 	uint64_t medium_len; /* the length on the medium now */
 	uint64_t undo_len;   /* and before anything was written free */
 	bool free_unsynced;
+	bool zero_surely;
 	bool recovered;
 	bool failed;
 };
 
 extern const struct tranship_file_ops edit_file_ops;
+
+/* Changes what of the range stands in a page of the transaction. */
+void edit_put_pages(struct edit *e, uint64_t off, const unsigned char *from, size_t len);
 
 #endif

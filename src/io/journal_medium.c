@@ -71,6 +71,7 @@ static int local_info(void *ctx, int file, struct medium_info *out)
 				     (uint64_t)st.st_dev,
 				     (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec };
 	out->room = UINT64_MAX;
+	out->allocated = (uint64_t)st.st_blocks * 512;
 	if (S_ISREG(st.st_mode) && fstatvfs(file, &vfs) == 0 && vfs.f_blocks > 0 &&
 	    !mul_ok(vfs.f_bavail, vfs.f_frsize, &out->room))
 		out->room = UINT64_MAX;
@@ -180,6 +181,15 @@ static int local_resize(void *ctx, int file, uint64_t size)
 	return ftruncate(file, (off_t)size) < 0 ? errno : 0;
 }
 
+static int local_punch(void *ctx, int file, uint64_t off, uint64_t len)
+{
+	(void)ctx;
+	return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) <
+			       0
+		       ? errno
+		       : 0;
+}
+
 static int local_sync(void *ctx, int file)
 {
 	(void)ctx;
@@ -221,6 +231,7 @@ static const struct medium_ops local_ops = {
 	.read = local_read,
 	.write = local_write,
 	.resize = local_resize,
+	.punch = local_punch,
 	.sync = local_sync,
 	.sync_folder = local_sync_folder,
 	.unlink = local_unlink,

@@ -18,17 +18,9 @@ static int raw_write(struct tranship_disk *disk, uint64_t off, const void *buf, 
 static int raw_zero(struct tranship_disk *disk, uint64_t off, uint64_t len,
 		    struct tranship_error *err)
 {
-	static const unsigned char zeros[64 << 10];
-	int rc = 0;
+	struct raw_disk *raw = raw_of(disk);
 
-	while (len > 0 && rc == 0) {
-		size_t n = len < sizeof(zeros) ? (size_t)len : sizeof(zeros);
-
-		rc = raw_write(disk, off, zeros, n, err);
-		off += n;
-		len -= n;
-	}
-	return rc;
+	return modify_zero_free(raw->file, raw->start + off, len, err);
 }
 
 static int raw_flush(struct tranship_disk *disk, struct tranship_error *err)

@@ -73,6 +73,13 @@ static int fail_resize(void *ctx, int file, uint64_t size)
 	return sys ? sys : medium_local.ops->resize(NULL, file, size);
 }
 
+static int fail_punch(void *ctx, int file, uint64_t off, uint64_t len)
+{
+	int sys = fault(ctx);
+
+	return sys ? sys : medium_local.ops->punch(NULL, file, off, len);
+}
+
 static int sync_fault(struct failing *f)
 {
 	int sys = fault(f);
@@ -127,6 +134,7 @@ static const struct medium_ops failing_ops = {
 	.read = fail_read,
 	.write = fail_write,
 	.resize = fail_resize,
+	.punch = fail_punch,
 	.sync = fail_sync,
 	.sync_folder = fail_sync_folder,
 	.unlink = fail_unlink,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Applying deltas in place and going back; test_apply_power.c has what interrupts it. */
+#include "base/zero.h"
 #include "chain_files.h"
 #include "core/disk.h"
 #include "delta/apply.h"
@@ -8,6 +9,7 @@
 #include "failing_medium.h"
 #include "heap.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -1175,6 +1177,136 @@ static void test_apply__no_room_for_the_journal(void **state)
 	}
 }
 
+/* A medium with little room left, as it says. */
+static uint64_t little_room;
+
+static int little_info(void *ctx, int file, struct medium_info *out)
+{
+	int sys = medium_local.ops->info(ctx, file, out);
+
+	out->room = little_room;
+	return sys;
+}
+
+static void test_apply__no_room_for_the_data(void **state)
+{
+	struct medium_ops ops = *medium_local.ops;
+	struct medium medium = { &ops, NULL };
+	struct bytes before;
+	struct scene s;
+	unsigned i;
+
+	for (i = 0; i < TARGET_KINDS; i++) {
+		if (target_kinds[i].small_vhd) /* not one of this size */
+			continue;
+		begin_scene(&s, path_in(*state, target_kinds[i].name), &target_kinds[i], 4 * MIB,
+			    4 * MIB);
+		mkdir(path_in(*state, target_kinds[i].name), 0700);
+		memset(s.content[0] + MIB, 0, 2 * MIB);
+		memset(s.content[1] + MIB, 'n', 2 * MIB);
+		finish_scene(&s);
+		if (s.kind->format[0] == 'r') { /* a hole */
+			int fd = open(s.target, O_WRONLY | O_CLOEXEC);
+
+			assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+						   MIB, 2 * MIB),
+					 0);
+			close(fd);
+		}
+		ops.info = little_info;
+		little_room = 2 * MIB;
+		before = bytes_of(s.target);
+		assert_fails(apply_on(&medium, s.delta, s.target, &s.options, &s.result, &s.err),
+			     TRANSHIP_EIO, &s.err, "bytes of room are needed");
+		assert_int_equal(s.err.sys_errno, ENOSPC);
+		expect_same(s.target, &before);
+		expect_nothing_left(&s);
+		little_room = 4 * MIB;
+		assert_ok(apply_on(&medium, s.delta, s.target, &s.options, &s.result, &s.err),
+			  &s.err);
+		expect_version(&s, 1);
+		end_scene(&s);
+	}
+}
+
+/* What is only replaced needs none. */
+static void test_apply__room_is_not_asked_for_in_vain(void **state)
+{
+	struct medium_ops ops = *medium_local.ops;
+	struct medium medium = { &ops, NULL };
+	struct scene s;
+
+	begin_scene(&s, *state, raw_kind, 4 * MIB, 4 * MIB);
+	memset(s.content[0], 'o', 4 * MIB);
+	memset(s.content[1], 'n', 4 * MIB);
+	finish_scene(&s);
+	ops.info = little_info;
+	little_room = 4096;
+	assert_ok(apply_on(&medium, s.delta, s.target, &s.options, &s.result, &s.err), &s.err);
+	expect_version(&s, 1);
+	end_scene(&s);
+}
+
+/* Where zeros are written, or punched, and data. */
+static struct {
+	bool back, zeroed;
+	unsigned punched;
+} order;
+
+static int ordered_punch(void *ctx, int file, uint64_t off, uint64_t len)
+{
+	order.zeroed = true;
+	order.punched++;
+	return medium_local.ops->punch(ctx, file, off, len);
+}
+
+static int ordered_write(void *ctx, int file, uint64_t off, const void *buf, size_t len)
+{
+	const unsigned char *bytes = buf;
+
+	if (len >= 4096 && len % 4096 == 0 && bytes_are_zero(bytes, len))
+		order.zeroed = true;
+	else if (len >= 4096 && len % 4096 == 0) /* the journal has other lengths */
+		assert_int_equal(order.zeroed, order.back);
+	return medium_local.ops->write(ctx, file, off, buf, len);
+}
+
+/* Zeros come last, and where it goes back first, and there they give room back. */
+static void test_undo__gives_room_back_first(void **state)
+{
+	struct medium_ops ops = *medium_local.ops;
+	struct medium medium = { &ops, NULL };
+	struct medium_info info;
+	struct scene s;
+	int fd;
+
+	begin_scene(&s, *state, raw_kind, 4 * MIB, 4 * MIB);
+	memset(s.content[0], 0, 4 * MIB);
+	memset(s.content[1], 0, 4 * MIB);
+	memset(s.content[0], 'o', MIB);
+	memset(s.content[1] + MIB, 'n', 2 * MIB);
+	memset(s.content[0] + 3 * MIB, 'o', MIB);
+	memset(s.content[1] + 3 * MIB, 'n', MIB);
+	finish_scene(&s);
+	ops.write = ordered_write;
+	ops.punch = ordered_punch;
+	s.options.keep_journal = true;
+	order.back = order.zeroed = false;
+	assert_ok(apply_on(&medium, s.delta, s.target, &s.options, &s.result, &s.err), &s.err);
+	assert_true(order.zeroed && order.punched == 0);
+	expect_version(&s, 1);
+	order.back = true;
+	order.zeroed = false;
+	assert_ok(apply_undo_on(&medium, s.target, &s.options, &s.result, &s.err), &s.err);
+	assert_true(order.punched > 0);
+	expect_version(&s, 0);
+	fd = open(s.target, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(medium_local.ops->info(NULL, fd, &info), 0);
+	assert_true(info.allocated <= 2 * MIB + 64 * KIB);
+	close(fd);
+	end_scene(&s);
+}
+
 /* Each allocation fails once. */
 static void test_apply__failing_allocations(void **state)
 {
@@ -1283,6 +1415,9 @@ int main(void)
 		IN_FOLDER(test_apply__failing_medium),
 		IN_FOLDER(test_undo__failing_medium),
 		IN_FOLDER(test_apply__no_room_for_the_journal),
+		IN_FOLDER(test_apply__no_room_for_the_data),
+		IN_FOLDER(test_apply__room_is_not_asked_for_in_vain),
+		IN_FOLDER(test_undo__gives_room_back_first),
 		IN_FOLDER(test_apply__failing_allocations),
 		IN_FOLDER(test_apply__from_a_pipe),
 	};
