@@ -283,6 +283,7 @@ static void item_free(void *ctx, void *arg)
 }
 
 static const struct pipeline_ops compare_ops = {
+	.spare_items = APPLY_SPARE_ITEMS,
 	.plan = compare_plan,
 	.work = compare_work,
 	.commit = compare_commit,

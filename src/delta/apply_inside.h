@@ -13,6 +13,8 @@
 /* What is read of the disk, and put into a record of the journal, at once. */
 #define APPLY_PIECE RECORD_DATA_MAX
 #define APPLY_BLOCKS (APPLY_PIECE / TRANSHIP_BLOCK_MIN)
+/* Items of a pipeline that wait, each with up to a piece. */
+#define APPLY_SPARE_ITEMS 2U
 /* What is written between two flushes. */
 #define APPLY_FLUSH ((uint64_t)64 << 20)
 

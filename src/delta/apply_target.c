@@ -10,6 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Each has a piece of the disk in memory, twice: that is what bounds what apply takes of it. */
+#define THREADS_DEFAULT_MAX 8U
+
 bool apply_is_device(const struct apply *a)
 {
 	return S_ISBLK(a->info.mode);
@@ -219,7 +222,10 @@ void apply_init(struct apply *a, const struct medium *medium,
 			     .journal.folder = -1,
 			     .journal.file = -1,
 			     .result = out };
-	a->threads = a->options->copy.threads ? a->options->copy.threads : cpus_usable();
+	a->threads = a->options->copy.threads;
+	if (a->threads == 0)
+		a->threads =
+			cpus_usable() < THREADS_DEFAULT_MAX ? cpus_usable() : THREADS_DEFAULT_MAX;
 }
 
 /* Whose the journal is, before anything is locked. */

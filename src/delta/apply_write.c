@@ -123,6 +123,7 @@ static void item_free(void *ctx, void *arg)
 }
 
 static const struct pipeline_ops write_pipeline = {
+	.spare_items = APPLY_SPARE_ITEMS,
 	.plan = write_plan,
 	.work = write_work,
 	.commit = write_commit,
