@@ -4,9 +4,11 @@
  * each, MB/s, peak memory, the ratio (how many times faster the first one is) and its spread over
  * the pairs.
  *
- *   bench-pair CASE BYTES RUNS CLEANUP OURS PEER
+ *   bench-pair CASE BYTES RUNS CLEANUP OURS PEER [SIZE [PEER_SIZE]]
  *
- * The commands go to /bin/sh; CLEANUP runs before each. An empty PEER is not run.
+ * The commands go to /bin/sh; CLEANUP runs before each. An empty PEER is not run. SIZE and
+ * PEER_SIZE print how many bytes came out, and run behind each run of theirs, outside of its time.
+ * Memory is that of the largest process that a command started.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,8 +22,11 @@
 #define RUNS_MAX 100
 
 struct sample {
+	const char *command;
+	const char *size_command; /* NULL: none */
 	double seconds[RUNS_MAX];
 	long rss_kib;
+	double size;
 };
 
 static double now(void)
@@ -32,8 +37,20 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+static double read_size(const char *command)
+{
+	FILE *pipe = popen(command, "r");
+	double size;
+
+	if (!pipe || fscanf(pipe, "%lf", &size) != 1 || pclose(pipe) != 0) {
+		fprintf(stderr, "bench-pair: failed: %s\n", command);
+		exit(1);
+	}
+	return size;
+}
+
 /* `exec` makes the command itself the child that is measured. */
-static double run(const char *cleanup, const char *command, long *rss_kib)
+static void run(const char *cleanup, struct sample *s, int index)
 {
 	char line[8192];
 	struct rusage usage;
@@ -45,7 +62,7 @@ static double run(const char *cleanup, const char *command, long *rss_kib)
 		fprintf(stderr, "bench-pair: failed: %s\n", cleanup);
 		exit(1);
 	}
-	snprintf(line, sizeof(line), "exec %s", command);
+	snprintf(line, sizeof(line), "exec %s", s->command);
 	start = now();
 	pid = fork();
 	if (pid == 0) {
@@ -54,12 +71,14 @@ static double run(const char *cleanup, const char *command, long *rss_kib)
 	}
 	if (pid < 0 || wait4(pid, &status, 0, &usage) != pid || !WIFEXITED(status) ||
 	    WEXITSTATUS(status) != 0) {
-		fprintf(stderr, "bench-pair: failed: %s\n", command);
+		fprintf(stderr, "bench-pair: failed: %s\n", s->command);
 		exit(1);
 	}
-	if (usage.ru_maxrss > *rss_kib)
-		*rss_kib = usage.ru_maxrss;
-	return now() - start;
+	s->seconds[index] = now() - start;
+	if (usage.ru_maxrss > s->rss_kib)
+		s->rss_kib = usage.ru_maxrss;
+	if (s->size_command)
+		s->size = read_size(s->size_command);
 }
 
 static int by_value(const void *a, const void *b)
@@ -84,20 +103,25 @@ int main(int argc, char **argv)
 	double ratio[RUNS_MAX], low = 1e99, high = 0, bytes;
 	int runs, i;
 
-	if (argc != 7 || (runs = atoi(argv[3])) < 1 || runs > RUNS_MAX) {
-		fprintf(stderr, "usage: bench-pair CASE BYTES RUNS CLEANUP OURS PEER\n");
+	if (argc < 7 || argc > 9 || (runs = atoi(argv[3])) < 1 || runs > RUNS_MAX) {
+		fprintf(stderr, "usage: bench-pair CASE BYTES RUNS CLEANUP OURS PEER "
+				"[SIZE [PEER_SIZE]]\n");
 		return 2;
 	}
 	bytes = atof(argv[2]);
+	ours.command = argv[5];
+	peer.command = argv[6];
+	ours.size_command = argc > 7 && *argv[7] ? argv[7] : NULL;
+	peer.size_command = argc > 8 && *argv[8] ? argv[8] : NULL;
 	for (i = 0; i < runs; i++) {
 		bool ours_first = i % 2 == 0; /* whoever comes second may find memory warm */
 
 		if (ours_first)
-			ours.seconds[i] = run(argv[4], argv[5], &ours.rss_kib);
+			run(argv[4], &ours, i);
 		if (*argv[6])
-			peer.seconds[i] = run(argv[4], argv[6], &peer.rss_kib);
+			run(argv[4], &peer, i);
 		if (!ours_first)
-			ours.seconds[i] = run(argv[4], argv[5], &ours.rss_kib);
+			run(argv[4], &ours, i);
 		ratio[i] = peer.seconds[i] / ours.seconds[i];
 		low = ratio[i] < low ? ratio[i] : low;
 		high = ratio[i] > high ? ratio[i] : high;
@@ -111,6 +135,10 @@ int main(int argc, char **argv)
 		       "\"ratio_low\": %.2f, \"ratio_high\": %.2f",
 		       median(peer.seconds, runs), (double)peer.rss_kib / 1024, median(ratio, runs),
 		       low, high);
+	if (ours.size_command)
+		printf(", \"size\": %.0f", ours.size);
+	if (peer.size_command)
+		printf(", \"peer_size\": %.0f", peer.size);
 	puts("}");
 	return system(argv[4]) ? 1 : 0;
 }

@@ -114,8 +114,9 @@ struct tranship_changes_options {
  * TRANSHIP_ECORRUPT: it breaks its format, or a range passes the end of the disk, or pages
  * contradict each other; TRANSHIP_EINVAL: something is not in the list that it does not say (size,
  * block_size), or an unknown format; TRANSHIP_EMISMATCH: another id or size than wanted;
- * TRANSHIP_EUNSUPPORTED: the list says nothing about changes (totals, a fault of the service);
- * TRANSHIP_ELIMIT: longer than 256 MiB, or a page of JSON longer than 8 MiB. A list without its end
+ * TRANSHIP_EUNSUPPORTED: the list says nothing about changes (totals, a fault of the service), or
+ * has a part that is not known and may say what changed; TRANSHIP_ELIMIT: longer than 256 MiB, or
+ * an element of it longer than 64 KiB (a page may have any number of those). A list without its end
  * mark is TRANSHIP_ECORRUPT and never "no changes".
  */
 TRANSHIP_API int tranship_changes_read(struct tranship_file *file,

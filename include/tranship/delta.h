@@ -164,8 +164,8 @@ struct tranship_apply_result {
  * journal is) until the same call finishes it or
  * tranship_apply_undo goes back. A target that is the next version already is left as it is.
  *
- * TRANSHIP_EUNSUPPORTED: an image that cannot be changed in place, or one that has a parent;
- * TRANSHIP_EBUSY: somebody has it open, or something else was interrupted in it.
+ * TRANSHIP_EUNSUPPORTED: an image that cannot be changed in place (tranship/modify.h), or one that
+ * has a parent; TRANSHIP_EBUSY: somebody has it open, or something else was interrupted in it.
  */
 TRANSHIP_API int tranship_apply(const char *delta, const char *target,
 				const struct tranship_apply_options *options,

@@ -13,7 +13,8 @@
  * of it are refused from then on; in a VHDX another size does that, too ([MS-VHDX] 2.2.2.1).
  *
  * Journals and notes are found by the image's name: after an interrupted change the image is not to
- * be renamed, or opened by another hard link, before the change is undone or finished.
+ * be renamed, or opened by another hard link, before the change is undone or finished. A file that
+ * has several names already is not changed: TRANSHIP_EUNSUPPORTED from all functions here.
  *
  * Threads: different images may be changed at once; one image by one caller at a time.
  */
@@ -38,8 +39,8 @@ enum tranship_resize_flag {
  *
  * TRANSHIP_EINVAL: a smaller size without the flag, or with data in what would be cut;
  * TRANSHIP_ELIMIT: larger than the format allows, with the name of one that does;
- * TRANSHIP_EUNSUPPORTED: a kind of image that cannot be changed in place (streamOptimized), or a
- * larger size for a child whose parent is larger already.
+ * TRANSHIP_EUNSUPPORTED: a kind of image that cannot be changed in place (streamOptimized), a file
+ * of several names (hard links), or a larger size for a child whose parent is larger already.
  */
 TRANSHIP_API int tranship_resize(const char *path, const struct tranship_open_options *options,
 				 uint64_t size, unsigned flags, struct tranship_error *err);

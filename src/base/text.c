@@ -42,7 +42,8 @@ static size_t utf8_len(const unsigned char *p, size_t left)
 	return len;
 }
 
-void text_escape(char *out, size_t cap, const char *src, size_t len)
+/* `also`: characters that are escaped like those that drive a terminal. */
+static void escape(char *out, size_t cap, const char *src, size_t len, const char *also)
 {
 	const unsigned char *p = (const unsigned char *)src;
 	size_t used = 0;
@@ -51,8 +52,8 @@ void text_escape(char *out, size_t cap, const char *src, size_t len)
 		return;
 	while (len > 0) {
 		size_t n = utf8_len(p, len);
-		int plain = n > 1 || (n == 1 && p[0] >= 0x20 && p[0] != 0x7F && p[0] != '\'' &&
-				      p[0] != '"' && p[0] != '\\');
+		int plain =
+			n > 1 || (n == 1 && p[0] >= 0x20 && p[0] != 0x7F && !strchr(also, p[0]));
 		size_t need = plain ? n : 4;
 
 		if (used + need >= cap)
@@ -67,6 +68,16 @@ void text_escape(char *out, size_t cap, const char *src, size_t len)
 		len -= n;
 	}
 	out[used] = '\0';
+}
+
+void text_escape(char *out, size_t cap, const char *src, size_t len)
+{
+	escape(out, cap, src, len, "'\"\\");
+}
+
+void text_show(char *out, size_t cap, const char *src, size_t len)
+{
+	escape(out, cap, src, len, "");
 }
 
 static size_t utf8_put(char *out, uint32_t c)

@@ -14,6 +14,10 @@
  */
 void text_escape(char *out, size_t cap, const char *src, size_t len);
 
+/* The same for a sentence that stands by itself and may quote something: only what is no text for a
+ * terminal is escaped. */
+void text_show(char *out, size_t cap, const char *src, size_t len);
+
 /* The system's text for an errno value; 0, or -1 if there is none. Thread-safe. */
 int text_strerror(int sys, char *out, size_t cap);
 

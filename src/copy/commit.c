@@ -26,6 +26,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "copy/meter.h"
+#include "io/journal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -195,7 +196,7 @@ static int read_note(struct commit *c, struct tranship_error *err)
 	if (rc == 0 && c->again &&
 	    (kind != EDIT_NOTE_COMMIT || strlen(text) < len ||
 	     strcmp(text + strlen(text) - len, token) != 0))
-		rc = error_set(err, TRANSHIP_EBUSY, "%.400s", text);
+		rc = journal_note_refuse(&(struct note_header){ .kind = kind }, text, err);
 	return rc;
 }
 
@@ -209,6 +210,19 @@ static int open_other(const struct commit *c, uint32_t at, struct tranship_disk 
 	return c->again && at < c->target
 		       ? open_unfinished(c->paths[at], &options, c->medium, out, err)
 		       : tranship_open(c->paths[at], &options, out, err);
+}
+
+/* The images above the target learn a new identity late, when it is too late to refuse one. */
+static int check_names(const struct tranship_disk *layer, struct tranship_error *err)
+{
+	const char *name;
+	struct stat st;
+	uint32_t i;
+
+	for (i = 0; (name = tranship_disk_file_name(layer, i)); i++)
+		if (stat(name, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink > 1)
+			return edit_refuse_names(false, (uint64_t)st.st_nlink, err);
+	return 0;
 }
 
 /* Opens all images, the target for changes, and lays them over each other. */
@@ -225,9 +239,14 @@ static int open_images(struct commit *c, struct tranship_error *err)
 	if (rc)
 		error_in_file(err, rc, c->paths[c->target]);
 	for (i = 0; rc == 0 && i < c->count; i++) {
-		if (i == c->target)
+		if (i == c->target) {
 			layers[i] = c->into.disk;
-		else if ((rc = open_other(c, i, &layers[i], err)) != 0)
+			continue;
+		}
+		rc = open_other(c, i, &layers[i], err);
+		if (rc == 0 && i < c->target)
+			rc = check_names(layers[i], err);
+		if (rc)
 			error_in_file(err, rc, c->paths[i]);
 	}
 	if (rc == 0)
@@ -377,13 +396,13 @@ static int relink(const struct commit *c, uint32_t at, char *identity, struct tr
 
 static int remove_note(const struct commit *c, uint32_t at, struct tranship_error *err)
 {
-	struct edit_params params = { .with_note = true, .medium = c->medium };
-	struct edit *edit;
-	int rc = edit_open(c->paths[at], &params, &edit, err);
+	struct tranship_open_options options = layer_options(c);
+	struct modified m = { .edits.medium = c->medium };
+	int rc = modify_open(c->paths[at], &options, true, &m, err);
 
 	if (rc == 0)
-		rc = edit_note_remove(edit, err);
-	edit_close(edit);
+		rc = edit_note_remove(m.edits.edits[0], err);
+	modify_close(&m);
 	return rc ? error_in_file(err, rc, c->paths[at]) : 0;
 }
 

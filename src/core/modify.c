@@ -16,7 +16,9 @@
 int edit_list_open(struct edit_list *list, const char *path, const struct file_id *id,
 		   bool with_note, struct tranship_file **out, struct tranship_error *err)
 {
-	struct edit_params params = { .with_note = with_note, .medium = list->medium };
+	struct edit_params params = { .with_note = with_note,
+				      .part = list->count > 0,
+				      .medium = list->medium };
 	size_t bytes = (list->count + 1) * sizeof(struct edit *);
 	struct stat st;
 	struct edit **edits = realloc(list->edits, bytes);
@@ -34,11 +36,13 @@ int edit_list_open(struct edit_list *list, const char *path, const struct file_i
 		return rc;
 	rc = edit_view(edit, out, err);
 	if (rc == 0 && id && !file_id_equal(id, &(*out)->id)) {
-		tranship_file_close(*out);
-		*out = NULL;
 		rc = error_set(err, TRANSHIP_EBUSY, "it was replaced while it was opened");
 	}
+	if (rc == 0 && list->count > 0)
+		rc = edit_join(list->edits[0], edit, err);
 	if (rc) {
+		tranship_file_close(*out);
+		*out = NULL;
 		edit_close(edit);
 		return rc;
 	}

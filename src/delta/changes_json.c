@@ -24,14 +24,6 @@ struct own {
 	bool ended;
 };
 
-/* Whether it is UTF-8 without controls that JSON has no words for. */
-static bool is_plain(const char *text)
-{
-	uint16_t units[TRANSHIP_ID_MAX];
-
-	return text_to_utf16(units, TRANSHIP_ID_MAX, text) >= 0;
-}
-
 static int get_text(const struct json_objects *j, const json_t *head, const char *key, char *to,
 		    size_t max, struct tranship_error *err)
 {
@@ -40,9 +32,10 @@ static int get_text(const struct json_objects *j, const json_t *head, const char
 
 	if (!value)
 		return 0;
-	if (!text || strlen(text) > max || !is_plain(text))
-		return error_set(err, TRANSHIP_ECORRUPT, "%s: '%s' is no text of at most %zu bytes",
-				 j->unit, key, max);
+	if (!text || !text_is_line(text, max))
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "%s: '%s' is no line of text of at most %zu bytes", j->unit, key,
+				 max);
 	memcpy(to, text, strlen(text) + 1);
 	return 0;
 }
@@ -116,8 +109,14 @@ static int read_end(const struct json_objects *j, const json_t *end, const struc
 static int read_element(struct import *in, const struct json_objects *j, const json_t *element,
 			void *ctx, struct tranship_error *err)
 {
+	static const char *const known[] = { "format",    "version", "size",   "origin", "base-id",
+					     "target-id", "start",   "length", "zero",   "end",
+					     "ranges",    "bytes",   NULL };
 	struct own *own = ctx;
+	int rc = json_known(j, element, known, err);
 
+	if (rc)
+		return rc;
 	if (j->count == 1)
 		return read_head(in, j, element, err);
 	if (own->ended)
@@ -132,8 +131,9 @@ static int read_element(struct import *in, const struct json_objects *j, const j
 
 static int read_own(struct import *in, struct tranship_error *err)
 {
+	static const struct json_rules rules = { .one_array = true, .object = read_element };
 	struct own own = { 0 };
-	int rc = json_read(in, true, read_element, &own, NULL, err);
+	int rc = json_read(in, &rules, &own, NULL, err);
 
 	if (rc == 0 && !own.ended)
 		rc = error_set(err, TRANSHIP_ECORRUPT, "%s: the list has no end element", in->unit);
@@ -151,8 +151,6 @@ static int put_text(struct buffer *b, const char *key, const char *text, struct 
 
 	if (*text == '\0')
 		return 0;
-	if (!is_plain(text))
-		return error_set(err, TRANSHIP_EINVAL, "changes: the %s is no UTF-8", key);
 	value = json_string(text);
 	quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
 	json_decref(value);

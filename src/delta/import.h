@@ -12,15 +12,25 @@
 #include "delta/changes.h"
 
 #include <jansson.h>
+#include <string.h>
 
 struct stream;
 
-/* The longest list, the longest object in one (a page of a service that answers in parts), how deep
- * objects and elements may be, and how many pages that do not meet may wait for those between. */
+/* The longest list; the longest object in one, or page of a service that answers in parts, without
+ * the elements of its long arrays, and the longest such element; how deep objects and elements may
+ * be; how many pages that do not meet may wait for those between; how many XML documents there may
+ * be. */
 #define IMPORT_TEXT_MAX ((uint64_t)256 << 20)
-#define IMPORT_OBJECT_MAX ((size_t)8 << 20)
+#define IMPORT_OBJECT_MAX ((size_t)64 << 10)
 #define IMPORT_DEPTH_MAX 32U
 #define IMPORT_WINDOWS_MAX ((size_t)1 << 16)
+#define IMPORT_DOCUMENTS_MAX ((uint64_t)1 << 16)
+
+/* Whether two names are the same. */
+static inline bool is(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
 
 /* The text, front to back. */
 struct text {
@@ -87,35 +97,63 @@ int windows_add(struct windows *w, const struct import *in, uint64_t off, uint64
 		struct tranship_error *err);
 int windows_finish(struct windows *w, const struct import *in, struct tranship_error *err);
 
-/* JSON: objects, alone, one behind the other, or in arrays, which are never held whole. */
+/* JSON: objects, alone, one behind the other, or in arrays, which are never held whole. Nor are
+ * those of their members that are lists. */
+#define JSON_LISTS_MAX 4
+#define JSON_PLACE_MAX 100
+
 struct json_objects {
 	struct text *text;
 	const char *unit;
-	struct buffer slice; /* the text of one */
+	struct import *in;
+	const struct json_rules *rules;
+	void *ctx;
+	struct buffer slice; /* the text of one object */
+	struct buffer item;  /* of one element of a list in it */
 	bool in_array;
-	uint64_t count; /* of those that were given, with the one that is looked at */
+	bool in_object;
+	uint64_t count; /* of the objects that began, so the number of the one that is looked at */
 	uint64_t arrays;
+	int list;       /* which of its lists is looked at; -1: none */
+	uint64_t items; /* the number of the element of that list */
+	unsigned seen;  /* bits: the lists that it had so far */
 };
 
-typedef int json_element_fn(struct import *in, const struct json_objects *j, const json_t *object,
+typedef int json_element_fn(struct import *in, const struct json_objects *j, const json_t *element,
 			    void *ctx, struct tranship_error *err);
 
 /*
- * Calls fn for each object. `list`: the text is one array of them and nothing else, so its end is
- * an end mark; else there may be any number of arrays and objects behind each other, and at least
- * one object. *count: how many there were (NULL: not wanted).
+ * `one_array`: the text is one array of objects and nothing else, so its end is an end mark; else
+ * there may be any number of arrays and objects behind each other, and at least one object.
+ * `item` gets each element of those members of an object that `lists` names, as they come; `object`
+ * gets each object behind that, with those members empty.
  */
-int json_read(struct import *in, bool list, json_element_fn *fn, void *ctx, uint64_t *count,
+struct json_rules {
+	bool one_array;
+	const char *lists[JSON_LISTS_MAX];
+	json_element_fn *item;
+	json_element_fn *object;
+};
+
+/* *count: how many objects there were (NULL: not wanted). */
+int json_read(struct import *in, const struct json_rules *rules, void *ctx, uint64_t *count,
 	      struct tranship_error *err);
 
-/* Members. Messages name the object by j->count. A number is an integer that is not negative. */
+/* Where the text stands, for messages; returns place. */
+const char *json_place(const struct json_objects *j, char place[JSON_PLACE_MAX]);
+/* Refuses what is no object, and one with a member that may say something which is not understood:
+ * an array or an object of a name that is not in `known` (which NULL ends), or any member whose
+ * name is in it but for its case. */
+int json_known(const struct json_objects *j, const json_t *object, const char *const *known,
+	       struct tranship_error *err);
+/* Members. A number is an integer that is not negative. */
 int json_get_u64(const struct json_objects *j, const json_t *object, const char *key, uint64_t *out,
 		 struct tranship_error *err);
 int json_get_bool(const struct json_objects *j, const json_t *object, const char *key, bool *out,
 		  struct tranship_error *err);
-/* An array; NULL where there is none, or it is null. */
-int json_get_array(const struct json_objects *j, const json_t *object, const char *key,
-		   json_t **out, struct tranship_error *err);
+/* Refuses a member that is there, and neither null nor an array. */
+int json_check_list(const struct json_objects *j, const json_t *object, const char *key,
+		    struct tranship_error *err);
 /* Whether there is one that is not null. */
 bool json_has(const json_t *object, const char *key);
 /* TRANSHIP_EUNSUPPORTED with the text that a service sent instead of a list. */
@@ -133,8 +171,9 @@ struct xml_place {
 	unsigned depth;     /* 1: it is the root */
 };
 
-/* `text`: what stands in the element and in no other inside of it, cut at some 500 bytes. `closed`:
- * a document was whole; another one may follow. Each may stop with a code. */
+/* `text`: what stands in the element and in no other inside of it, without white space in front,
+ * cut at some 500 bytes. `closed`: a document was whole; another one may follow. Each may stop with
+ * a code. */
 struct xml_rules {
 	int (*start)(void *ctx, const struct xml_place *place, const struct xml_attributes *attr,
 		     struct tranship_error *err);
@@ -145,6 +184,8 @@ struct xml_rules {
 
 int xml_read(struct text *text, const struct xml_rules *rules, void *ctx,
 	     struct tranship_error *err);
+/* TRANSHIP_EUNSUPPORTED: what is not known may say what changed. */
+int xml_unknown(const char *unit, const struct xml_place *place, struct tranship_error *err);
 /* A number in decimal digits, white space around it. */
 int xml_number(const char *unit, const char *what, const char *text, uint64_t *out,
 	       struct tranship_error *err);

@@ -29,14 +29,20 @@ struct azure {
 	char code[100], message[200];
 };
 
-static bool is(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
-}
-
 static bool is_range(const char *name)
 {
 	return is(name, "PageRange") || is(name, "ClearRange");
+}
+
+/* Whether an element that is no list may stand here. Lists may stand in any root. */
+static bool is_known(const struct azure *a, const struct xml_place *place)
+{
+	if (a->list_depth == 0)
+		return place->depth == 1;
+	if (place->depth == a->list_depth + 1)
+		return is_range(place->name) || is(place->name, "NextMarker");
+	return place->depth == a->list_depth + 2 && a->in_range &&
+	       (is(place->name, "Start") || is(place->name, "End"));
 }
 
 static int on_start(void *ctx, const struct xml_place *place, const struct xml_attributes *attr,
@@ -45,6 +51,8 @@ static int on_start(void *ctx, const struct xml_place *place, const struct xml_a
 	struct azure *a = ctx;
 
 	(void)attr;
+	if (a->in_error)
+		return 0;
 	if (is(place->name, "Error") && a->list_depth == 0) {
 		a->in_error = true;
 	} else if (is(place->name, "PageList")) {
@@ -55,13 +63,9 @@ static int on_start(void *ctx, const struct xml_place *place, const struct xml_a
 		a->more = false;
 		a->lists++;
 		a->document_lists++;
+	} else if (!is_known(a, place)) {
+		return xml_unknown("azure", place, err);
 	} else if (a->list_depth && place->depth == a->list_depth + 1) {
-		/* What is not known may be changes. */
-		if (!is_range(place->name) && !is(place->name, "NextMarker"))
-			return error_set(err, TRANSHIP_EUNSUPPORTED,
-					 "azure: list %" PRIu64
-					 " has an element that is not known behind range %" PRIu64,
-					 a->lists, a->ranges);
 		a->in_range = is_range(place->name);
 		a->has_start = a->has_end = false;
 	}

@@ -54,17 +54,16 @@ static int on_start(void *ctx, const struct xml_place *place, const struct xml_a
 {
 	struct era *e = ctx;
 
-	if (place->depth == 1 && strcmp(place->name, "blocks") == 0 && e->documents == 0)
+	if (place->depth == 1 && is(place->name, "blocks") && e->documents == 0)
 		return 0;
 	if (place->depth != 2)
 		return error_set(err, TRANSHIP_ECORRUPT, "era: this is no list of blocks");
 	e->ranges++;
-	if (strcmp(place->name, "range") == 0)
+	if (is(place->name, "range"))
 		return read_range(e, attr, err);
-	if (strcmp(place->name, "block") == 0)
+	if (is(place->name, "block"))
 		return read_block(e, attr, err);
-	return error_set(err, TRANSHIP_EUNSUPPORTED, "era: element %" PRIu64 " is not known",
-			 e->ranges);
+	return xml_unknown("era", place, err);
 }
 
 static int on_end(void *ctx, const struct xml_place *place, const char *text,

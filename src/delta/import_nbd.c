@@ -37,13 +37,16 @@ static int check_words(const struct json_objects *j, const json_t *object, uint6
 static int read_extent(struct import *in, const struct json_objects *j, const json_t *object,
 		       void *ctx, struct tranship_error *err)
 {
+	static const char *const known[] = { "offset", "length", "type", "description", NULL };
 	uint64_t *at = ctx, off, len, type;
 	int rc;
 
 	if (json_has(object, "percent"))
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "nbd: these are totals, which say nothing of offsets");
-	rc = json_get_u64(j, object, "offset", &off, err);
+	rc = json_known(j, object, known, err);
+	if (rc == 0)
+		rc = json_get_u64(j, object, "offset", &off, err);
 	if (rc == 0)
 		rc = json_get_u64(j, object, "length", &len, err);
 	if (rc == 0)
@@ -63,8 +66,9 @@ static int read_extent(struct import *in, const struct json_objects *j, const js
 
 static int read_nbd(struct import *in, struct tranship_error *err)
 {
+	static const struct json_rules rules = { .one_array = true, .object = read_extent };
 	uint64_t at = 0, count;
-	int rc = json_read(in, true, read_extent, &at, &count, err);
+	int rc = json_read(in, &rules, &at, &count, err);
 
 	if (rc == 0 && count == 0)
 		return error_set(err, TRANSHIP_ECORRUPT, "nbd: the map has no extents");

@@ -21,8 +21,12 @@ struct extent {
 static int get_extent(const struct json_objects *j, const json_t *object, struct extent *e,
 		      struct tranship_error *err)
 {
-	int rc = json_get_u64(j, object, "start", &e->start, err);
+	static const char *const known[] = { "start", "length", "depth", "present",
+					     "zero",  "data",   NULL };
+	int rc = json_known(j, object, known, err);
 
+	if (rc == 0)
+		rc = json_get_u64(j, object, "start", &e->start, err);
 	if (rc == 0)
 		rc = json_get_u64(j, object, "length", &e->length, err);
 	if (rc == 0)
@@ -69,8 +73,9 @@ static int read_extent(struct import *in, const struct json_objects *j, const js
 
 static int read_qemu(struct import *in, struct tranship_error *err)
 {
+	static const struct json_rules rules = { .one_array = true, .object = read_extent };
 	uint64_t at = 0, count;
-	int rc = json_read(in, true, read_extent, &at, &count, err);
+	int rc = json_read(in, &rules, &at, &count, err);
 
 	if (rc == 0 && count == 0)
 		return error_set(err, TRANSHIP_ECORRUPT, "qemu: the map has no extents");

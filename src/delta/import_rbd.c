@@ -29,11 +29,14 @@ static int get_exists(const struct json_objects *j, const json_t *extent, bool *
 static int read_extent(struct import *in, const struct json_objects *j, const json_t *extent,
 		       void *ctx, struct tranship_error *err)
 {
+	static const char *const known[] = { "offset", "length", "exists", NULL };
 	uint64_t off, len;
 	bool exists;
-	int rc = json_get_u64(j, extent, "offset", &off, err);
+	int rc = json_known(j, extent, known, err);
 
 	(void)ctx;
+	if (rc == 0)
+		rc = json_get_u64(j, extent, "offset", &off, err);
 	if (rc == 0)
 		rc = json_get_u64(j, extent, "length", &len, err);
 	if (rc == 0)
@@ -43,7 +46,9 @@ static int read_extent(struct import *in, const struct json_objects *j, const js
 
 static int read_rbd(struct import *in, struct tranship_error *err)
 {
-	return json_read(in, true, read_extent, NULL, NULL, err);
+	static const struct json_rules rules = { .one_array = true, .object = read_extent };
+
+	return json_read(in, &rules, NULL, NULL, err);
 }
 
 const struct import_kind import_rbd = { .name = "rbd", .needs_size = true, .read = read_rbd };

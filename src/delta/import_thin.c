@@ -26,11 +26,6 @@ struct thin {
 	bool empty;   /* it has said no range yet */
 };
 
-static bool is(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
-}
-
 static int start_superblock(struct thin *t, const struct xml_attributes *attr,
 			    struct tranship_error *err)
 {
@@ -74,16 +69,16 @@ static int take_range(struct thin *t, const struct xml_attributes *attr, bool mu
 	return import_blocks(t->in, t->ranges, begin, length, t->block, false, err);
 }
 
-static int start_kind(struct thin *t, const char *name, const struct xml_attributes *attr,
-		      struct tranship_error *err)
+static int start_kind(struct thin *t, const struct xml_place *place,
+		      const struct xml_attributes *attr, struct tranship_error *err)
 {
+	const char *name = place->name;
+
 	t->changed = !is(name, "same");
 	t->empty = true;
 	if (t->changed && !is(name, "different") && !is(name, "left_only") &&
 	    !is(name, "right_only"))
-		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "thin: the element behind range %" PRIu64 " is not known",
-				 t->ranges);
+		return xml_unknown("thin", place, err);
 	return take_range(t, attr, false, err);
 }
 
@@ -100,7 +95,7 @@ static int on_start(void *ctx, const struct xml_place *place, const struct xml_a
 			return 0;
 	}
 	if (place->depth == 3)
-		return start_kind(t, place->name, attr, err);
+		return start_kind(t, place, attr, err);
 	if (place->depth == 4 && is(place->name, "range"))
 		return take_range(t, attr, true, err);
 	return error_set(err, TRANSHIP_ECORRUPT, "thin: this is no output of thin_delta");

@@ -22,16 +22,29 @@ struct number {
 struct vmware {
 	struct import *in;
 	struct windows windows;
-	/* XML: the page that is open, at which depth (0: none), and what the lowest and the highest
-	 * area begins at. */
-	unsigned page_depth;
+	uint64_t ranges; /* of all pages */
+	/* The areas of this page, and what the lowest and the highest of them begins at. */
+	uint64_t areas, lowest, highest;
+	/* XML: at which depth the page is open, and what is passed over (0: none). */
+	unsigned page_depth, passed_depth;
 	bool in_area;
 	struct number off, len, area_off, area_len;
-	uint64_t areas, lowest, highest;
 	uint64_t pages; /* of this document */
 	bool fault;
 	char fault_text[300];
 };
+
+static int add_area(struct import *in, struct vmware *v, uint64_t off, uint64_t len,
+		    struct tranship_error *err)
+{
+	/* The window may come behind it. */
+	if (v->areas == 0 || off < v->lowest)
+		v->lowest = off;
+	if (v->areas == 0 || off > v->highest)
+		v->highest = off;
+	v->areas++;
+	return import_range(in, ++v->ranges, off, len, false, err);
+}
 
 /* The areas of a window begin in it. */
 static int check_area(uint64_t page, uint64_t at, uint64_t off, uint64_t len,
@@ -43,6 +56,20 @@ static int check_area(uint64_t page, uint64_t at, uint64_t off, uint64_t len,
 			 "vmware: page %" PRIu64 ", %" PRIu64 " bytes at %" PRIu64
 			 ", has an area at %" PRIu64,
 			 page, len, off, at);
+}
+
+/* Ends a page. */
+static int add_window(struct import *in, struct vmware *v, uint64_t off, uint64_t len,
+		      struct tranship_error *err)
+{
+	int rc = windows_add(&v->windows, in, off, len, err);
+
+	if (rc == 0 && v->areas > 0)
+		rc = check_area(v->windows.pages, v->lowest, off, len, err);
+	if (rc == 0 && v->areas > 0)
+		rc = check_area(v->windows.pages, v->highest, off, len, err);
+	v->areas = 0;
+	return rc;
 }
 
 /* The text of what a failed call returned as JSON, or NULL. */
@@ -67,46 +94,68 @@ static const char *json_fault(const json_t *object)
 	return text;
 }
 
+/* What DynamicData, which everything of that API is, may have besides says nothing of changes. */
+#define DYNAMIC_DATA "_typeName", "_vimtype", "dynamicType", "dynamicProperty"
+
+static int read_area(struct import *in, const struct json_objects *j, const json_t *area, void *ctx,
+		     struct tranship_error *err)
+{
+	static const char *const known[] = { "start", "length", DYNAMIC_DATA, NULL };
+	uint64_t off, len;
+	int rc = json_known(j, area, known, err);
+
+	if (rc == 0)
+		rc = json_get_u64(j, area, "start", &off, err);
+	if (rc == 0)
+		rc = json_get_u64(j, area, "length", &len, err);
+	return rc ? rc : add_area(in, ctx, off, len, err);
+}
+
 static int read_object(struct import *in, const struct json_objects *j, const json_t *object,
 		       void *ctx, struct tranship_error *err)
 {
-	struct vmware *v = ctx;
-	uint64_t off, len, at, n;
-	json_t *areas;
-	size_t i;
+	static const char *const known[] = { "startOffset", "length", "changedArea", DYNAMIC_DATA,
+					     NULL };
+	uint64_t off, len;
 	int rc;
 
 	if (!json_has(object, "startOffset") && json_fault(object))
 		return import_fault(in->unit, json_fault(object), err);
-	rc = json_get_u64(j, object, "startOffset", &off, err);
+	rc = json_known(j, object, known, err);
+	if (rc == 0)
+		rc = json_get_u64(j, object, "startOffset", &off, err);
 	if (rc == 0)
 		rc = json_get_u64(j, object, "length", &len, err);
 	if (rc == 0)
-		rc = json_get_array(j, object, "changedArea", &areas, err);
-	if (rc == 0)
-		rc = windows_add(&v->windows, in, off, len, err);
-	for (i = 0; rc == 0 && i < json_array_size(areas); i++) {
-		const json_t *area = json_array_get(areas, i);
-
-		rc = json_get_u64(j, area, "start", &at, err);
-		if (rc == 0)
-			rc = json_get_u64(j, area, "length", &n, err);
-		if (rc == 0)
-			rc = check_area(j->count, at, off, len, err);
-		if (rc == 0)
-			rc = import_range(in, i, at, n, false, err);
-	}
-	return rc;
-}
-
-static bool is(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
+		rc = json_check_list(j, object, "changedArea", err);
+	return rc ? rc : add_window(in, ctx, off, len, err);
 }
 
 static bool is_page(const char *name)
 {
 	return is(name, "returnval") || is(name, "DiskChangeInfo");
+}
+
+/* What says nothing of changes, whatever stands in it. */
+static bool is_passed(const struct vmware *v, const char *name)
+{
+	return v->page_depth ? is(name, "dynamicProperty") : is(name, "Header");
+}
+
+/* Whether an element that is neither a page nor passed over may stand here. Pages may stand in any
+ * root, too. */
+static bool is_known(const struct vmware *v, const struct xml_place *place)
+{
+	const char *name = place->name;
+
+	if (v->page_depth == 0)
+		return place->depth == 1 || is(name, "Envelope") || is(name, "Body") ||
+		       is(name, "QueryChangedDiskAreasResponse");
+	if (place->depth == v->page_depth + 1)
+		return is(name, "startOffset") || is(name, "length") || is(name, "changedArea") ||
+		       is(name, "dynamicType");
+	return place->depth == v->page_depth + 2 && v->in_area &&
+	       (is(name, "start") || is(name, "length") || is(name, "dynamicType"));
 }
 
 static int on_start(void *ctx, const struct xml_place *place, const struct xml_attributes *attr,
@@ -115,16 +164,21 @@ static int on_start(void *ctx, const struct xml_place *place, const struct xml_a
 	struct vmware *v = ctx;
 
 	(void)attr;
+	if (v->fault || v->passed_depth)
+		return 0;
 	if (is(place->name, "Fault")) {
 		v->fault = true;
-	} else if (v->page_depth == 0 && is_page(place->name)) {
+	} else if (is_page(place->name)) {
+		if (v->page_depth)
+			return error_set(err, TRANSHIP_ECORRUPT,
+					 "vmware: a page stands in another one");
 		v->page_depth = place->depth;
 		v->off = v->len = (struct number){ 0 };
-		v->areas = 0;
-	} else if (is_page(place->name)) {
-		return error_set(err, TRANSHIP_ECORRUPT, "vmware: a page stands in another one");
-	} else if (v->page_depth && place->depth == v->page_depth + 1 &&
-		   is(place->name, "changedArea")) {
+	} else if (is_passed(v, place->name)) {
+		v->passed_depth = place->depth;
+	} else if (!is_known(v, place)) {
+		return xml_unknown("vmware", place, err);
+	} else if (v->page_depth && is(place->name, "changedArea")) {
 		v->in_area = true;
 		v->area_off = v->area_len = (struct number){ 0 };
 	}
@@ -143,39 +197,45 @@ static int take_number(struct number *n, const char *name, const char *text,
 
 static int end_area(struct vmware *v, struct tranship_error *err)
 {
-	uint64_t at = v->area_off.value;
-
 	v->in_area = false;
 	if (!v->area_off.set || !v->area_len.set)
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vmware: page %" PRIu64 ": area %" PRIu64
 				 " lacks its start or its length",
-				 v->windows.pages + 1, v->areas);
-	/* The window may come behind it. */
-	if (v->areas == 0 || at < v->lowest)
-		v->lowest = at;
-	if (v->areas == 0 || at > v->highest)
-		v->highest = at;
-	return import_range(v->in, v->areas++, at, v->area_len.value, false, err);
+				 v->windows.pages + 1, v->areas + 1);
+	return add_area(v->in, v, v->area_off.value, v->area_len.value, err);
 }
 
 static int end_page(struct vmware *v, struct tranship_error *err)
 {
-	uint64_t off = v->off.value, len = v->len.value;
-	int rc;
-
 	v->page_depth = 0;
 	v->pages++;
 	if (!v->off.set || !v->len.set)
 		return error_set(err, TRANSHIP_ECORRUPT,
 				 "vmware: page %" PRIu64 " lacks its startOffset or its length",
 				 v->windows.pages + 1);
-	rc = windows_add(&v->windows, v->in, off, len, err);
-	if (rc == 0 && v->areas > 0)
-		rc = check_area(v->windows.pages, v->lowest, off, len, err);
-	if (rc == 0 && v->areas > 0)
-		rc = check_area(v->windows.pages, v->highest, off, len, err);
-	return rc;
+	return add_window(v->in, v, v->off.value, v->len.value, err);
+}
+
+/* Of an element in a page. */
+static int end_member(struct vmware *v, const struct xml_place *place, const char *text,
+		      struct tranship_error *err)
+{
+	if (place->depth == v->page_depth + 1) {
+		if (is(place->name, "startOffset"))
+			return take_number(&v->off, place->name, text, err);
+		if (is(place->name, "length"))
+			return take_number(&v->len, place->name, text, err);
+		if (is(place->name, "changedArea"))
+			return end_area(v, err);
+	}
+	if (place->depth == v->page_depth + 2) {
+		if (is(place->name, "start"))
+			return take_number(&v->area_off, place->name, text, err);
+		if (is(place->name, "length"))
+			return take_number(&v->area_len, place->name, text, err);
+	}
+	return 0;
 }
 
 static int on_end(void *ctx, const struct xml_place *place, const char *text,
@@ -186,27 +246,16 @@ static int on_end(void *ctx, const struct xml_place *place, const char *text,
 	/* SOAP 1.1 says it in faultstring, SOAP 1.2 in Text. */
 	if (v->fault && (is(place->name, "faultstring") || is(place->name, "Text")))
 		snprintf(v->fault_text, sizeof(v->fault_text), "%s", text);
-	if (is(place->name, "Fault"))
+	if (v->fault && is(place->name, "Fault"))
 		return import_fault("vmware", v->fault_text, err);
+	if (v->passed_depth) {
+		if (place->depth == v->passed_depth)
+			v->passed_depth = 0;
+		return 0;
+	}
 	if (v->page_depth == 0)
 		return 0;
-	if (place->depth == v->page_depth)
-		return end_page(v, err);
-	if (place->depth == v->page_depth + 1) {
-		if (is(place->name, "startOffset"))
-			return take_number(&v->off, place->name, text, err);
-		if (is(place->name, "length"))
-			return take_number(&v->len, place->name, text, err);
-		if (is(place->name, "changedArea"))
-			return end_area(v, err);
-	}
-	if (place->depth == v->page_depth + 2 && v->in_area) {
-		if (is(place->name, "start"))
-			return take_number(&v->area_off, place->name, text, err);
-		if (is(place->name, "length"))
-			return take_number(&v->area_len, place->name, text, err);
-	}
-	return 0;
+	return place->depth == v->page_depth ? end_page(v, err) : end_member(v, place, text, err);
 }
 
 static int on_closed(void *ctx, struct tranship_error *err)
@@ -222,15 +271,18 @@ static int on_closed(void *ctx, struct tranship_error *err)
 
 static int read_vmware(struct import *in, struct tranship_error *err)
 {
-	static const struct xml_rules rules = { on_start, on_end, on_closed };
+	static const struct xml_rules xml = { on_start, on_end, on_closed };
+	static const struct json_rules json = { .lists = { "changedArea" },
+						.item = read_area,
+						.object = read_object };
 	struct vmware v = { .in = in };
 	int c, rc = text_peek(&in->text, &c, err);
 
 	/* JSON begins with a bracket; XML with '<', or a mark of its encoding. */
 	if (rc == 0 && (c == '{' || c == '['))
-		rc = json_read(in, false, read_object, &v, NULL, err);
+		rc = json_read(in, &json, &v, NULL, err);
 	else if (rc == 0)
-		rc = xml_read(&in->text, &rules, &v, err);
+		rc = xml_read(&in->text, &xml, &v, err);
 	if (rc == 0)
 		rc = windows_finish(&v.windows, in, err);
 	ranges_heap_free(&v.windows.heap);

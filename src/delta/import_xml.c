@@ -30,6 +30,15 @@
 #define PROLOG_PIECES 64U
 #define TAIL_MAX 1024U
 
+/* What the parser may take at a time; how much of a tag, a comment or the like it may hold back
+ * until it has all of it; how many attributes an element has; how many namespaces are open; and how
+ * many bytes of names there are. libxml2 (2.9) takes time in proportion to the square of each. */
+#define PIECE_MAX ((size_t)16 << 10)
+#define WAITING_MAX ((size_t)64 << 10)
+#define ATTRIBUTES_MAX 32
+#define NAMESPACES_MAX 32
+#define NAMES_MAX ((size_t)1 << 20)
+
 struct xml_state {
 	struct text *text;
 	const struct xml_rules *rules;
@@ -42,6 +51,7 @@ struct xml_state {
 	char closing[300]; /* "</" and the root's name as it is written */
 	unsigned depth;
 	const char *names[IMPORT_DEPTH_MAX + 1]; /* of the open elements; they live in the parser */
+	int namespaces[IMPORT_DEPTH_MAX + 1];    /* open up to there */
 	size_t len;                              /* of what stands in the innermost element */
 	char inside[XML_TEXT_MAX + 1];
 };
@@ -60,6 +70,28 @@ static struct xml_place place_of(const struct xml_state *s)
 				   .depth = s->depth };
 }
 
+/* Opens an element. */
+static int descend(struct xml_state *s, const char *name, int namespaces, int attributes,
+		   struct tranship_error *err)
+{
+	if (s->depth == IMPORT_DEPTH_MAX)
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "%s: elements are nested more than %u deep", s->text->unit,
+				 IMPORT_DEPTH_MAX);
+	if (attributes > ATTRIBUTES_MAX)
+		return error_set(err, TRANSHIP_ELIMIT,
+				 "%s: an element has %d attributes, at most %d can be",
+				 s->text->unit, attributes, ATTRIBUTES_MAX);
+	if (namespaces > NAMESPACES_MAX - s->namespaces[s->depth])
+		return error_set(err, TRANSHIP_ELIMIT, "%s: more than %d namespaces are open",
+				 s->text->unit, NAMESPACES_MAX);
+	s->depth++;
+	s->namespaces[s->depth] = s->namespaces[s->depth - 1] + namespaces;
+	s->names[s->depth] = name;
+	s->len = 0;
+	return 0;
+}
+
 static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
 		     int namespaces, const xmlChar **names, int count, int defaulted,
 		     const xmlChar **attributes)
@@ -69,21 +101,18 @@ static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, cons
 	struct xml_place place;
 	int rc;
 
-	(void)uri, (void)namespaces, (void)names, (void)defaulted;
+	(void)uri, (void)names, (void)defaulted;
 	if (s->rc)
 		return;
 	if (!s->rooted)
 		snprintf(s->closing, sizeof(s->closing), "</%s%s%s",
 			 prefix ? (const char *)prefix : "", prefix ? ":" : "", (const char *)name);
 	s->rooted = true;
-	if (s->depth == IMPORT_DEPTH_MAX) {
-		stop(s, error_set(s->err, TRANSHIP_ECORRUPT,
-				  "%s: elements are nested more than %u deep", s->text->unit,
-				  IMPORT_DEPTH_MAX));
+	rc = descend(s, (const char *)name, namespaces, count, s->err);
+	if (rc) {
+		stop(s, rc);
 		return;
 	}
-	s->names[++s->depth] = (const char *)name;
-	s->len = 0;
 	place = place_of(s);
 	rc = s->rules->start(s->ctx, &place, &attr, s->err);
 	if (rc)
@@ -108,11 +137,19 @@ static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const 
 		stop(s, rc);
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static void on_text(void *ctx, const xmlChar *text, int len)
 {
 	struct xml_state *s = ctx;
-	size_t room = XML_TEXT_MAX - s->len, n = (size_t)len < room ? (size_t)len : room;
+	size_t room = XML_TEXT_MAX - s->len, n;
 
+	while (s->len == 0 && len > 0 && is_space((char)*text))
+		text++, len--;
+	n = (size_t)len < room ? (size_t)len : room;
 	memcpy(s->inside + s->len, text, n);
 	s->len += n;
 }
@@ -179,6 +216,24 @@ static size_t piece(struct xml_state *s, const char *p, size_t len, bool all)
 	return len;
 }
 
+/* What the parser was given and did not take, and what it keeps. */
+static int check_parser(struct xml_state *s)
+{
+	const xmlParserInput *input = s->parser->input;
+
+	if (input && (size_t)(input->end - input->cur) > WAITING_MAX)
+		return error_set(s->err, TRANSHIP_ELIMIT,
+				 "%s: line %d: a tag or a comment is longer than %u KiB",
+				 s->text->unit, input->line, (unsigned)(WAITING_MAX >> 10));
+	if (xmlDictGetUsage(s->parser->dict) > NAMES_MAX)
+		return error_set(s->err, TRANSHIP_ELIMIT,
+				 "%s: line %d: the names of elements and attributes are longer "
+				 "than %u KiB in sum",
+				 s->text->unit, input ? input->line : 0,
+				 (unsigned)(NAMES_MAX >> 10));
+	return 0;
+}
+
 /* Gives the parser text until the root is closed or the text ends. */
 static int feed(struct xml_state *s)
 {
@@ -194,7 +249,7 @@ static int feed(struct xml_state *s)
 		if (got == 0)
 			break;
 		p = (const char *)s->text->bytes + s->text->at;
-		len = piece(s, p, got, all);
+		len = piece(s, p, got < PIECE_MAX ? got : PIECE_MAX, all);
 		if (len == 0) {
 			rc = text_more(s->text, &all, s->err);
 			if (rc)
@@ -204,6 +259,9 @@ static int feed(struct xml_state *s)
 		s->text->at += len;
 		if (xmlParseChunk(s->parser, p, (int)len, 0) || s->rc)
 			return parser_error(s);
+		rc = check_parser(s);
+		if (rc)
+			return rc;
 	} while (!s->rooted || s->depth > 0);
 	if (xmlParseChunk(s->parser, NULL, 0, 1) || s->rc || !s->parser->wellFormed)
 		return parser_error(s);
@@ -236,30 +294,50 @@ static void keep_quiet(void *ctx, XML_ERROR_CONST xmlError *e)
 	(void)ctx, (void)e;
 }
 
+/* The same of bytes that are not of the encoding which the document names. */
+static void say_nothing(void *ctx, const char *format, ...)
+{
+	(void)ctx, (void)format;
+}
+
 int xml_read(struct text *text, const struct xml_rules *rules, void *ctx,
 	     struct tranship_error *err)
 {
 	struct xml_state s = { .text = text, .rules = rules, .ctx = ctx, .err = err };
 	xmlStructuredErrorFunc old = xmlStructuredError;
 	void *old_ctx = xmlStructuredErrorContext;
+	xmlGenericErrorFunc old_generic = xmlGenericError;
+	void *old_generic_ctx = xmlGenericErrorContext;
+	uint64_t documents = 0;
 	int c, rc = text_peek(text, &c, err);
 
 	if (rc == 0 && c < 0)
 		return error_set(err, TRANSHIP_ECORRUPT, "%s: the list is empty", text->unit);
 	xmlSetStructuredErrorFunc(NULL, keep_quiet); /* of this thread */
+	xmlSetGenericErrorFunc(NULL, say_nothing);
 	while (rc == 0 && c >= 0) {
-		rc = read_document(&s);
+		rc = documents++ < IMPORT_DOCUMENTS_MAX
+			     ? read_document(&s)
+			     : error_set(err, TRANSHIP_ELIMIT,
+					 "%s: there are more than %" PRIu64 " documents",
+					 text->unit, IMPORT_DOCUMENTS_MAX);
 		if (rc == 0)
 			rc = text_peek(text, &c, err);
 	}
 	xmlResetLastError(); /* what it keeps for this thread */
 	xmlSetStructuredErrorFunc(old_ctx, old);
+	xmlSetGenericErrorFunc(old_generic_ctx, old_generic);
 	return rc;
 }
 
-static bool is_space(char c)
+int xml_unknown(const char *unit, const struct xml_place *place, struct tranship_error *err)
 {
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+	char shown[2][60];
+
+	text_escape(shown[0], sizeof(shown[0]), place->name, strlen(place->name));
+	text_escape(shown[1], sizeof(shown[1]), place->parent, strlen(place->parent));
+	return error_set(err, TRANSHIP_EUNSUPPORTED, "%s: element '%s' is not known in '%s'", unit,
+			 shown[0], shown[1]);
 }
 
 int xml_number(const char *unit, const char *what, const char *text, uint64_t *out,

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int refuse_failed(struct tranship_error *err)
+int edit_refuse_failed(struct tranship_error *err)
 {
 	return error_set(err, TRANSHIP_EIO, "an earlier failure ended this change in place");
 }
@@ -111,7 +111,7 @@ static int edit_write(void *ctx, uint64_t off, const void *buf, size_t len,
 	int rc;
 
 	if (e->failed)
-		return refuse_failed(err);
+		return edit_refuse_failed(err);
 	if (e->site.device && off + len > e->medium_len)
 		return refuse_device_length(e, off + len, err);
 	rc = hold_pages(e, page_of(off), page_behind(off, len), err);
@@ -124,7 +124,7 @@ static int edit_zero(void *ctx, uint64_t off, uint64_t len, struct tranship_erro
 {
 	static const unsigned char zeros[JOURNAL_PAGE];
 	struct edit *e = ctx;
-	int rc = e->failed ? refuse_failed(err) : 0;
+	int rc = e->failed ? edit_refuse_failed(err) : 0;
 
 	if (rc == 0)
 		rc = hold_pages(e, page_of(off), page_behind(off, len), err);
@@ -167,7 +167,7 @@ static int edit_resize(void *ctx, uint64_t size, struct tranship_error *err)
 	struct edit *e = ctx;
 
 	if (e->failed)
-		return refuse_failed(err);
+		return edit_refuse_failed(err);
 	if (e->site.device && size != e->medium_len)
 		return refuse_device_length(e, size, err);
 	if (size > INT64_MAX)
@@ -272,7 +272,7 @@ int edit_write_free(struct edit *e, uint64_t off, const void *buf, size_t len,
 	int rc;
 
 	if (e->failed)
-		return refuse_failed(err);
+		return edit_refuse_failed(err);
 	if (!add_ok(off, len, &end) || end > INT64_MAX)
 		return error_set(err, TRANSHIP_ELIMIT,
 				 "offset %" PRIu64 " is past what a file can hold", off);
@@ -300,7 +300,7 @@ int edit_sync_free(struct edit *e, struct tranship_error *err)
 	int rc;
 
 	if (e->failed)
-		return refuse_failed(err);
+		return edit_refuse_failed(err);
 	if (!e->free_unsynced)
 		return 0;
 	rc = medium_sync(e->site.medium, e->site.target, "the file", err);
@@ -428,7 +428,7 @@ int edit_truncate(struct edit *e, uint64_t size, struct tranship_error *err)
 	int rc;
 
 	if (e->failed)
-		return refuse_failed(err);
+		return edit_refuse_failed(err);
 	if (e->site.device)
 		return refuse_device_length(e, size, err);
 	if (edit_pending(e) || size > e->medium_len)
@@ -442,31 +442,6 @@ int edit_truncate(struct edit *e, uint64_t size, struct tranship_error *err)
 	e->file->size = size;
 	begin_next(e);
 	return 0;
-}
-
-/* A sync may have failed, which is final. */
-static int note_changed(struct edit *e, int rc)
-{
-	e->failed = rc != 0 && rc != TRANSHIP_ELIMIT;
-	return rc;
-}
-
-int edit_note_write(struct edit *e, enum edit_note_kind kind, const char *text,
-		    struct tranship_error *err)
-{
-	return e->failed ? refuse_failed(err)
-			 : note_changed(e, journal_note_write(&e->site, (uint32_t)kind, text, err));
-}
-
-int edit_note_read(struct edit *e, bool *found, uint32_t *kind, char *text,
-		   struct tranship_error *err)
-{
-	return journal_note_read(&e->site, found, kind, text, err);
-}
-
-int edit_note_remove(struct edit *e, struct tranship_error *err)
-{
-	return e->failed ? refuse_failed(err) : note_changed(e, journal_note_remove(&e->site, err));
 }
 
 void edit_close(struct edit *e)

@@ -42,6 +42,7 @@ enum edit_note_kind {
 	EDIT_NOTE_COMMIT = 1, /* a commit into this file, which must be done again from its start */
 	EDIT_NOTE_APPLY =
 		2, /* a delta is applied to it, which is finished or undone (delta/apply.h) */
+	EDIT_NOTE_PART = 3, /* edit_join's, beside the other files of an image that has a note */
 };
 
 #define EDIT_NOTE_MAX 4096U
@@ -56,6 +57,8 @@ struct edit_params {
 	const char *journal_path;
 	/* Go on although a note stands: for who finishes what it says. Else TRANSHIP_EBUSY. */
 	bool with_note;
+	/* It is a further file of an image: edit_join will look at its note. */
+	bool part;
 	size_t memory_max;           /* 0: EDIT_MEMORY_MAX */
 	const struct medium *medium; /* for tests; borrowed. NULL: this machine's */
 };
@@ -68,10 +71,15 @@ struct edit;
  * another program has it open); devices O_EXCL, too. If an interrupted change is found, it is
  * undone before the function returns, see edit_recovered; the codes of journal_recover apply.
  * TRANSHIP_EINVAL: it is neither file nor device, or a device without journal_path, or a file with
- * one.
+ * one. TRANSHIP_EUNSUPPORTED: the file has several names (hard links). All of them would change,
+ * and who comes by another one would find neither journal nor note. What was interrupted is
+ * finished all the same: the journal is undone, and with_note opens it if it has a note.
  */
 int edit_open(const char *path, const struct edit_params *params, struct edit **out,
 	      struct tranship_error *err);
+
+/* The error of the last case, for who knows earlier that edit_open will be needed. */
+int edit_refuse_names(bool recovered, uint64_t names, struct tranship_error *err);
 
 /* Whether edit_open found a journal, and undid what it names (or removed a torn one). */
 bool edit_recovered(const struct edit *e);
@@ -160,6 +168,13 @@ int edit_note_write(struct edit *e, enum edit_note_kind kind, const char *text,
 int edit_note_read(struct edit *e, bool *found, uint32_t *kind, char *text,
 		   struct tranship_error *err);
 int edit_note_remove(struct edit *e, struct tranship_error *err);
+
+/*
+ * Says that `part`, opened as one, is a further file of the image whose main file is `e`: from now
+ * on e's notes come and go beside it, too, and what a crash left of that is mended. Both are open
+ * as long as one is used. TRANSHIP_EBUSY: `part` has a note of its own, or one of another image.
+ */
+int edit_join(struct edit *e, struct edit *part, struct tranship_error *err);
 
 /* Closes and unlocks; what was not applied is dropped. NULL is accepted. */
 void edit_close(struct edit *e);

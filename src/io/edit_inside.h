@@ -13,6 +13,9 @@ struct edit {
 		*file;       /* what edit_file gives; its size is that after the transaction */
 	uint64_t medium_len; /* the length on the medium now */
 	uint64_t undo_len;   /* and before anything was written free */
+	/* The other files of the image, whose notes follow this one's (edit_join). */
+	struct edit *parts;
+	struct edit *next_part;
 	bool free_unsynced;
 	bool zero_surely;
 	bool recovered;
@@ -20,6 +23,8 @@ struct edit {
 };
 
 extern const struct tranship_file_ops edit_file_ops;
+
+int edit_refuse_failed(struct tranship_error *err);
 
 /* Changes what of the range stands in a page of the transaction. */
 void edit_put_pages(struct edit *e, uint64_t off, const unsigned char *from, size_t len);

@@ -4,10 +4,10 @@
  */
 #include "base/checked.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "io/edit_inside.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,12 +78,9 @@ static int place_journal(struct edit *e, const char *journal_path, struct transh
  * killed wrote is synced, and so are its names: a journal that was removed, and came back later,
  * would undo what is done now.
  */
-static int settle(struct edit *e, bool with_note, struct tranship_error *err)
+static int settle(struct edit *e, struct tranship_error *err)
 {
 	const struct medium *m = e->site.medium;
-	char text[NOTE_TEXT_MAX + 1], shown[300];
-	bool found;
-	uint32_t kind;
 	int rc = medium_unlink(m, e->site.folder, e->site.note_partial, err);
 
 	if (rc == 0)
@@ -92,14 +89,38 @@ static int settle(struct edit *e, bool with_note, struct tranship_error *err)
 		rc = medium_sync(m, e->site.target, "the file", err);
 	if (rc == 0 && !e->recovered)
 		rc = medium_sync_folder(m, e->site.folder, err);
-	if (rc || with_note)
+	return rc;
+}
+
+int edit_refuse_names(bool recovered, uint64_t names, struct tranship_error *err)
+{
+	return error_set(err, TRANSHIP_EUNSUPPORTED,
+			 "%sthe file has %" PRIu64 " names (hard links), and a change in place "
+			 "would change what all of them are: copy it, or remove the others",
+			 recovered ? "a change that was interrupted was undone, but " : "", names);
+}
+
+/* Whether a change may begin, or go on. */
+static int check_free(const struct edit *e, const struct edit_params *params,
+		      struct tranship_error *err)
+{
+	const struct medium *m = e->site.medium;
+	char text[NOTE_TEXT_MAX + 1];
+	struct medium_info info;
+	struct note_header h = { 0 };
+	bool found;
+	int sys, rc = journal_note_read(&e->site, &found, &h.kind, text, err);
+
+	if (rc)
 		return rc;
-	rc = journal_note_read(&e->site, &found, &kind, text, err);
-	if (rc || !found)
-		return rc;
-	text_escape(shown, sizeof(shown), text, strlen(text));
-	return error_set(err, TRANSHIP_EBUSY, "%s was interrupted and must be finished first: %s",
-			 journal_note_work(kind), shown);
+	if (found && (h.kind == EDIT_NOTE_PART ? !params->part : !params->with_note))
+		return journal_note_refuse(&h, text, err);
+	sys = m->ops->info(m->ctx, e->site.target, &info);
+	if (sys)
+		return error_sys(err, sys, "fstat failed");
+	if (found || e->site.device || info.links < 2)
+		return 0;
+	return edit_refuse_names(e->recovered, info.links, err);
 }
 
 static int make_file(struct edit *e, struct tranship_error *err)
@@ -119,8 +140,9 @@ static int make_file(struct edit *e, struct tranship_error *err)
 	return 0;
 }
 
-int edit_open(const char *path, const struct edit_params *params, struct edit **out,
-	      struct tranship_error *err)
+/* `recover`: nothing else is wanted. */
+static int open_site(const char *path, const struct edit_params *params, bool recover,
+		     struct edit **out, struct tranship_error *err)
 {
 	struct edit *e = calloc(1, sizeof(*e));
 	int rc;
@@ -136,7 +158,9 @@ int edit_open(const char *path, const struct edit_params *params, struct edit **
 	if (rc == 0)
 		rc = place_journal(e, params->journal_path, err);
 	if (rc == 0)
-		rc = settle(e, params->with_note, err);
+		rc = settle(e, err);
+	if (rc == 0 && !recover)
+		rc = check_free(e, params, err);
 	if (rc == 0)
 		rc = make_file(e, err);
 	if (rc) {
@@ -147,15 +171,18 @@ int edit_open(const char *path, const struct edit_params *params, struct edit **
 	return 0;
 }
 
+int edit_open(const char *path, const struct edit_params *params, struct edit **out,
+	      struct tranship_error *err)
+{
+	return open_site(path, params, false, out, err);
+}
+
 int edit_recover(const char *path, const struct edit_params *params, bool *recovered,
 		 struct tranship_error *err)
 {
-	struct edit_params with_note = *params;
 	struct edit *e;
-	int rc;
+	int rc = open_site(path, params, true, &e, err);
 
-	with_note.with_note = true;
-	rc = edit_open(path, &with_note, &e, err);
 	if (recovered)
 		*recovered = rc == 0 && edit_recovered(e);
 	edit_close(e);

@@ -28,9 +28,10 @@
  * For every reader, before it believes what it reads: 0, or TRANSHIP_EBUSY with sys_errno 0 (a lock
  * that is held sets EAGAIN) if a journal or a note stands beside the file. `path` may be a link;
  * the journal stands beside what it leads to. Costs a few system calls and reads nothing, unless
- * there is a note, whose text it tells. Where the folder may not be looked into, and for what is no
- * regular file (a device's journal is where its owner put it), nothing is known and 0 returned.
- * TRANSHIP_EIO if the system cannot tell.
+ * there is one: then a note's text is told, and whether it was made for another inode. Such a one
+ * refuses as well, because a copy of a file that is half written has another inode, too. Where the
+ * folder may not be looked into, and for what is no regular file (a device's journal is where its
+ * owner put it), nothing is known and 0 returned. TRANSHIP_EIO if the system cannot tell.
  *
  * Call it after the file was opened and locked: then nobody begins a change behind the answer.
  */
@@ -41,6 +42,13 @@ int journal_check_at(int folder, const char *name, struct tranship_error *err);
 
 /* The same for an open file, by the name that /proc/self/fd gives it. */
 int journal_check_fd(int fd, struct tranship_error *err);
+
+/*
+ * Before a new file takes `name`, a last component, whether or not something has it now: 0, or
+ * TRANSHIP_EBUSY if a journal or a note stands beside it. They belong to the old file, so nobody
+ * could read the new one; and what the old one was is lost with it.
+ */
+int journal_check_name(int folder, const char *name, struct tranship_error *err);
 
 /* What follows is for io/edit.c and its recovery. */
 
@@ -106,6 +114,9 @@ int journal_note_read(const struct journal_site *site, bool *found, uint32_t *ki
 /* For messages: what the kind of note is about. */
 const char *journal_note_work(uint32_t kind);
 int journal_note_remove(const struct journal_site *site, struct tranship_error *err);
+
+/* The error of a note about the file. */
+int journal_note_refuse(const struct note_header *h, const char *text, struct tranship_error *err);
 
 /* Of a note that is open, whoever it belongs to. */
 int journal_note_decode(const struct medium *m, int file, struct note_header *h, char *text,

@@ -70,6 +70,7 @@ static int local_info(void *ctx, int file, struct medium_info *out)
 	*out = (struct medium_info){ st.st_mode, (uint64_t)st.st_size, (uint64_t)st.st_ino,
 				     (uint64_t)st.st_dev,
 				     (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec };
+	out->links = (uint64_t)st.st_nlink;
 	out->room = UINT64_MAX;
 	out->allocated = (uint64_t)st.st_blocks * 512;
 	if (S_ISREG(st.st_mode) && fstatvfs(file, &vfs) == 0 && vfs.f_blocks > 0 &&

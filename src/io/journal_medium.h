@@ -24,6 +24,7 @@ struct medium_info {
 	uint64_t rdev, attached;
 	uint64_t room;      /* bytes that its file system has left; UINT64_MAX: not known */
 	uint64_t allocated; /* bytes that a file takes of it */
+	uint64_t links;     /* names that the file has; 0: not known */
 };
 
 /*

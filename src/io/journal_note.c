@@ -8,6 +8,7 @@
 
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -63,7 +64,20 @@ int journal_note_write(const struct journal_site *site, uint32_t kind, const cha
 
 const char *journal_note_work(uint32_t kind)
 {
-	return kind == EDIT_NOTE_APPLY ? "applying a delta to it" : "a commit into it";
+	switch (kind) {
+	case EDIT_NOTE_APPLY: return "applying a delta to it";
+	case EDIT_NOTE_PART: return "a change of an image that it is a part of";
+	default: return "a commit into it";
+	}
+}
+
+int journal_note_refuse(const struct note_header *h, const char *text, struct tranship_error *err)
+{
+	char shown[300];
+
+	text_show(shown, sizeof(shown), text, strlen(text));
+	return error_set(err, TRANSHIP_EBUSY, "%s was interrupted and must be finished first: %s",
+			 journal_note_work(h->kind), shown);
 }
 
 static int damaged(struct tranship_error *err)
@@ -108,7 +122,9 @@ int journal_note_read(const struct journal_site *site, bool *found, uint32_t *ki
 	if (rc)
 		return rc;
 	if (h.ino != (site->device ? 0 : site->ino))
-		return error_set(err, TRANSHIP_EMISMATCH, "the note '%s' belongs to another file",
+		return error_set(err, TRANSHIP_EMISMATCH,
+				 "the note '%s' belongs to another file: if this one replaced "
+				 "that, remove the note; if it is a copy of that, it is unfinished",
 				 site->note);
 	*kind = h.kind;
 	*found = true;

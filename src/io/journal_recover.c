@@ -202,7 +202,9 @@ static int check_target(struct recovery *r, struct tranship_error *err)
 	if (h->device != r->site->device || (!h->device && h->ino != r->site->ino))
 		return error_set(err, TRANSHIP_EMISMATCH,
 				 "the journal '%s' belongs to another file (inode %" PRIu64
-				 ", this one is %" PRIu64 "): was the file copied or replaced?",
+				 ", this one is %" PRIu64 "): if this one "
+				 "replaced that, remove the journal; if it is a copy of that, it "
+				 "is unfinished",
 				 r->site->journal, h->ino, r->site->ino);
 	if (r->target_size < low || r->target_size > high)
 		return error_set(err, h->device ? TRANSHIP_EMISMATCH : TRANSHIP_ECORRUPT,

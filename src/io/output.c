@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/output.h"
+#include "io/output_inside.h"
 
 #include "base/error.h"
-#include "base/text.h"
 #include "io/file_local.h"
+#include "io/journal.h"
 #include "io/lock.h"
 
 #include <errno.h>
@@ -14,201 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define PARTIAL_SUFFIX ".tranship-partial"
-
-enum output_kind {
-	OUTPUT_REPLACE,  /* a new file that takes its name at the end */
-	OUTPUT_IN_PLACE, /* an existing file or device */
-	OUTPUT_STREAM,   /* a pipe or a character device */
-	OUTPUT_BORROWED, /* a file of the caller's */
-	OUTPUT_COUNT,    /* nothing is kept */
-};
-
-/* A file that is being written under a partial name. */
-struct pending {
-	char *name;                 /* final, in the folder */
-	char *partial;              /* in the folder; NULL once it is renamed or removed */
-	struct tranship_file *file; /* stays open, and locked, until it has its final name */
-};
-
-struct output {
-	enum output_kind kind;
-	struct output_params params;
-	int folder;
-	bool existed;
-	struct tranship_file *file; /* of all kinds but OUTPUT_REPLACE */
-	struct pending main;
-	struct pending *extras;
-	size_t extra_count;
-	struct tranship_file *counted; /* OUTPUT_COUNT: the extra file at hand */
-	uint64_t counted_total;        /* and the size of those before it */
-};
-
-static bool is_source(const struct output *o, const struct stat *st)
-{
-	struct file_id id = { st->st_dev, st->st_ino };
-	size_t i;
-
-	for (i = 0; i < o->params.source_count; i++)
-		if (file_id_equal(&id, &o->params.sources[i]))
-			return true;
-	return false;
-}
-
-static int source_refused(const char *name, struct tranship_error *err)
-{
-	char shown[200];
-
-	text_escape(shown, sizeof(shown), name, strlen(name));
-	return error_set(err, TRANSHIP_EINVAL,
-			 "'%s' belongs to the source and would be overwritten", shown);
-}
-
-static int sync_flag(const struct output *o)
-{
-	return o->params.cache == TRANSHIP_CACHE_WRITETHROUGH ? O_DSYNC : 0;
-}
-
-/*
- * Creates `partial` in the folder, locked. One that an earlier run left behind (nobody holds its
- * lock) is removed first. Between open and lock somebody may have removed ours in turn: then start
- * again.
- */
-static int open_partial(const struct output *o, const char *partial, int *out,
-			struct tranship_error *err)
-{
-	int folder = o->folder, flags = sync_flag(o), tries;
-	mode_t mode = o->params.secret ? 0600 : 0666;
-
-	for (tries = 0; tries < 10; tries++) {
-		struct stat ours, there;
-		int fd = openat(folder, partial,
-				O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | flags, mode);
-		bool fresh = fd >= 0;
-
-		if (!fresh && errno == EEXIST)
-			fd = openat(folder, partial, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		if (!fresh && fd < 0 && errno == ENOENT)
-			continue;
-		if (fd < 0)
-			return error_sys(err, errno, "'%s' could not be created", partial);
-		if (!fresh && fstat(fd, &ours) == 0 && is_source(o, &ours)) {
-			close(fd);
-			return source_refused(partial, err);
-		}
-		if (lock_exclusive(fd, NULL)) {
-			close(fd);
-			return error_set(err, TRANSHIP_EBUSY, "another run is writing '%s'",
-					 partial);
-		}
-		if (!fresh) {
-			unlinkat(folder, partial, 0);
-			close(fd);
-			continue;
-		}
-		if (fstat(fd, &ours) == 0 &&
-		    fstatat(folder, partial, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) {
-			*out = fd;
-			return 0;
-		}
-		close(fd);
-	}
-	return error_set(err, TRANSHIP_EBUSY, "other runs are writing '%s'", partial);
-}
-
-/* A file that another program has open (a running machine's disk) is not replaced beneath it. */
-static int check_unused(const struct output *o, const char *name, struct tranship_error *err)
-{
-	int fd = openat(o->folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW), rc;
-
-	if (fd < 0) /* not readable: nothing can be said */
-		return 0;
-	rc = lock_exclusive(fd, err);
-	close(fd);
-	return rc ? error_in_file(err, rc, name) : 0;
-}
-
-/* Opens the partial file for `name`, which takes the owner of what it will replace, and the mode
- * unless it is secret. */
-static int pending_open(struct output *o, struct pending *p, const char *name, bool *existed,
-			struct tranship_error *err)
-{
-	size_t cap = strlen(name) + sizeof(PARTIAL_SUFFIX);
-	char *partial;
-	struct stat st;
-	int fd = -1, rc;
-
-	*existed = fstatat(o->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-	if (*existed && !S_ISREG(st.st_mode))
-		return error_set(err, TRANSHIP_EINVAL, "'%s' exists and is no regular file", name);
-	if (*existed && is_source(o, &st))
-		return source_refused(name, err);
-	if (*existed && o->params.no_clobber)
-		return error_sys(err, EEXIST, "'%s' is not replaced", name);
-	if (*existed && faccessat(o->folder, name, W_OK, AT_EACCESS) < 0)
-		return error_sys(err, errno, "'%s' is not writable", name);
-	rc = *existed ? check_unused(o, name, err) : 0;
-	if (rc)
-		return rc;
-	p->name = strdup(name);
-	partial = malloc(cap);
-	if (!p->name || !partial) {
-		free(partial);
-		return error_nomem(err, cap);
-	}
-	snprintf(partial, cap, "%s%s", name, PARTIAL_SUFFIX);
-	rc = open_partial(o, partial, &fd, err);
-	if (rc == 0 && *existed) {
-		/* The owner can be kept by root alone; the mode comes after it, because chown
-		 * clears bits. */
-		if (fchown(fd, st.st_uid, st.st_gid) < 0 && fchown(fd, (uid_t)-1, st.st_gid) < 0)
-			errno = 0;
-		if (!o->params.secret && fchmod(fd, st.st_mode & 07777) < 0)
-			rc = error_sys(err, errno, "the mode of '%s' could not be kept", name);
-	}
-	if (rc == 0)
-		rc = file_local_writer(fd, o->params.cache, false, &p->file, err);
-	if (rc == 0) {
-		p->partial = partial;
-		return 0;
-	}
-	if (fd >= 0) {
-		unlinkat(o->folder, partial, 0);
-		close(fd);
-	}
-	free(partial);
-	return rc;
-}
-
-static void pending_discard(struct output *o, struct pending *p)
-{
-	if (p->partial)
-		unlinkat(o->folder, p->partial, 0);
-	tranship_file_close(p->file);
-	free(p->partial);
-	free(p->name);
-	*p = (struct pending){ 0 };
-}
-
-/* Gives a synced file its final name. The descriptor, and with it the lock, stays open until then.
- */
-static int pending_rename(struct output *o, struct pending *p, struct tranship_error *err)
-{
-	int rc;
-
-	if (o->params.no_clobber)
-		rc = renameat2(o->folder, p->partial, o->folder, p->name, RENAME_NOREPLACE);
-	else
-		rc = renameat(o->folder, p->partial, o->folder, p->name);
-	if (rc < 0)
-		return error_sys(err, errno, "'%s' could not be renamed to '%s'", p->partial,
-				 p->name);
-	free(p->partial);
-	p->partial = NULL;
-	return 0;
-}
 
 static int sync_folder(const struct output *o, struct tranship_error *err)
 {
@@ -248,11 +53,11 @@ static int open_existing(struct output *o, const char *path, const struct stat *
 	bool device = S_ISBLK(st->st_mode);
 	bool stream = !device && !S_ISREG(st->st_mode);
 	int flags = O_CLOEXEC | O_NOCTTY | (stream ? O_WRONLY : O_RDWR) | (device ? O_EXCL : 0) |
-		    sync_flag(o);
+		    output_sync_flag(o);
 	int fd, rc;
 
-	if (is_source(o, st))
-		return source_refused(path, err);
+	if (output_is_source(o, st))
+		return output_source_refused(path, err);
 	if (o->params.no_clobber && !o->params.in_place && !stream)
 		return error_sys(err, EEXIST, "it is not overwritten");
 	o->kind = stream ? OUTPUT_STREAM : OUTPUT_IN_PLACE;
@@ -260,6 +65,8 @@ static int open_existing(struct output *o, const char *path, const struct stat *
 	if (fd < 0)
 		return error_sys(err, errno, "could not be opened for writing");
 	rc = stream ? 0 : lock_exclusive(fd, err);
+	if (rc == 0)
+		rc = journal_check_fd(fd, err);
 	if (rc == 0)
 		rc = file_local_writer(fd, o->params.cache, stream, &o->file, err);
 	if (rc)
@@ -274,9 +81,10 @@ static int open_stdout(struct output *o, struct tranship_error *err)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		rc = error_sys(err, errno, "standard output could not be used");
-	else if (is_source(o, &st))
-		rc = source_refused("standard output", err);
-	else /* even a regular file: what stands before its offset is somebody else's */
+	else if (output_is_source(o, &st))
+		rc = output_source_refused("standard output", err);
+	else if ((rc = journal_check_fd(fd, err)) ==
+		 0) /* even a regular file: what stands before its offset is somebody else's */
 		rc = file_local_writer(fd, o->params.cache, true, &o->file, err);
 	if (rc && fd >= 0)
 		close(fd);
@@ -448,6 +256,11 @@ static int finish_replace(struct output *o, struct tranship_error *err)
 	size_t i;
 	int rc = file_sync(o->main.file, err);
 
+	/* A change of the old ones may have been begun, and interrupted, meanwhile. */
+	if (rc == 0)
+		rc = journal_check_name(o->folder, o->main.name, err);
+	for (i = 0; rc == 0 && i < o->extra_count; i++)
+		rc = journal_check_name(o->folder, o->extras[i].name, err);
 	if (rc == 0 && o->extra_count > 0 && o->existed &&
 	    unlinkat(o->folder, o->main.name, 0) < 0 && errno != ENOENT)
 		rc = error_sys(err, errno, "the old '%s' could not be removed", o->main.name);

@@ -113,7 +113,7 @@ for pair in "little.raw new.raw" "old.raw other.raw"; do
 	[ "$(grep -c '^ *[0-9.]* [KMGTPE]*iB |.*[-=*#z].*|$' out)" -gt 0 ] || fail "$new: no change is seen"
 	for name in $old $new; do
 		expect 1 "$TRANSHIP" diff --svg $name $old $new
-		says "belongs to the source"
+		says "would be overwritten"
 	done
 done
 
@@ -172,12 +172,12 @@ sum=$(flat_sum disk.raw)
 ln -s disk.raw link.raw
 for name in disk.raw link.raw; do
 	expect 1 "$TRANSHIP" map -f raw --svg "$name" disk.raw
-	says "belongs to the source"
+	says "would be overwritten"
 done
 [ "$(flat_sum disk.raw)" = "$sum" ] || fail "the disk was overwritten"
 for name in 0.vhdx 1.vhdx 2.vhdx; do
 	expect 1 "$TRANSHIP" map --svg $name 0.vhdx
-	says "belongs to the source"
+	says "would be overwritten"
 done
 expect 1 "$TRANSHIP" map --svg nowhere/file.svg disk.raw
 expect 1 "$TRANSHIP" map --svg /dev/full disk.raw

@@ -52,10 +52,11 @@ void folder_try(const struct folder_case *c, unsigned lose, struct folder_result
  * Asserts that the case holds, and that it does not without any single one of the syncs that the
  * work itself asks for, which are those of notes; but for `spare_notes` of them: the name of a note
  * is made durable again by the journal's of the transaction that follows it (test_journal_power.c
- * proves that sync where none follows). The syncs inside of transactions are proved there, too;
- * here some are missed and many are not, because all that a commit did is done again while its note
- * stands. Syncs that had nothing to do do not count:
- * opening a file syncs what a program that was killed may have left.
+ * proves that sync where none follows), and those of a note and of what it says of the same image's
+ * other files by the last one's, where they share a folder. The syncs inside of transactions are
+ * proved there, too; here some are missed and many are not, because all that a commit did is done
+ * again while its note stands. Syncs that had nothing to do do not count: opening a file syncs what
+ * a program that was killed may have left.
  */
 void folder_prove(const struct folder_case *c);
 

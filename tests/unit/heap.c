@@ -2,6 +2,7 @@
 #include "heap.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,10 +58,19 @@ static bool admit(size_t size)
 	return false;
 }
 
+static void count(long bytes)
+{
+	seen.bytes += bytes;
+	if (seen.bytes > seen.peak)
+		seen.peak = seen.bytes;
+}
+
 static void *taken(void *p)
 {
-	if (watching && p)
+	if (watching && p) {
 		seen.held++;
+		count((long)malloc_usable_size(p));
+	}
 	return p;
 }
 
@@ -80,12 +90,17 @@ void *calloc(size_t count, size_t size)
 
 void *realloc(void *p, size_t size)
 {
+	long old = p && watching ? (long)malloc_usable_size(p) : 0;
 	void *q;
 
 	if (!admit(size))
 		return NULL;
 	q = __libc_realloc(p, size);
-	return p ? q : taken(q);
+	if (!p)
+		return taken(q);
+	if (q && watching)
+		count((long)malloc_usable_size(q) - old);
+	return q;
 }
 
 void *aligned_alloc(size_t align, size_t size)
@@ -107,8 +122,10 @@ int posix_memalign(void **out, size_t align, size_t size)
 
 void free(void *p)
 {
-	if (watching && p)
+	if (watching && p) {
 		seen.held--;
+		seen.bytes -= (long)malloc_usable_size(p);
+	}
 	__libc_free(p);
 }
 

@@ -34,6 +34,8 @@ struct heap_seen {
 	bool failed;         /* one of them failed */
 	long held;           /* blocks that were taken and not given back */
 	size_t largest;      /* bytes of the largest one that was asked for */
+	long bytes;          /* that were taken and not given back */
+	long peak;           /* the most that these were */
 };
 
 /* Stops. */

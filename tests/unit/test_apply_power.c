@@ -20,9 +20,10 @@
 struct job {
 	unsigned kind; /* of target_kinds */
 	size_t sizes[2];
-	bool back;      /* the work is to go back, else to apply */
-	bool other;     /* after an interruption the other one is done */
-	bool elsewhere; /* the journal stands in another folder */
+	bool back;         /* the work is to go back, else to apply */
+	bool other;        /* after an interruption the other one is done */
+	bool elsewhere;    /* the journal stands in another folder */
+	bool extent_alone; /* who takes the flat extent for a disk is looked after, too */
 	unsigned changes;
 	unsigned one_in, nested_one_in;
 	unsigned spare_notes;
@@ -67,11 +68,13 @@ static int run_undo(const struct medium *medium, void *ctx, struct tranship_erro
 	return site->no_journal ? 0 : rc;
 }
 
-static int read_target(const struct site *site, unsigned *version, struct tranship_error *err)
+static int read_version(const struct site *site, const char *path,
+			const struct tranship_open_options *options, unsigned *version,
+			struct tranship_error *err)
 {
 	unsigned char *got;
 	size_t size;
-	int rc = chain_read(site->target, &site->open, &got, &size, err);
+	int rc = chain_read(path, options, &got, &size, err);
 
 	if (rc)
 		return rc;
@@ -81,6 +84,11 @@ static int read_target(const struct site *site, unsigned *version, struct transh
 			break;
 	free(got);
 	return 0;
+}
+
+static int read_target(const struct site *site, unsigned *version, struct tranship_error *err)
+{
+	return read_version(site, site->target, &site->open, version, err);
 }
 
 /* Where no note stands the journal must not claim that something is under way in a target that was
@@ -104,6 +112,28 @@ static bool journal_is_honest(const struct site *site, unsigned version, char *w
 	return good;
 }
 
+static bool is_refusal(int rc, const struct tranship_error *err)
+{
+	return rc == TRANSHIP_EBUSY && err->sys_errno == 0 &&
+	       (strstr(err->message, "must be finished first") ||
+		strstr(err->message, "'check -r all'"));
+}
+
+/* The flat extent by itself, as a raw disk. */
+static bool look_at_extent(const struct site *site, char *why, size_t cap)
+{
+	struct tranship_open_options raw = { .format = "raw" };
+	struct tranship_error err = { 0 };
+	char extent[PATH_MAX];
+	unsigned version;
+	int rc;
+
+	assert_true(snprintf(extent, PATH_MAX, "%s-flat.vmdk", site->target) < PATH_MAX);
+	rc = read_version(site, extent, &raw, &version, &err);
+	snprintf(why, cap, "the extent: %s", rc ? err.message : "it is neither old nor new");
+	return rc ? is_refusal(rc, &err) : version < 2;
+}
+
 static bool look(void *ctx, char *why, size_t cap)
 {
 	const struct site *site = ctx;
@@ -111,12 +141,11 @@ static bool look(void *ctx, char *why, size_t cap)
 	unsigned version;
 	int rc = read_target(site, &version, &err);
 
+	if (site->job->extent_alone && !look_at_extent(site, why, cap))
+		return false;
 	snprintf(why, cap, "%s", rc ? err.message : "the target is neither old nor new");
-	if (rc)
-		return rc == TRANSHIP_EBUSY && err.sys_errno == 0 &&
-		       (strstr(err.message, "must be finished first") ||
-			strstr(err.message, "'check -r all'"));
-	return version < 2 && journal_is_honest(site, version, why, cap);
+	return rc ? is_refusal(rc, &err)
+		  : version < 2 && journal_is_honest(site, version, why, cap);
 }
 
 static bool is_version(struct site *site, unsigned wanted, bool or_other, char *why, size_t cap)
@@ -353,9 +382,10 @@ static void test_apply__sparse_vmdk(void **state)
 static void test_apply__flat_vmdk(void **state)
 {
 	prove(&(struct job){ .kind = VMDK_FLAT,
+			     .extent_alone = true,
 			     .sizes = { 40 * KIB, 40 * KIB },
 			     .changes = 4,
-			     .spare_notes = 1,
+			     .spare_notes = 3, /* notes of two files in one folder */
 			     .nested_one_in = 400 },
 	      *state);
 }
@@ -458,9 +488,11 @@ static void test_apply_undo__sparse_vmdk(void **state)
 static void test_apply_undo__flat_vmdk(void **state)
 {
 	prove(&(struct job){ .kind = VMDK_FLAT,
+			     .extent_alone = true,
 			     .sizes = { 40 * KIB, 40 * KIB },
 			     .back = true,
 			     .changes = 4,
+			     .spare_notes = 2,
 			     .nested_one_in = 400 },
 	      *state);
 }

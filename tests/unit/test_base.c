@@ -129,6 +129,15 @@ static void test_text_escape__what_a_terminal_must_not_get(void **state)
 	assert_escaped("\xe2\x82", 2, "\\xe2\\x82"); /* cut off */
 }
 
+static void test_text_show__leaves_what_may_be_read(void **state)
+{
+	char out[60];
+
+	(void)state;
+	text_show(out, sizeof(out), "'a' \"b\" \\ \x1b[31m\n\x7f\xff\xc3\xa4", 20);
+	assert_string_equal(out, "'a' \"b\" \\ \\x1b[31m\\x0a\\x7f\\xff\xc3\xa4");
+}
+
 static void test_text_escape__cuts_between_characters(void **state)
 {
 	char out[8];
@@ -391,6 +400,7 @@ int main(void)
 		cmocka_unit_test(test_crc32c__the_check_value),
 		cmocka_unit_test(test_bytes_are_zero__finds_one_byte_anywhere),
 		cmocka_unit_test(test_text_escape__what_a_terminal_must_not_get),
+		cmocka_unit_test(test_text_show__leaves_what_may_be_read),
 		cmocka_unit_test(test_text_escape__cuts_between_characters),
 		cmocka_unit_test(test_text_from_utf16__both_orders),
 		cmocka_unit_test(test_text_to_utf16le__fills_up_with_zeros),

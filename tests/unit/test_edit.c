@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -278,11 +279,128 @@ static void test_check__tells_the_note(void **state)
 	assert_ok(edit_open(path, &params, &e, &err), &err);
 	assert_ok(edit_note_write(e, EDIT_NOTE_COMMIT, "commit top.vhdx again", &err), &err);
 	assert_fails(journal_check(path, &err), TRANSHIP_EBUSY, &err, "commit top.vhdx again");
+	assert_ok(edit_note_write(e, EDIT_NOTE_COMMIT, "'b\\c'\033 \"d\"", &err), &err);
+	assert_fails(journal_check(path, &err), TRANSHIP_EBUSY, &err, "'b\\c'\\x1b \"d\"");
 	assert_ok(edit_note_remove(e, &err), &err);
 	assert_ok(journal_check(path, &err), &err);
 	edit_close(e);
 	write_path(path_in(*state, "disk" NOTE_SUFFIX), "x", 1);
 	assert_fails(journal_check(path, &err), TRANSHIP_EBUSY, &err, "cannot be read");
+}
+
+/* Another file took the name, or a copy was made of all of it. */
+static void test_check__of_another_file(void **state)
+{
+	const char *path = path_in(*state, "disk"), *other = path_in(*state, "other");
+	struct edit_params params = { .with_note = true };
+	struct journal_header h = { .ino = 1 };
+	unsigned char raw[JOURNAL_HEADER];
+	struct tranship_error err;
+	struct edit *e;
+
+	write_path(path, initial, SIZE);
+	assert_ok(edit_open(path, &params, &e, &err), &err);
+	assert_ok(edit_note_write(e, EDIT_NOTE_APPLY, "apply it again", &err), &err);
+	edit_close(e);
+	write_path(other, initial, SIZE);
+	assert_int_equal(rename(other, path), 0);
+	assert_fails(journal_check(path, &err), TRANSHIP_EBUSY, &err,
+		     "applying a delta to it was interrupted, of another file: if this one "
+		     "replaced that, remove 'disk.tranship-note'");
+	assert_fails(edit_open(path, &params, &e, &err), TRANSHIP_EMISMATCH, &err,
+		     "remove the note");
+	unlink(path_in(*state, "disk" NOTE_SUFFIX));
+	journal_header_encode(&h, raw);
+	write_path(path_in(*state, "disk" JOURNAL_SUFFIX), raw, sizeof(raw));
+	assert_fails(journal_check(path, &err), TRANSHIP_EBUSY, &err,
+		     "remove 'disk.tranship-pages'");
+}
+
+/* Who comes by another name finds no journal. */
+static void test_edit__several_names(void **state)
+{
+	const char *path = path_in(*state, "disk"), *other = path_in(*state, "other");
+	struct edit_params params = { 0 }, with_note = { .with_note = true };
+	struct tranship_error err;
+	struct edit *e;
+
+	write_path(path, initial, SIZE);
+	assert_int_equal(link(path, other), 0);
+	assert_fails(edit_open(path, &params, &e, &err), TRANSHIP_EUNSUPPORTED, &err, "2 names");
+	assert_fails(edit_open(other, &with_note, &e, &err), TRANSHIP_EUNSUPPORTED, &err,
+		     "2 names");
+	assert_int_equal(count_entries(*state), 2);
+	assert_ok(edit_recover(path, &params, NULL, &err), &err);
+	/* What was begun before is brought to an end. */
+	write_path(path_in(*state, "disk" JOURNAL_SUFFIX), "", 0);
+	assert_fails(edit_open(path, &params, &e, &err), TRANSHIP_EUNSUPPORTED, &err,
+		     "was undone, but the file has 2 names");
+	assert_int_equal(count_entries(*state), 2);
+	unlink(other);
+	assert_ok(edit_open(path, &params, &e, &err), &err);
+	assert_ok(edit_note_write(e, EDIT_NOTE_COMMIT, "again", &err), &err);
+	edit_close(e);
+	assert_int_equal(link(path, other), 0);
+	assert_fails(edit_open(path, &params, &e, &err), TRANSHIP_EBUSY, &err, "again");
+	assert_ok(edit_open(path, &with_note, &e, &err), &err);
+	assert_ok(edit_note_remove(e, &err), &err);
+	edit_close(e);
+}
+
+static void open_two(const char *main_path, const char *part_path, bool with_note, struct edit **e,
+		     struct edit **part)
+{
+	struct edit_params params = { .with_note = with_note }, as_part = { .part = true };
+	struct tranship_error err;
+
+	assert_ok(edit_open(main_path, &params, e, &err), &err);
+	assert_ok(edit_open(part_path, &as_part, part, &err), &err);
+}
+
+/* Of an image that has a second file, whatever note is missing or too many. */
+static void test_edit__notes_of_parts(void **state)
+{
+	const char *path = path_in(*state, "disk"), *extent = path_in(*state, "extent");
+	const char *note = path_in(*state, "disk" NOTE_SUFFIX);
+	const char *part_note = path_in(*state, "extent" NOTE_SUFFIX);
+	struct edit_params params = { .with_note = true };
+	struct tranship_error err;
+	struct edit *e, *part;
+
+	write_path(path, initial, SIZE);
+	write_path(extent, initial, SIZE);
+	open_two(path, extent, false, &e, &part);
+	assert_ok(edit_join(e, part, &err), &err);
+	assert_ok(edit_note_write(e, EDIT_NOTE_APPLY, "apply it again", &err), &err);
+	assert_fails(journal_check(extent, &err), TRANSHIP_EBUSY, &err, "the note of 'disk'");
+	assert_ok(edit_note_remove(e, &err), &err);
+	assert_int_equal(count_entries(*state), 2);
+	assert_ok(edit_note_write(e, EDIT_NOTE_APPLY, "apply it again", &err), &err);
+	edit_close(part);
+	edit_close(e);
+	assert_fails(edit_open(extent, &params, &e, &err), TRANSHIP_EBUSY, &err,
+		     "the note of 'disk'");
+
+	assert_int_equal(unlink(part_note), 0);
+	open_two(path, extent, true, &e, &part);
+	assert_ok(edit_join(e, part, &err), &err);
+	assert_int_equal(access(part_note, F_OK), 0);
+	edit_close(part);
+	edit_close(e);
+
+	assert_int_equal(unlink(note), 0);
+	open_two(path, extent, false, &e, &part);
+	assert_ok(edit_join(e, part, &err), &err);
+	assert_int_equal(count_entries(*state), 2);
+	/* Of another image. */
+	assert_ok(edit_note_write(e, EDIT_NOTE_APPLY, "apply it again", &err), &err);
+	edit_close(part);
+	edit_close(e);
+	write_path(path_in(*state, "copy"), initial, SIZE);
+	open_two(path_in(*state, "copy"), extent, false, &e, &part);
+	assert_fails(edit_join(e, part, &err), TRANSHIP_EBUSY, &err, "the note of 'disk'");
+	edit_close(part);
+	edit_close(e);
 }
 
 static void test_edit__opens_files_and_nothing_else(void **state)
@@ -360,6 +478,9 @@ int main(void)
 		cmocka_unit_test(test_edit__a_note_stands),
 		IN_FOLDER(test_check__refuses_while_a_journal_stands),
 		IN_FOLDER(test_check__tells_the_note),
+		IN_FOLDER(test_check__of_another_file),
+		IN_FOLDER(test_edit__several_names),
+		IN_FOLDER(test_edit__notes_of_parts),
 		IN_FOLDER(test_edit__opens_files_and_nothing_else),
 		IN_FOLDER(test_edit__a_limit_of_the_system),
 	};

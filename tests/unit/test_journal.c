@@ -62,7 +62,8 @@ static void test_recover__another_files_journal(void **state)
 	recording_put(other, "disk", initial, SIZE);
 	journal = recording_get(rec, "disk" JOURNAL_SUFFIX, &size);
 	recording_put(other, "disk" JOURNAL_SUFFIX, journal, size);
-	assert_fails(recover_disk(other, &found, &err), TRANSHIP_EMISMATCH, &err, "another file");
+	assert_fails(recover_disk(other, &found, &err), TRANSHIP_EMISMATCH, &err,
+		     "remove the journal");
 	assert_true(disk_is(other, initial) && has_journal(other));
 	recording_free(other);
 	recording_free(rec);

@@ -495,6 +495,78 @@ static void test_output_count__adds_up_all_files(void **state)
 	output_close(o);
 }
 
+/* Journals and notes are of the file that has the name now, or had it. */
+static void test_output__does_not_replace_an_unfinished_file(void **state)
+{
+	static const char *const beside[] = { "disk.tranship-note", "disk.tranship-pages" };
+	struct tranship_error err;
+	struct output *o;
+	size_t i;
+	int existing;
+
+	for (i = 0; i < 2; i++) {
+		for (existing = 0; existing < 2; existing++) {
+			if (existing)
+				write_path(path_in(*state, "disk"), "old", 3);
+			write_path(path_in(*state, beside[i]), "", 0);
+			assert_fails(open_output(path_in(*state, "disk"), &o, &err), TRANSHIP_EBUSY,
+				     &err, beside[i]);
+			assert_int_equal(err.sys_errno, 0);
+			assert_int_equal(count_entries(*state), 1 + existing);
+			unlink(path_in(*state, beside[i]));
+			/* Begun while the new file was written. */
+			assert_ok(open_output(path_in(*state, "disk"), &o, &err), &err);
+			put(output_main(o), "new");
+			write_path(path_in(*state, beside[i]), "", 0);
+			assert_fails(output_finish(o, &err), TRANSHIP_EBUSY, &err, beside[i]);
+			output_close(o);
+			assert_int_equal(count_entries(*state), 1 + existing);
+			unlink(path_in(*state, beside[i]));
+			if (existing)
+				assert_content(path_in(*state, "disk"), "old");
+			unlink(path_in(*state, "disk"));
+		}
+	}
+}
+
+static void test_output__extras_do_not_replace_unfinished_files(void **state)
+{
+	struct tranship_file *extra;
+	struct tranship_error err;
+	struct output *o;
+
+	write_path(path_in(*state, "one.tranship-note"), "", 0);
+	assert_ok(open_output(path_in(*state, "disk"), &o, &err), &err);
+	assert_fails(output_extra(o, "one", &extra, &err), TRANSHIP_EBUSY, &err, "'one'");
+	assert_ok(output_extra(o, "two", &extra, &err), &err);
+	put(extra, "2");
+	assert_ok(output_extra_done(o, &err), &err);
+	write_path(path_in(*state, "two.tranship-pages"), "", 0);
+	put(output_main(o), "new");
+	assert_fails(output_finish(o, &err), TRANSHIP_EBUSY, &err, "'two'");
+	output_close(o);
+	assert_int_equal(count_entries(*state), 2);
+}
+
+static void test_output__does_not_write_into_an_unfinished_file(void **state)
+{
+	static const char *const beside[] = { "disk.tranship-note", "disk.tranship-pages" };
+	struct output_params params = { .path = path_in(*state, "disk"), .in_place = true };
+	struct tranship_error err;
+	struct output *o;
+	size_t i;
+
+	write_path(params.path, "old", 3);
+	for (i = 0; i < 2; i++) {
+		write_path(path_in(*state, beside[i]), "", 0);
+		assert_fails(output_open(&params, &o, &err), TRANSHIP_EBUSY, &err, "interrupted");
+		unlink(path_in(*state, beside[i]));
+		assert_ok(output_open(&params, &o, &err), &err);
+		output_close(o);
+	}
+	assert_content(params.path, "old");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -520,6 +592,9 @@ int main(void)
 		IN_FOLDER(test_create__in_place_is_locked),
 		cmocka_unit_test(test_create__a_full_disk),
 		cmocka_unit_test(test_output_count__adds_up_all_files),
+		IN_FOLDER(test_output__does_not_replace_an_unfinished_file),
+		IN_FOLDER(test_output__extras_do_not_replace_unfinished_files),
+		IN_FOLDER(test_output__does_not_write_into_an_unfinished_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
