@@ -60,6 +60,14 @@ expect 0 "$TRANSHIP" apply d.tsd old.raw --to to.raw
 cmp to.raw new.raw || fail "--to: other bytes"
 expect 0 "$TRANSHIP" apply d.tsd old.raw --to to.vhdx -O vhdx
 same to.vhdx new.raw
+expect 0 "$TRANSHIP" diff old.raw new.raw --base-id mon,day --target-id tuesday -o named.tsd
+expect 1 "$TRANSHIP" apply named.tsd old.raw --to id.raw --base-id sunday
+says "the base is 'sunday', the delta is for 'mon,day'"
+[ ! -e id.raw ] || fail "--to: another base id made an image"
+expect 0 "$TRANSHIP" apply -f raw named.tsd old.raw --to id.raw --base-id mon,day
+cmp id.raw new.raw || fail "--to --base-id: other bytes"
+expect 2 "$TRANSHIP" apply --keep-journal --undo old.raw
+expect 2 "$TRANSHIP" apply --no-clobber named.tsd old.raw
 "$TRANSHIP" convert -O vpc old.raw old.vhd
 expect 0 "$TRANSHIP" apply -f vpc d.tsd old.vhd --to to.vhd
 [ "$("$TRANSHIP" info to.vhd | sed -n 's/^file format: //p')" = vpc ] || fail "--to: not the base's format"
