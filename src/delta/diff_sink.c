@@ -92,8 +92,7 @@ static int skip_to(struct tranship_writer *writer, uint64_t off, struct tranship
 static int sink_writer(const struct diff *d, const struct loose *l, struct tranship_error *err)
 {
 	struct tranship_writer *writer = d->sink.writer;
-	const unsigned char *data = l->data.bytes;
-	size_t i;
+	size_t data = 0, i;
 	int rc = 0;
 
 	for (i = 0; i < l->count && rc == 0; i++) {
@@ -107,7 +106,8 @@ static int sink_writer(const struct diff *d, const struct loose *l, struct trans
 		if (rc == 0 && c->kind == RECORD_ZERO)
 			rc = tranship_writer_zero(writer, c->off, len, err);
 		else if (rc == 0)
-			rc = tranship_writer_put(writer, c->off, data, (size_t)len, err);
+			rc = tranship_writer_put(writer, c->off, bytes_at(&l->data, data),
+						 (size_t)len, err);
 		data += c->kind == RECORD_DATA ? bytes : 0;
 	}
 	return rc;
