@@ -264,7 +264,8 @@ int apply_on(const struct medium *medium, const char *delta, const char *target,
 	int rc;
 
 	apply_init(&a, medium, options, out);
-	rc = apply_delta_open(&d, delta, a.options->spool_folder, err);
+	meter_start(&a.meter, &a.options->copy, "reading the delta", 0);
+	rc = apply_delta_open(&d, delta, a.options->spool_folder, &a.meter, err);
 	if (rc)
 		return error_in_file(err, rc, delta);
 	all = delta_end(d.delta);

@@ -74,8 +74,6 @@ int apply_check_owner(const struct apply *a, struct tranship_error *err);
 /* Work that was interrupted is ended on a device only if it was this one. `mixture`: some of its
  * blocks are old, and some new. */
 int apply_check_evidence(const struct apply *a, bool mixture, struct tranship_error *err);
-/* A path from the root, as it is named, links and all. */
-void apply_absolute(const char *path, char *out, size_t cap);
 
 enum apply_compare_mode {
 	APPLY_COMPARE,      /* it stops where the blocks are neither all old nor all new */

@@ -70,7 +70,7 @@ int apply_journal_part(const struct apply_journal *j, uint64_t base, uint64_t le
 int apply_journal_place(struct apply_journal *j, const struct medium *medium, const char *target,
 			const char *path, struct tranship_error *err)
 {
-	char real[PATH_MAX], work[PATH_MAX];
+	char real[PATH_MAX], work[PATH_MAX], full[2 * PATH_MAX];
 	const char *name;
 	int rc, sys;
 
@@ -84,6 +84,11 @@ int apply_journal_place(struct apply_journal *j, const struct medium *medium, co
 	snprintf(j->name, sizeof(j->name), "%s%s", name, path ? "" : APPLY_JOURNAL_SUFFIX);
 	snprintf(j->partial, sizeof(j->partial), "%s" APPLY_PARTIAL_SUFFIX, j->name);
 	text_escape(j->path, sizeof(j->path), path ? path : j->name, strlen(path ? path : j->name));
+	if (path)
+		apply_absolute(path, full, sizeof(full));
+	else
+		snprintf(full, sizeof(full), "%s" APPLY_JOURNAL_SUFFIX, real);
+	text_escape(j->where, sizeof(j->where), full, strlen(full));
 	return 0;
 }
 

@@ -62,6 +62,9 @@ struct apply_head {
 	uint64_t stamp;
 };
 
+/* A path from the root, as it is named, links and all. */
+void apply_absolute(const char *path, char *out, size_t cap);
+
 /* apply_journal_ondisk.c. `raw` has APPLY_HEAD_SECTOR bytes. */
 void apply_head_encode(const struct apply_head *head, unsigned char *raw);
 /* file_size: of the journal. */
@@ -70,8 +73,9 @@ int apply_head_decode(const unsigned char *raw, uint64_t file_size, struct apply
 
 struct apply_journal {
 	const struct medium *medium;
-	int folder;          /* -1: not open */
-	char path[PATH_MAX]; /* for people, escaped */
+	int folder;           /* -1: not open */
+	char path[PATH_MAX];  /* for people, escaped */
+	char where[PATH_MAX]; /* the same from the root, for who is somewhere else */
 	char name[NAME_MAX + 32], partial[NAME_MAX + 64];
 	bool found;                            /* it stands there; then: */
 	struct apply_head head;                /* what it says */

@@ -32,8 +32,14 @@ static int read_note(struct apply *a, struct tranship_error *err)
 
 	if (rc || !a->noted || (kind == EDIT_NOTE_APPLY && a->journal.found))
 		return rc;
-	return error_set(err, TRANSHIP_EBUSY, "%s must be finished first: %.400s",
-			 kind == EDIT_NOTE_APPLY ? "another apply" : "a commit", text);
+	if (kind != EDIT_NOTE_APPLY)
+		return error_set(err, TRANSHIP_EBUSY, "a commit must be finished first: %.400s",
+				 text);
+	return error_set(err, TRANSHIP_EBUSY,
+			 "an apply was interrupted, and there is no journal '%.300s': %.400s; if "
+			 "that is lost, the target is neither version, and only the removal of its "
+			 ".tranship-note frees it",
+			 a->journal.path, text);
 }
 
 int apply_write_note(struct apply *a, struct tranship_error *err)
@@ -46,7 +52,7 @@ int apply_write_note(struct apply *a, struct tranship_error *err)
 	snprintf(text, sizeof(text),
 		 "tranship apply with the same delta finishes it, tranship apply --undo goes back; "
 		 "the journal is %.3000s",
-		 a->journal.path);
+		 a->journal.where);
 	rc = edit_note_write(apply_main_edit(a), EDIT_NOTE_APPLY, text, err);
 	a->noted = rc == 0;
 	return rc;

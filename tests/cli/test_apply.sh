@@ -83,6 +83,25 @@ cp old.raw piped.raw
 head -c 100000 d.tsd | "$TRANSHIP" apply -q - piped.raw 2>err && fail "a delta that is cut short"
 cmp piped.raw old.raw || fail "a delta that is cut short wrote"
 
+# What is no delta is refused before all of it was kept, and a pipe that says nothing keeps nobody from giving up.
+cp old.raw piped.raw
+head -c 100M /dev/zero | "$TRANSHIP" apply -q - piped.raw 2>err && fail "zeros from a pipe"
+head -c 100M /dev/zero | "$TRANSHIP" apply -q - piped.raw 2>err || status=("${PIPESTATUS[@]}")
+[ "${status[0]}" -ne 0 ] || fail "all of what is no delta was taken from the pipe"
+expect 1 "$TRANSHIP" apply /dev/zero piped.raw
+says "this is neither"
+mkfifo silent
+exec 7<>silent
+"$TRANSHIP" apply -q silent piped.raw 2>err &
+job=$!
+until ls -l /proc/$job/fd 2>/dev/null | grep -q silent; do kill -0 $job 2>/dev/null || break; sleep 0.01; done
+kill -TERM $job
+code=0
+wait $job || code=$?
+[ $code -eq 143 ] || fail "SIGTERM while a pipe is silent: exit code $code"
+exec 7>&-
+cmp piped.raw old.raw || fail "a pipe without a delta: other bytes"
+
 # What is refused leaves every byte as it was.
 cp old.raw wrong.raw
 printf x | dd of=wrong.raw bs=1 seek=$((50 * 65536 + 5)) conv=notrunc status=none

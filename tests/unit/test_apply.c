@@ -231,6 +231,61 @@ static void test_apply__sizes(void **state)
 		}
 }
 
+/* Of two deltas that know nothing of each other, with digests under a secret of each. */
+static void merge_lineages(struct scene *s, const char *folder)
+{
+	const char *parts[2] = { path_in(folder, "first"), path_in(folder, "second") };
+	struct tranship_merge_options options = { .copy.threads = 1 };
+	unsigned char *middle = malloc(s->sizes[0]);
+	struct tranship_diff_result result;
+	struct tranship_delta_info info;
+	struct rng rng = { 77 };
+
+	assert_non_null(middle);
+	memcpy(middle, s->content[0], s->sizes[0]);
+	memset(middle + 4096, 'm', 4096);
+	memset(s->content[1], 0, s->sizes[1]);
+	memcpy(s->content[1], middle, s->sizes[0]);
+	chain_change(&rng, s->content[1] + 16384, s->sizes[1] - 16384, 5);
+	delta_make(parts[0], s->content[0], s->sizes[0], middle, s->sizes[0], NULL);
+	delta_make(parts[1], middle, s->sizes[0], s->content[1], s->sizes[1], NULL);
+	assert_ok(tranship_delta_merge(parts, 2, s->delta, &options, &result, &s->err), &s->err);
+	assert_ok(tranship_delta_inspect(s->delta, true, &info, &s->err), &s->err);
+	target_make(s->kind, s->target, s->content[0], s->sizes[0]);
+	free(middle);
+}
+
+static void test_apply__several_lineages(void **state)
+{
+	unsigned i;
+
+	for (i = 0; i < TARGET_KINDS; i++) {
+		const char *folder = path_in(*state, target_kinds[i].name);
+		struct scene s;
+
+		mkdir(folder, 0700);
+		begin_scene(&s, folder, &target_kinds[i], SIZE, SIZE + 20 * KIB);
+		merge_lineages(&s, folder);
+		s.options.keep_journal = true;
+		assert_ok(run_apply(&s), &s.err);
+		expect_version(&s, 1);
+		assert_ok(run_undo(&s), &s.err);
+		expect_version(&s, 0);
+		if (i == 0) { /* where each interruption is finished, and undone */
+			leave_unfinished(&s);
+			assert_ok(run_apply(&s), &s.err);
+			expect_version(&s, 1);
+			target_make(s.kind, s.target, s.content[0], s.sizes[0]);
+			unlink(s.journal);
+			leave_unfinished(&s);
+			assert_ok(run_undo(&s), &s.err);
+			expect_version(&s, 0);
+		}
+		expect_nothing_left(&s);
+		end_scene(&s);
+	}
+}
+
 static void test_apply__odd_sizes_of_raw(void **state)
 {
 	struct scene s;
@@ -713,6 +768,33 @@ static void test_apply__journal_elsewhere(void **state)
 	expect_nothing_left(&s);
 	end_scene(&s);
 	free(journal);
+}
+
+/* The note tells who stands in another folder where the journal is, and what to do without it. */
+static void test_apply__lost_journal(void **state)
+{
+	const char *folder = path_in(*state, "it's here");
+	struct tranship_disk *disk;
+	char here[PATH_MAX];
+	struct scene s;
+
+	mkdir(folder, 0700);
+	assert_non_null(getcwd(here, sizeof(here)));
+	assert_int_equal(chdir(*state), 0);
+	set_scene(&s, folder, raw_kind, SIZE, SIZE);
+	s.options.journal = "journal";
+	place(s.journal, *state, "journal");
+	leave_unfinished(&s);
+	assert_int_equal(chdir(here), 0);
+	assert_fails(tranship_open(s.target, &s.open, &disk, &s.err), TRANSHIP_EBUSY, &s.err,
+		     s.journal);
+	s.options.journal = NULL;
+	assert_fails(run_undo(&s), TRANSHIP_EBUSY, &s.err, "if that is lost");
+	assert_non_null(strstr(s.err.message, s.journal));
+	s.options.journal = s.journal;
+	assert_ok(run_undo(&s), &s.err);
+	expect_version(&s, 0);
+	end_scene(&s);
 }
 
 static void test_apply__journal_of_another_target(void **state)
@@ -1376,6 +1458,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_apply__every_kind_and_back),
 		IN_FOLDER(test_apply__sizes),
+		IN_FOLDER(test_apply__several_lineages),
 		IN_FOLDER(test_apply__odd_sizes_of_raw),
 		IN_FOLDER(test_apply__odd_size_of_an_image),
 		IN_FOLDER(test_apply__impossible_sizes),
@@ -1398,6 +1481,7 @@ int main(void)
 		IN_FOLDER(test_undo__refused_after_another_change),
 		IN_FOLDER(test_apply__replaces_a_kept_journal),
 		IN_FOLDER(test_apply__journal_elsewhere),
+		IN_FOLDER(test_apply__lost_journal),
 		IN_FOLDER(test_apply__journal_of_another_target),
 		IN_FOLDER(test_apply__kept_journal_of_another_target),
 		IN_FOLDER(test_apply__partial_that_is_in_the_way),
