@@ -60,8 +60,11 @@ static void check_args(const struct apply_args *args, struct argp_state *state)
 					     : "a delta and its target are needed");
 	if (args->full != (args->fingerprint != NULL))
 		argp_error(state, "--verify=full and --fingerprint go together");
-	if (args->undo && (args->to || args->full || args->apply.base_id))
+	if (args->undo &&
+	    (args->to || args->full || args->apply.base_id || args->apply.keep_journal))
 		argp_error(state, "--undo goes with --journal only");
+	if (args->no_clobber && !args->to)
+		argp_error(state, "--no-clobber goes with --to");
 	if (args->to && (args->full || args->apply.keep_journal || args->source.journal))
 		argp_error(state, "--to leaves the target alone: there is no journal, and nothing "
 				  "to verify beyond the delta's own digests");
@@ -163,17 +166,36 @@ static int copy_to_new(struct apply_args *args, struct tranship_disk *disk,
 	return rc;
 }
 
+/* What the delta is told about its base; commas of an id are doubled. */
+static char *base_options(const struct apply_args *args)
+{
+	const char *format = args->source.format, *id = args->apply.base_id;
+	size_t cap = (format ? strlen(format) : 0) + (id ? 2 * strlen(id) : 0) + 40;
+	char *out = malloc(cap), *to;
+
+	if (!out)
+		abort();
+	to = out + snprintf(out, cap, "%s%s,", format ? "base-format=" : "", format ? format : "");
+	if (id)
+		to += sprintf(to, "base-id=");
+	for (; id && *id; id++) {
+		*to++ = *id;
+		if (*id == ',')
+			*to++ = ',';
+	}
+	*to = '\0';
+	return out;
+}
+
 /* The delta over its base is a disk, of which this is a copy. */
 static int apply_to_new(struct apply_args *args, struct tranship_error *err)
 {
 	struct cli_source source = args->source;
 	struct tranship_open_options open_options;
 	struct tranship_disk *disk;
-	char *base = NULL;
+	char *base = base_options(args);
 	int rc;
 
-	if (source.format && asprintf(&base, "base-format=%s", source.format) < 0)
-		abort();
 	source.format = "tsd";
 	source.options = base;
 	cli_open_options(&source, args->first, &open_options);
@@ -199,7 +221,7 @@ static void say(const struct apply_args *args, const struct tranship_apply_resul
 	if (args->source.quiet)
 		return;
 	if (result->nothing && args->undo)
-		puts("Nothing to do: the target is what it was before.");
+		puts("Nothing to do: there is nothing to go back from.");
 	else if (result->nothing)
 		puts("Nothing to do: the target is what the delta makes of it.");
 	else

@@ -133,13 +133,13 @@ TRANSHIP_API int tranship_diff(const struct tranship_diff_base *base, struct tra
 			       const char *path, const struct tranship_diff_options *options,
 			       struct tranship_diff_result *out, struct tranship_error *err);
 
-/* How to apply. All zero is a good start. */
+/* How to apply. All zero is a good start; 0 threads are at most 8. */
 struct tranship_apply_options {
 	const struct tranship_open_options *target; /* how the target is opened; NULL: by probing */
 	/* Where the journal stands: a path on storage that lasts. NULL: TARGET.tranship-journal.
 	   Needed for a block device. */
 	const char *journal;
-	/* For tranship_apply_undo, after success. The next delta replaces it. */
+	/* For tranship_apply_undo, after success. The next delta for this target replaces it. */
 	bool keep_journal;
 	const char *base_id; /* what the target is known to be; must agree with the delta */
 	/* All of the target is compared with this before it is touched, not only the blocks that
@@ -165,7 +165,10 @@ struct tranship_apply_result {
  * tranship_apply_undo goes back. A target that is the next version already is left as it is.
  *
  * TRANSHIP_EUNSUPPORTED: an image that cannot be changed in place (tranship/modify.h), or one that
- * has a parent; TRANSHIP_EBUSY: somebody has it open, or something else was interrupted in it.
+ * has a parent; TRANSHIP_EBUSY: somebody has it open, or something else was interrupted in it, or
+ * another run makes a journal in the same place; TRANSHIP_EMISMATCH: the journal in that place is
+ * of another target, whatever became of it; TRANSHIP_EIO with ENOSPC: there is not enough room,
+ * which is estimated before anything is begun.
  */
 TRANSHIP_API int tranship_apply(const char *delta, const char *target,
 				const struct tranship_apply_options *options,

@@ -239,11 +239,14 @@ static int open_images(struct commit *c, struct tranship_error *err)
 	if (rc)
 		error_in_file(err, rc, c->paths[c->target]);
 	for (i = 0; rc == 0 && i < c->count; i++) {
-		if (i == c->target)
+		if (i == c->target) {
 			layers[i] = c->into.disk;
-		else if ((rc = open_other(c, i, &layers[i], err)) != 0)
-			error_in_file(err, rc, c->paths[i]);
-		else if (i < c->target && (rc = check_names(layers[i], err)) != 0)
+			continue;
+		}
+		rc = open_other(c, i, &layers[i], err);
+		if (rc == 0 && i < c->target)
+			rc = check_names(layers[i], err);
+		if (rc)
 			error_in_file(err, rc, c->paths[i]);
 	}
 	if (rc == 0)

@@ -68,6 +68,16 @@ int modify_free(struct tranship_file *file, uint64_t off, const void *buf, size_
 	return rc;
 }
 
+int modify_zero_free(struct tranship_file *file, uint64_t off, uint64_t len,
+		     struct tranship_error *err)
+{
+	int rc = edit_zero_free(edit_of(file), off, len, err);
+
+	if (rc == 0)
+		file->size = max_u64(file->size, off + len);
+	return rc;
+}
+
 int modify_apply(struct tranship_file *file, struct tranship_error *err)
 {
 	return edit_apply(edit_of(file), err);

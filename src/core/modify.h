@@ -39,6 +39,8 @@ struct modify_ops {
 	 * leaks for repair.
 	 */
 	int (*resize)(struct tranship_disk *disk, uint64_t size, struct tranship_error *err);
+	/* What resize would refuse to do, for who must know before anything is changed. */
+	int (*can_resize)(struct tranship_disk *disk, uint64_t size, struct tranship_error *err);
 	/* What resize adds to a child is zeros even where a larger parent has something. */
 	bool grows_over_parent;
 	/* A new data identity, also in disk->identity. NULL: the format has none. */
@@ -91,10 +93,13 @@ int modify_open(const char *path, const struct tranship_open_options *options, b
 /* What was not applied is dropped. */
 void modify_close(struct modified *m);
 
-/* For formats; `file` is one that edit_list_open gave. Bytes that nothing names yet, at once; what
- * was changed in the file, durably; the file cut to `size`, with nothing pending. */
+/* For formats; `file` is one that edit_list_open gave. Bytes that nothing names yet, at once; zeros
+ * in the same way (edit_zero_free); what was changed in the file, durably; the file cut to `size`,
+ * with nothing pending. */
 int modify_free(struct tranship_file *file, uint64_t off, const void *buf, size_t len,
 		struct tranship_error *err);
+int modify_zero_free(struct tranship_file *file, uint64_t off, uint64_t len,
+		     struct tranship_error *err);
 int modify_apply(struct tranship_file *file, struct tranship_error *err);
 int modify_cut(struct tranship_file *file, uint64_t size, struct tranship_error *err);
 

@@ -47,7 +47,7 @@ static int go_forward(struct apply *a, struct delta *to, struct tranship_error *
 	if (rc == 0)
 		rc = renew(a, err);
 	if (rc == 0)
-		rc = apply_carry(a, to, err);
+		rc = apply_carry(a, to, false, err);
 	if (rc)
 		return rc;
 	j->head.keep = j->head.keep || a->options->keep_journal;
@@ -90,7 +90,7 @@ static int check_ids(const struct apply *a, const struct delta_head *head,
 static int check_size(const struct apply *a, const struct delta_head *head,
 		      struct tranship_error *err)
 {
-	const struct tranship_disk *disk = a->target.disk;
+	struct tranship_disk *disk = a->target.disk;
 
 	if (head->target_size == head->base_size)
 		return 0;
@@ -103,7 +103,9 @@ static int check_size(const struct apply *a, const struct delta_head *head,
 				 "%s: a disk cannot have %" PRIu64
 				 " bytes, its sectors have %" PRIu32,
 				 disk->format, head->target_size, disk->sector_size);
-	return 0;
+	return disk->size == head->target_size
+		       ? 0
+		       : disk->ops->modify->can_resize(disk, head->target_size, err);
 }
 
 static int wrong_base(const struct apply *a, const struct apply_found *found,
@@ -112,10 +114,13 @@ static int wrong_base(const struct apply *a, const struct apply_found *found,
 	uint64_t end = min_u64(found->not_old.off + found->not_old.len, a->target.disk->size);
 
 	if (found->not_old.len == 0)
-		return error_set(err, TRANSHIP_EMISMATCH,
-				 "the target has %" PRIu64
-				 " bytes, as the delta makes it, but not all of its content",
-				 a->target.disk->size);
+		return error_set(
+			err, TRANSHIP_EMISMATCH,
+			"the target has %" PRIu64
+			" bytes, as the delta makes it, but its bytes %" PRIu64 " to %" PRIu64
+			" are the first that differ from that",
+			a->target.disk->size, found->not_new.off,
+			min_u64(found->not_new.off + found->not_new.len, a->target.disk->size));
 	return error_set(err, TRANSHIP_EMISMATCH,
 			 "the target is not the base of the delta: its bytes %" PRIu64
 			 " to %" PRIu64 " are the first that differ",
@@ -129,7 +134,7 @@ static int check_fresh(struct apply *a, struct delta *d, struct tranship_error *
 	int rc = check_size(a, delta_head(d), err);
 
 	if (rc == 0)
-		rc = apply_compare(a, d, true, &found, err);
+		rc = apply_compare(a, d, APPLY_COMPARE_SAVE, &found, err);
 	if (rc)
 		return rc;
 	a->result->nothing = found.new;
@@ -146,11 +151,11 @@ static void describe(struct apply *a, const struct delta *d, struct apply_head *
 {
 	const struct tranship_disk *disk = a->target.disk;
 
-	*out = (struct apply_head){ .state = APPLY_UNFINISHED,
-				    .keep = a->options->keep_journal,
-				    .ino = apply_own_ino(a),
-				    .base_size = delta_head(d)->base_size,
-				    .target_size = delta_head(d)->target_size };
+	*out = a->owner;
+	out->state = APPLY_UNFINISHED;
+	out->keep = a->options->keep_journal;
+	out->base_size = delta_head(d)->base_size;
+	out->target_size = delta_head(d)->target_size;
 	memcpy(out->sha256, delta_end(d)->sha256, sizeof(out->sha256));
 	snprintf(out->format, sizeof(out->format), "%s", format_find(disk->format)->name);
 	snprintf(out->identity_before, sizeof(out->identity_before), "%s", disk->identity);
@@ -160,7 +165,7 @@ static void describe(struct apply *a, const struct delta *d, struct apply_head *
 static int nothing_to_do(struct apply *a, const struct apply_head *old, bool had,
 			 struct tranship_error *err)
 {
-	if (!had || old->keep || old->ino != apply_own_ino(a))
+	if (!had || old->keep)
 		return 0;
 	return apply_journal_remove(&a->journal, err);
 }
@@ -199,6 +204,8 @@ static int apply_fresh(struct apply *a, struct apply_delta *d, struct tranship_e
 		return nothing_to_do(a, &old, had, err);
 	}
 	if (rc == 0)
+		rc = apply_check_room(a, d->delta, err);
+	if (rc == 0)
 		rc = apply_journal_end(j, d->file, err);
 	if (rc)
 		return rc;
@@ -214,7 +221,6 @@ static int apply_fresh(struct apply *a, struct apply_delta *d, struct tranship_e
 static int apply_again(struct apply *a, struct apply_delta *d, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
-	bool done;
 	int rc;
 
 	if (memcmp(j->head.sha256, delta_end(d->delta)->sha256, sizeof(j->head.sha256)) != 0)
@@ -229,7 +235,7 @@ static int apply_again(struct apply *a, struct apply_delta *d, struct tranship_e
 	if (rc == 0)
 		rc = apply_journal_open(j, err);
 	if (rc == 0)
-		rc = apply_compare_torn(a, j->forward, j->back, &done, err);
+		rc = apply_compare_torn(a, j->forward, j->back, err);
 	if (rc == 0)
 		rc = apply_check_tail(a, j->forward, j->head.target_size, err);
 	a->result->resumed = true;
@@ -239,16 +245,11 @@ static int apply_again(struct apply *a, struct apply_delta *d, struct tranship_e
 static int apply_delta_to(struct apply *a, struct apply_delta *d, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
-	bool was, ours = j->found && j->head.ino == apply_own_ino(a);
-	int rc;
+	bool was = false;
+	int rc = apply_settle(a, &was, err);
 
-	if (j->found && j->head.state == APPLY_UNFINISHED)
-		return ours ? apply_again(a, d, err)
-			    : error_set(err, TRANSHIP_EMISMATCH,
-					"the journal '%s' is of an apply to another file that was "
-					"interrupted",
-					j->path);
-	rc = apply_settle(a, &was, err);
+	if (rc == 0 && j->found && j->head.state == APPLY_UNFINISHED)
+		return apply_again(a, d, err);
 	a->result->resumed = was;
 	return rc ? rc : apply_fresh(a, d, err);
 }
@@ -263,7 +264,8 @@ int apply_on(const struct medium *medium, const char *delta, const char *target,
 	int rc;
 
 	apply_init(&a, medium, options, out);
-	rc = apply_delta_open(&d, delta, a.options->spool_folder, err);
+	meter_start(&a.meter, &a.options->copy, "reading the delta", 0);
+	rc = apply_delta_open(&d, delta, a.options->spool_folder, &a.meter, err);
 	if (rc)
 		return error_in_file(err, rc, delta);
 	all = delta_end(d.delta);

@@ -27,7 +27,8 @@ struct comparing {
 	struct record record;
 	uint64_t at;
 	uint32_t piece, within, block, data_block;
-	bool left; /* of this record there is more */
+	bool left;  /* of this record there is more */
+	bool whole; /* nothing that is found ends it */
 	/* Of the journal. */
 	atomic_bool back;
 	struct delta_head back_head;
@@ -131,6 +132,14 @@ static int read_blocks(const struct comparing *c, struct worker *w, const struct
 	return rc;
 }
 
+static void extend(struct apply_range *r, uint64_t off, uint64_t len)
+{
+	if (r->len == 0)
+		*r = (struct apply_range){ off, len };
+	else if (r->off + r->len == off)
+		r->len += len;
+}
+
 static void judge(const struct comparing *c, const struct worker *w, struct item *item)
 {
 	size_t size = c->rule->digest_size, unit = c->rule->block_size;
@@ -140,15 +149,16 @@ static void judge(const struct comparing *c, const struct worker *w, struct item
 	*f = (struct apply_found){ .old = true, .new = true };
 	for (i = 0; i < item->count; i++) {
 		const unsigned char *is = w->digests + i * size;
+		bool old = memcmp(is, item->old + i * size, size) == 0;
+		bool new = memcmp(is, item->new + i *size, size) == 0;
 
-		f->new = f->new &&memcmp(is, item->new + i *size, size) == 0;
-		if (memcmp(is, item->old + i * size, size) == 0)
-			continue;
-		f->old = false;
-		if (f->not_old.len == 0)
-			f->not_old = (struct apply_range){ item->offs[i], unit };
-		else if (f->not_old.off + f->not_old.len == item->offs[i])
-			f->not_old.len += unit;
+		f->old = f->old && old;
+		f->new = f->new &&new;
+		f->some_new = f->some_new || (new && !old);
+		if (!old)
+			extend(&f->not_old, item->offs[i], unit);
+		if (!new)
+			extend(&f->not_new, item->offs[i], unit);
 	}
 }
 
@@ -202,11 +212,14 @@ static int compare_commit(void *ctx, void *arg, struct tranship_error *err)
 
 	if (f->old && !item->found.old)
 		f->not_old = item->found.not_old;
+	if (f->new && !item->found.new)
+		f->not_new = item->found.not_new;
+	f->some_new = f->some_new || item->found.some_new;
 	f->old = f->old && item->found.old;
 	f->new = f->new && item->found.new;
 	if (!f->old)
 		atomic_store(&c->back, false);
-	if (!f->old && !f->new)
+	if (!f->old && !f->new && !c->whole)
 		return 1;
 	if (f->old && item->encoded.len > 0 && !c->a->journal.writer)
 		rc = apply_journal_begin(&c->a->journal, &c->back_head, err);
@@ -270,6 +283,7 @@ static void item_free(void *ctx, void *arg)
 }
 
 static const struct pipeline_ops compare_ops = {
+	.spare_items = APPLY_SPARE_ITEMS,
 	.plan = compare_plan,
 	.work = compare_work,
 	.commit = compare_commit,
@@ -297,9 +311,10 @@ static int back_head(const struct apply *a, const struct delta_head *forward,
 	return rc ? rc : idgen_bytes(&ids, &out->file_id, sizeof(out->file_id), err);
 }
 
-int apply_compare(struct apply *a, struct delta *delta, bool back, struct apply_found *out,
-		  struct tranship_error *err)
+int apply_compare(struct apply *a, struct delta *delta, enum apply_compare_mode mode,
+		  struct apply_found *out, struct tranship_error *err)
 {
+	bool back = mode == APPLY_COMPARE_SAVE;
 	const struct delta_head *head = delta_head(delta);
 	const struct record_rule *rule = delta_record_rule(delta);
 	uint64_t size = a->target.disk->size;
@@ -307,6 +322,7 @@ int apply_compare(struct apply *a, struct delta *delta, bool back, struct apply_
 			       .delta = delta,
 			       .rule = rule,
 			       .blocks_max = APPLY_PIECE / rule->block_size,
+			       .whole = mode == APPLY_COMPARE_ALL,
 			       .found = out };
 	int rc = 0;
 

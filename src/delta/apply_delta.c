@@ -11,8 +11,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int look(void *ctx, struct tranship_error *err)
+{
+	return meter_tick(ctx, err);
+}
+
+/* What is no delta is refused before it is kept, however much of it there is. */
+static int check_head(struct stream *stream, struct tranship_error *err)
+{
+	struct delta_head head;
+	const unsigned char *bytes;
+	size_t got;
+	int rc = stream_peek(stream, DELTA_HEAD_SIZE, &bytes, &got, err);
+
+	if (rc)
+		return rc;
+	if (got < DELTA_HEAD_SIZE)
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "a delta has at least %u bytes, %zu came through the pipe",
+				 DELTA_HEAD_SIZE, got);
+	return delta_head_decode(bytes, &head, err);
+}
+
 /* Takes over fd. */
-static int spool(int fd, const char *folder, struct tranship_file **out, struct tranship_error *err)
+static int spool(int fd, const char *folder, struct meter *meter, struct tranship_file **out,
+		 struct tranship_error *err)
 {
 	struct stream *stream;
 	int rc;
@@ -27,13 +50,16 @@ static int spool(int fd, const char *folder, struct tranship_file **out, struct 
 		close(fd);
 		return rc;
 	}
-	rc = stream_spool(stream, folder, out, err);
+	stream_watch(stream, look, meter);
+	rc = check_head(stream, err);
+	if (rc == 0)
+		rc = stream_spool(stream, folder, out, err);
 	stream_close(stream);
 	return rc;
 }
 
-static int open_file(const char *path, const char *folder, struct tranship_file **out,
-		     struct tranship_error *err)
+static int open_file(const char *path, const char *folder, struct meter *meter,
+		     struct tranship_file **out, struct tranship_error *err)
 {
 	bool standard = strcmp(path, "-") == 0;
 	struct stat st;
@@ -44,18 +70,23 @@ static int open_file(const char *path, const char *folder, struct tranship_file 
 		return error_sys(err, errno, "could not be opened");
 	if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
 		return tranship_file_open(standard ? "/proc/self/fd/0" : path, 0, out, err);
+	if (S_ISCHR(st.st_mode) || S_ISDIR(st.st_mode))
+		return error_set(err, TRANSHIP_EINVAL,
+				 "a delta is a file, or comes through a pipe; this is neither");
 	fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? error_sys(err, errno, "could not be opened") : spool(fd, folder, out, err);
+	if (fd < 0)
+		return error_sys(err, errno, "could not be opened");
+	return spool(fd, folder, meter, out, err);
 }
 
 int apply_delta_open(struct apply_delta *d, const char *path, const char *spool_folder,
-		     struct tranship_error *err)
+		     struct meter *meter, struct tranship_error *err)
 {
 	int rc;
 
 	*d = (struct apply_delta){ .path = path };
 	atomic_init(&d->stop, false);
-	rc = open_file(path, spool_folder, &d->file, err);
+	rc = open_file(path, spool_folder, meter, &d->file, err);
 	if (rc == 0)
 		rc = delta_open(d->file, 0, &d->delta, err);
 	if (rc)

@@ -2,6 +2,7 @@
 #ifndef DELTA_APPLY_DELTA_H
 #define DELTA_APPLY_DELTA_H
 
+#include "copy/meter.h"
 #include "delta/delta_file.h"
 
 #include <pthread.h>
@@ -20,9 +21,10 @@ struct apply_delta {
 	struct tranship_error err;
 };
 
-/* "-": standard input. What comes through a pipe is kept in the folder until it is closed. */
+/* "-": standard input. What comes through a pipe is kept in the folder until it is closed; the
+ * meter, which was started, is asked meanwhile whether it is to go on. */
 int apply_delta_open(struct apply_delta *d, const char *path, const char *spool_folder,
-		     struct tranship_error *err);
+		     struct meter *meter, struct tranship_error *err);
 /*
  * Verifies all of it, beside what the caller does until apply_delta_verified; `alone`: at once. A
  * failure of the verification is told by the latter, which is called in any case.

@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK (1U << 20)
-#define WHAT "the journal"
+#define WHAT APPLY_JOURNAL_WHAT
 
 /* A part of the journal, as a file. */
 struct part {
@@ -52,8 +51,8 @@ static const struct tranship_file_ops part_ops = {
 	.close = part_close,
 };
 
-static int part_new(const struct apply_journal *j, uint64_t base, uint64_t len,
-		    struct tranship_file **out, struct tranship_error *err)
+int apply_journal_part(const struct apply_journal *j, uint64_t base, uint64_t len,
+		       struct tranship_file **out, struct tranship_error *err)
 {
 	struct part *p = malloc(sizeof(*p));
 	int rc;
@@ -71,7 +70,7 @@ static int part_new(const struct apply_journal *j, uint64_t base, uint64_t len,
 int apply_journal_place(struct apply_journal *j, const struct medium *medium, const char *target,
 			const char *path, struct tranship_error *err)
 {
-	char real[PATH_MAX], work[PATH_MAX];
+	char real[PATH_MAX], work[PATH_MAX], full[2 * PATH_MAX];
 	const char *name;
 	int rc, sys;
 
@@ -85,6 +84,11 @@ int apply_journal_place(struct apply_journal *j, const struct medium *medium, co
 	snprintf(j->name, sizeof(j->name), "%s%s", name, path ? "" : APPLY_JOURNAL_SUFFIX);
 	snprintf(j->partial, sizeof(j->partial), "%s" APPLY_PARTIAL_SUFFIX, j->name);
 	text_escape(j->path, sizeof(j->path), path ? path : j->name, strlen(path ? path : j->name));
+	if (path)
+		apply_absolute(path, full, sizeof(full));
+	else
+		snprintf(full, sizeof(full), "%s" APPLY_JOURNAL_SUFFIX, real);
+	text_escape(j->where, sizeof(j->where), full, strlen(full));
 	return 0;
 }
 
@@ -102,7 +106,7 @@ static int open_named(struct apply_journal *j, bool *found, struct tranship_erro
 	return 0;
 }
 
-static void close_file(struct apply_journal *j)
+void apply_journal_close_file(struct apply_journal *j)
 {
 	if (j->file >= 0)
 		j->medium->ops->close(j->medium->ctx, j->file);
@@ -122,7 +126,10 @@ static int read_head(struct apply_journal *j, struct tranship_error *err)
 	rc = medium_read(m, j->file, WHAT, 0, raw, sizeof(raw), &got, err);
 	if (rc == 0 && got < sizeof(raw))
 		rc = error_set(err, TRANSHIP_ECORRUPT, "the journal of a delta is cut short");
-	return rc ? rc : apply_head_decode(raw, info.size, &j->head, err);
+	if (rc)
+		return rc;
+	memcpy(j->seen, raw, sizeof(raw));
+	return apply_head_decode(raw, info.size, &j->head, err);
 }
 
 int apply_journal_load(struct apply_journal *j, struct tranship_error *err)
@@ -131,26 +138,14 @@ int apply_journal_load(struct apply_journal *j, struct tranship_error *err)
 
 	if (rc == 0 && j->found)
 		rc = read_head(j, err);
-	close_file(j);
+	apply_journal_close_file(j);
 	return rc ? error_in_file(err, rc, j->path) : 0;
-}
-
-int apply_journal_tidy(struct apply_journal *j, struct tranship_error *err)
-{
-	const struct medium *m = j->medium;
-	int sys = m->ops->unlink(m->ctx, j->folder, j->partial);
-
-	if (sys == ENOENT || sys == ENAMETOOLONG)
-		return 0;
-	return sys ? error_sys(err, sys, "what is left of the journal '%s' could not be removed",
-			       j->path)
-		   : medium_sync_folder(m, j->folder, err);
 }
 
 static int open_delta(const struct apply_journal *j, uint64_t off, uint64_t len,
 		      struct tranship_file **file, struct delta **out, struct tranship_error *err)
 {
-	int rc = part_new(j, off, len, file, err);
+	int rc = apply_journal_part(j, off, len, file, err);
 
 	if (rc == 0)
 		rc = delta_open(*file, 0, out, err);
@@ -196,107 +191,8 @@ int apply_journal_secure(struct apply_journal *j, struct tranship_error *err)
 
 	if (rc == 0 && found)
 		rc = medium_sync(j->medium, j->file, WHAT, err);
-	close_file(j);
+	apply_journal_close_file(j);
 	return rc ? rc : medium_sync_folder(j->medium, j->folder, err);
-}
-
-int apply_journal_begin(struct apply_journal *j, const struct delta_head *back,
-			struct tranship_error *err)
-{
-	const struct medium *m = j->medium;
-	int rc, sys = m->ops->open(m->ctx, j->folder, j->partial, true, &j->file);
-
-	if (sys) {
-		j->file = -1;
-		return error_sys(err, sys, "the journal '%s' could not be created", j->path);
-	}
-	rc = part_new(j, APPLY_HEAD_SIZE, 0, &j->partial_file, err);
-	if (rc == 0)
-		rc = delta_writer_new(j->partial_file, back, &j->writer, err);
-	if (rc)
-		apply_journal_abandon(j);
-	return rc;
-}
-
-void apply_journal_abandon(struct apply_journal *j)
-{
-	if (j->file < 0 || j->back_file)
-		return;
-	delta_writer_free(j->writer);
-	tranship_file_close(j->partial_file);
-	j->writer = NULL;
-	j->partial_file = NULL;
-	close_file(j);
-	j->medium->ops->unlink(j->medium->ctx, j->folder, j->partial);
-}
-
-static int copy_forward(struct apply_journal *j, struct tranship_file *forward,
-			struct tranship_error *err)
-{
-	uint64_t size = tranship_file_size(forward), off;
-	unsigned char *bytes = malloc(CHUNK);
-	int rc = bytes ? 0 : error_nomem(err, CHUNK);
-
-	for (off = 0; rc == 0 && off < size; off += CHUNK) {
-		size_t n = (size_t)min_u64(CHUNK, size - off);
-
-		rc = tranship_file_read(forward, off, bytes, n, err);
-		if (rc == 0)
-			rc = medium_write(j->medium, j->file, WHAT, j->head.forward_off + off,
-					  bytes, n, err);
-	}
-	free(bytes);
-	return rc;
-}
-
-/* All of it but its name. */
-static int write_rest(struct apply_journal *j, struct tranship_file *forward,
-		      struct tranship_error *err)
-{
-	unsigned char raw[APPLY_HEAD_SECTOR];
-	struct delta_end end;
-	int rc = delta_writer_finish(j->writer, &end, err);
-
-	if (rc)
-		return rc;
-	j->head.state = APPLY_UNFINISHED;
-	j->head.back_len = end.size;
-	j->head.forward_off = round_up(APPLY_HEAD_SIZE + end.size, APPLY_HEAD_SIZE);
-	j->head.forward_len = tranship_file_size(forward);
-	rc = copy_forward(j, forward, err);
-	if (rc)
-		return rc;
-	apply_head_encode(&j->head, raw);
-	rc = medium_write(j->medium, j->file, WHAT, 0, raw, sizeof(raw), err);
-	return rc ? rc : medium_sync(j->medium, j->file, WHAT, err);
-}
-
-int apply_journal_end(struct apply_journal *j, struct tranship_file *forward,
-		      struct tranship_error *err)
-{
-	const struct medium *m = j->medium;
-	int sys, rc = write_rest(j, forward, err);
-
-	if (rc == 0) {
-		sys = m->ops->rename(m->ctx, j->folder, j->partial, j->name);
-		if (sys)
-			rc = error_sys(err, sys, "the journal could not be renamed to '%s'",
-				       j->path);
-	}
-	if (rc) {
-		apply_journal_abandon(j);
-		return rc;
-	}
-	delta_writer_free(j->writer);
-	tranship_file_close(j->partial_file);
-	j->writer = NULL;
-	j->partial_file = NULL;
-	close_file(j);
-	j->found = true;
-	rc = medium_sync_folder(m, j->folder, err);
-	if (rc)
-		m->ops->unlink(m->ctx, j->folder, j->name);
-	return rc;
 }
 
 int apply_journal_mark(struct apply_journal *j, enum apply_state state, struct tranship_error *err)
@@ -313,6 +209,7 @@ int apply_journal_mark(struct apply_journal *j, enum apply_state state, struct t
 	if (rc == 0)
 		rc = medium_sync(m, file, WHAT, err);
 	m->ops->close(m->ctx, file);
+	memcpy(j->seen, raw, sizeof(raw));
 	return rc;
 }
 
@@ -324,14 +221,21 @@ int apply_journal_remove(struct apply_journal *j, struct tranship_error *err)
 	return rc ? rc : medium_sync_folder(j->medium, j->folder, err);
 }
 
-void apply_journal_close(struct apply_journal *j)
+void apply_journal_close_parts(struct apply_journal *j)
 {
-	apply_journal_abandon(j);
 	delta_close(j->back);
 	delta_close(j->forward);
 	tranship_file_close(j->back_file);
 	tranship_file_close(j->forward_file);
-	close_file(j);
+	j->back = j->forward = NULL;
+	j->back_file = j->forward_file = NULL;
+	apply_journal_close_file(j);
+}
+
+void apply_journal_close(struct apply_journal *j)
+{
+	apply_journal_abandon(j);
+	apply_journal_close_parts(j);
 	if (j->medium && j->folder >= 0)
 		j->medium->ops->close(j->medium->ctx, j->folder);
 	j->folder = -1;

@@ -31,6 +31,9 @@
 /* A device's journal of pages (io/edit.h) stands beside its own. */
 #define APPLY_PAGES_SUFFIX ".pages"
 
+/* Bytes kept of the name of a target, with the terminator. */
+#define APPLY_NAME_SIZE 256U
+
 enum apply_state {
 	APPLY_UNFINISHED = 1, /* the target may be old, new, or a mixture */
 	APPLY_FINISHED = 2,   /* it is new, and the journal is kept to go back */
@@ -40,8 +43,14 @@ enum apply_state {
 /* The head, decoded. */
 struct apply_head {
 	enum apply_state state;
-	bool keep;    /* it stays when it is finished */
-	uint64_t ino; /* of the target; 0: a device */
+	bool keep; /* it stays when it is finished */
+	/* Whose it is (apply_owner.c). */
+	uint64_t ino;               /* of the target; 0: a device */
+	uint64_t dev;               /* of the file, or the device's own number */
+	uint64_t device_size;       /* bytes; 0: a file */
+	uint64_t attached;          /* of the device (struct medium_info); 0: not known */
+	uint64_t name_check;        /* of the absolute path */
+	char name[APPLY_NAME_SIZE]; /* its end, for people */
 	uint64_t base_size, target_size;
 	uint64_t back_len;                        /* bytes of the delta that goes back */
 	uint64_t forward_off, forward_len;        /* where the delta that is applied stands */
@@ -53,6 +62,9 @@ struct apply_head {
 	uint64_t stamp;
 };
 
+/* A path from the root, as it is named, links and all. */
+void apply_absolute(const char *path, char *out, size_t cap);
+
 /* apply_journal_ondisk.c. `raw` has APPLY_HEAD_SECTOR bytes. */
 void apply_head_encode(const struct apply_head *head, unsigned char *raw);
 /* file_size: of the journal. */
@@ -61,11 +73,13 @@ int apply_head_decode(const unsigned char *raw, uint64_t file_size, struct apply
 
 struct apply_journal {
 	const struct medium *medium;
-	int folder;          /* -1: not open */
-	char path[PATH_MAX]; /* for people, escaped */
+	int folder;           /* -1: not open */
+	char path[PATH_MAX];  /* for people, escaped */
+	char where[PATH_MAX]; /* the same from the root, for who is somewhere else */
 	char name[NAME_MAX + 32], partial[NAME_MAX + 64];
-	bool found;             /* it stands there; then: */
-	struct apply_head head; /* what it says */
+	bool found;                            /* it stands there; then: */
+	struct apply_head head;                /* what it says */
+	unsigned char seen[APPLY_HEAD_SECTOR]; /* its head as it was read */
 	/* Of one that is read, after apply_journal_open. */
 	int file; /* -1: not open */
 	struct tranship_file *back_file, *forward_file;
@@ -80,15 +94,22 @@ int apply_journal_place(struct apply_journal *j, const struct medium *medium, co
 			const char *path, struct tranship_error *err);
 /* Whether there is one, and its head. TRANSHIP_ECORRUPT: it is damaged. */
 int apply_journal_load(struct apply_journal *j, struct tranship_error *err);
-/* Removes what a crash left of one that was being written. The target is locked. */
+/* Removes what a crash left of one that was being written: nothing that another run is writing, or
+ * that does not look like one. */
 int apply_journal_tidy(struct apply_journal *j, struct tranship_error *err);
 /* Opens both deltas of one that was found and verifies all of them. */
 int apply_journal_open(struct apply_journal *j, struct tranship_error *err);
 
+void apply_journal_close_parts(struct apply_journal *j);
+
 /* What was read of one that was found lasts, too, whatever was killed before it had synced it. */
 int apply_journal_secure(struct apply_journal *j, struct tranship_error *err);
 
-/* Begins a new one, under a partial name. `back`: the head of the delta that goes back. */
+/*
+ * Begins a new one, under a partial name. `back`: the head of the delta that goes back. The partial
+ * file is locked until it has its final name: of two runs whose journals are to stand in the same
+ * place the second gets TRANSHIP_EBUSY, here.
+ */
 int apply_journal_begin(struct apply_journal *j, const struct delta_head *back,
 			struct tranship_error *err);
 /* Ends it with `forward`, a copy of the delta file; j->head is that of the caller, but for what is
@@ -102,5 +123,12 @@ void apply_journal_abandon(struct apply_journal *j);
 int apply_journal_mark(struct apply_journal *j, enum apply_state state, struct tranship_error *err);
 int apply_journal_remove(struct apply_journal *j, struct tranship_error *err);
 void apply_journal_close(struct apply_journal *j);
+
+/* What apply_journal.c and apply_journal_write.c share. */
+#define APPLY_JOURNAL_WHAT "the journal"
+/* A part of j->file, as a file. */
+int apply_journal_part(const struct apply_journal *j, uint64_t base, uint64_t len,
+		       struct tranship_file **out, struct tranship_error *err);
+void apply_journal_close_file(struct apply_journal *j);
 
 #endif

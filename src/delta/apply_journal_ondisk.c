@@ -22,6 +22,11 @@
 #define OFF_AFTER 152
 #define OFF_STAMP 192
 #define OFF_KEEP 200
+#define OFF_DEV 208
+#define OFF_DEVICE_SIZE 216
+#define OFF_ATTACHED 224
+#define OFF_NAME_CHECK 232
+#define OFF_NAME 240
 #define OFF_CHECK 504
 
 #define CHECK_SEED 0x594C5041U
@@ -46,6 +51,11 @@ void apply_head_encode(const struct apply_head *head, unsigned char *raw)
 	       strnlen(head->identity_after, sizeof(head->identity_after) - 1));
 	put_le64(raw + OFF_STAMP, head->stamp);
 	put_le32(raw + OFF_KEEP, head->keep);
+	put_le64(raw + OFF_DEV, head->dev);
+	put_le64(raw + OFF_DEVICE_SIZE, head->device_size);
+	put_le64(raw + OFF_ATTACHED, head->attached);
+	put_le64(raw + OFF_NAME_CHECK, head->name_check);
+	memcpy(raw + OFF_NAME, head->name, strnlen(head->name, sizeof(head->name) - 1));
 	put_le64(raw + OFF_CHECK, check64(raw, OFF_CHECK, CHECK_SEED));
 }
 
@@ -84,6 +94,10 @@ int apply_head_decode(const unsigned char *raw, uint64_t file_size, struct apply
 		.forward_off = get_le64(raw + OFF_FORWARD_OFF),
 		.forward_len = get_le64(raw + OFF_FORWARD_LEN),
 		.stamp = get_le64(raw + OFF_STAMP),
+		.dev = get_le64(raw + OFF_DEV),
+		.device_size = get_le64(raw + OFF_DEVICE_SIZE),
+		.attached = get_le64(raw + OFF_ATTACHED),
+		.name_check = get_le64(raw + OFF_NAME_CHECK),
 	};
 	int rc;
 
@@ -97,6 +111,7 @@ int apply_head_decode(const unsigned char *raw, uint64_t file_size, struct apply
 		return damaged(err, "its head has another checksum");
 	memcpy(h.sha256, raw + OFF_SHA256, sizeof(h.sha256));
 	if (h.state < APPLY_UNFINISHED || h.state > APPLY_VOID ||
+	    !get_text(raw + OFF_NAME, sizeof(h.name), h.name) ||
 	    !get_text(raw + OFF_FORMAT, sizeof(h.format), h.format) ||
 	    !get_text(raw + OFF_BEFORE, sizeof(h.identity_before), h.identity_before) ||
 	    !get_text(raw + OFF_AFTER, sizeof(h.identity_after), h.identity_after))

@@ -10,14 +10,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Each has a piece of the disk in memory, twice: that is what bounds what apply takes of it. */
+#define THREADS_DEFAULT_MAX 8U
+
 bool apply_is_device(const struct apply *a)
 {
 	return S_ISBLK(a->info.mode);
-}
-
-uint64_t apply_own_ino(const struct apply *a)
-{
-	return apply_is_device(a) ? 0 : a->info.ino;
 }
 
 struct edit *apply_main_edit(const struct apply *a)
@@ -31,12 +29,17 @@ static int read_note(struct apply *a, struct tranship_error *err)
 	char text[EDIT_NOTE_MAX + 1];
 	uint32_t kind;
 	int rc = edit_note_read(apply_main_edit(a), &a->noted, &kind, text, err);
-	bool ours = a->journal.found && a->journal.head.ino == apply_own_ino(a);
 
-	if (rc || !a->noted || (kind == EDIT_NOTE_APPLY && ours))
+	if (rc || !a->noted || (kind == EDIT_NOTE_APPLY && a->journal.found))
 		return rc;
-	return error_set(err, TRANSHIP_EBUSY, "%s must be finished first: %.400s",
-			 kind == EDIT_NOTE_APPLY ? "another apply" : "a commit", text);
+	if (kind != EDIT_NOTE_APPLY)
+		return error_set(err, TRANSHIP_EBUSY, "a commit must be finished first: %.400s",
+				 text);
+	return error_set(err, TRANSHIP_EBUSY,
+			 "an apply was interrupted, and there is no journal '%.300s': %.400s; if "
+			 "that is lost, the target is neither version, and only the removal of its "
+			 ".tranship-note frees it",
+			 a->journal.path, text);
 }
 
 int apply_write_note(struct apply *a, struct tranship_error *err)
@@ -49,7 +52,7 @@ int apply_write_note(struct apply *a, struct tranship_error *err)
 	snprintf(text, sizeof(text),
 		 "tranship apply with the same delta finishes it, tranship apply --undo goes back; "
 		 "the journal is %.3000s",
-		 a->journal.path);
+		 a->journal.where);
 	rc = edit_note_write(apply_main_edit(a), EDIT_NOTE_APPLY, text, err);
 	a->noted = rc == 0;
 	return rc;
@@ -91,18 +94,55 @@ int apply_open_target(struct apply *a, const char *target, bool undo, struct tra
 	if (rc == 0) /* now that it is locked nobody changes it */
 		rc = apply_journal_load(&a->journal, err);
 	if (rc == 0)
+		apply_owner(a, target, &a->owner);
+	if (rc == 0)
+		rc = apply_check_owner(a, err);
+	if (rc == 0)
 		rc = apply_journal_tidy(&a->journal, err);
 	if (rc == 0 && a->options->journal) /* one that was removed does not come back */
 		rc = medium_sync_folder(a->journal.medium, a->journal.folder, err);
 	return rc ? rc : read_note(a, err);
 }
 
-/* What had ended, but for the last steps. *was: it had. */
+/*
+ * A journal without a note: the run was killed between the two, before anything was begun; unless
+ * the note was lost, with a name that the target had then. So what stands on the target decides,
+ * which may have been in use since.
+ */
+static int was_begun(struct apply *a, bool *begun, struct tranship_error *err)
+{
+	struct apply_journal *j = &a->journal;
+	uint64_t size = a->target.disk->size;
+	struct apply_found found;
+	int rc = 0;
+
+	*begun = false;
+	if (size != j->head.base_size && size != j->head.target_size)
+		return 0;
+	*begun = size != j->head.base_size;
+	if (!*begun)
+		rc = apply_journal_open(j, err);
+	if (rc == 0 && !*begun) {
+		rc = apply_compare(a, j->forward, APPLY_COMPARE_ALL, &found, err);
+		*begun = rc == 0 && found.some_new;
+	}
+	apply_journal_close_parts(j);
+	return rc;
+}
+
+/* What had ended, but for the last steps, or had not begun. *was: it had ended. */
 int apply_settle(struct apply *a, bool *was, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
+	bool begun = true;
 	int rc = 0;
 
+	if (j->found && j->head.state == APPLY_UNFINISHED && !a->noted)
+		rc = was_begun(a, &begun, err);
+	if (rc)
+		return rc;
+	if (!begun)
+		j->head.state = APPLY_VOID;
 	*was = j->found && j->head.state != APPLY_UNFINISHED && a->noted;
 	if (*was)
 		rc = apply_journal_secure(j, err);
@@ -145,15 +185,18 @@ static int resize(struct apply *a, uint64_t size, struct tranship_error *err)
 }
 
 /* Makes the target what the delta makes of it. */
-int apply_carry(struct apply *a, struct delta *to, struct tranship_error *err)
+int apply_carry(struct apply *a, struct delta *to, bool back, struct tranship_error *err)
 {
 	uint64_t size = delta_head(to)->target_size;
+	size_t i;
 	int rc = 0;
 
+	for (i = 0; i < a->target.edits.count; i++)
+		edit_zero_surely(a->target.edits.edits[i], back || a->result->resumed);
 	if (a->target.disk->size < size)
 		rc = resize(a, size, err);
 	if (rc == 0)
-		rc = apply_write(a, to, err);
+		rc = apply_write(a, to, back, err);
 	if (rc == 0 && a->target.disk->size > size)
 		rc = resize(a, size, err);
 	return rc;
@@ -185,7 +228,35 @@ void apply_init(struct apply *a, const struct medium *medium,
 			     .journal.folder = -1,
 			     .journal.file = -1,
 			     .result = out };
-	a->threads = a->options->copy.threads ? a->options->copy.threads : cpus_usable();
+	a->threads = a->options->copy.threads;
+	if (a->threads == 0)
+		a->threads =
+			cpus_usable() < THREADS_DEFAULT_MAX ? cpus_usable() : THREADS_DEFAULT_MAX;
+}
+
+/* Whose the journal is, before anything is locked. */
+static int peek_owner(struct apply *a, const char *target, struct tranship_error *err)
+{
+	const struct medium *m = a->journal.medium;
+	char real[PATH_MAX], work[PATH_MAX];
+	int folder, file, rc, sys = m->ops->resolve(m->ctx, target, real);
+	const char *name;
+
+	if (sys)
+		return error_sys(err, sys, "could not be opened");
+	rc = medium_open_folder_of(m, real, work, &folder, &name, err);
+	if (rc)
+		return rc;
+	sys = m->ops->open(m->ctx, folder, name, false, &file);
+	m->ops->close(m->ctx, folder);
+	if (sys)
+		return error_sys(err, sys, "could not be opened");
+	sys = m->ops->info(m->ctx, file, &a->info);
+	m->ops->close(m->ctx, file);
+	if (sys)
+		return error_sys(err, sys, "fstat failed");
+	apply_owner(a, target, &a->owner);
+	return apply_check_owner(a, err);
 }
 
 int apply_place(struct apply *a, const char *target, struct tranship_error *err)
@@ -193,7 +264,10 @@ int apply_place(struct apply *a, const char *target, struct tranship_error *err)
 	int rc = apply_journal_place(&a->journal, a->medium ? a->medium : &medium_local, target,
 				     a->options->journal, err);
 
-	return rc ? rc : apply_journal_load(&a->journal, err);
+	if (rc == 0)
+		rc = apply_journal_load(&a->journal, err);
+	/* Opening a device to change it ends what its journal of pages began: only with its own. */
+	return rc || !a->journal.found ? rc : peek_owner(a, target, err);
 }
 
 int apply_end(struct apply *a, int rc, struct tranship_error *err)

@@ -26,7 +26,7 @@ struct torn {
 	struct side to, from;
 	struct unpacker *unpacker;
 	unsigned char *bytes, *digests;
-	bool done;
+	bool some_new, some_old;
 };
 
 /* The content that the side has for a block; NULL with rc 0: zeros. */
@@ -102,11 +102,15 @@ static int compare_run(struct torn *t, uint64_t off, uint32_t count, const unsig
 		static const unsigned char zero[DIGEST_SIZE_MAX];
 		const unsigned char *is = t->digests + i * size;
 
-		if (memcmp(is, new ? new + i *size : zero, size) == 0)
+		if (memcmp(is, new ? new + i *size : zero, size) == 0) {
+			t->some_new = true;
 			continue;
-		t->done = false;
-		if (memcmp(is, old + i * size, size) != 0)
-			rc = check_mixture(t, off + i * unit, t->bytes + i * unit, err);
+		}
+		t->some_old = true;
+		if (memcmp(is, old + i * size, size) == 0)
+			continue;
+		t->some_new = true;
+		rc = check_mixture(t, off + i * unit, t->bytes + i * unit, err);
 	}
 	return rc ? rc : meter_add(&t->a->meter, count * unit, 0, err);
 }
@@ -157,14 +161,12 @@ static int compare_all(struct torn *t, struct tranship_error *err)
 	return rc;
 }
 
-int apply_compare_torn(struct apply *a, struct delta *to, struct delta *from, bool *done,
+int apply_compare_torn(struct apply *a, struct delta *to, struct delta *from,
 		       struct tranship_error *err)
 {
 	const struct delta_head *head = delta_head(to);
 	uint64_t size = a->target.disk->size;
-	struct torn t = {
-		.a = a, .to.delta = to, .from.delta = from, .done = size == head->target_size
-	};
+	struct torn t = { .a = a, .to.delta = to, .from.delta = from };
 	int rc;
 
 	if (size != head->base_size && size != head->target_size)
@@ -173,7 +175,8 @@ int apply_compare_torn(struct apply *a, struct delta *to, struct delta *from, bo
 				 " and was to become %" PRIu64,
 				 size, head->base_size, head->target_size);
 	rc = compare_all(&t, err);
-	*done = t.done;
+	if (rc == 0)
+		rc = apply_check_evidence(a, t.some_new && t.some_old, err);
 	record_free(&t.to.record);
 	record_free(&t.from.record);
 	unpacker_free(t.unpacker);

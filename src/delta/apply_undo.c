@@ -21,7 +21,7 @@ static int check_untouched(struct apply *a, struct tranship_error *err)
 		return error_set(err, TRANSHIP_EMISMATCH,
 				 "the target was written since the delta was applied: going back "
 				 "would mix the two");
-	rc = apply_compare(a, j->back, false, &found, err);
+	rc = apply_compare(a, j->back, APPLY_COMPARE, &found, err);
 	if (rc == 0 && !found.old)
 		rc = error_set(err, TRANSHIP_EMISMATCH,
 			       "the target was written since the delta was applied, at %" PRIu64
@@ -30,12 +30,11 @@ static int check_untouched(struct apply *a, struct tranship_error *err)
 	return rc ? rc : apply_check_tail(a, j->back, j->head.base_size, err);
 }
 
-static int check_back(struct apply *a, bool *done, struct tranship_error *err)
+static int check_back(struct apply *a, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
 	int rc = apply_journal_secure(j, err);
 
-	*done = false;
 	if (rc == 0)
 		rc = apply_journal_open(j, err);
 	if (rc == 0)
@@ -43,11 +42,15 @@ static int check_back(struct apply *a, bool *done, struct tranship_error *err)
 	if (rc == 0 && j->head.state == APPLY_FINISHED)
 		return check_untouched(a, err);
 	if (rc == 0)
-		rc = apply_compare_torn(a, j->back, j->forward, done, err);
+		rc = apply_compare_torn(a, j->back, j->forward, err);
 	return rc ? rc : apply_check_tail(a, j->back, j->head.base_size, err);
 }
 
-static int go_back(struct apply *a, bool done, struct tranship_error *err)
+/*
+ * All is written, also what reads as if it had been: after a failed fsync what is read may stand in
+ * memory alone.
+ */
+static int go_back(struct apply *a, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
 	struct tranship_disk *disk = a->target.disk;
@@ -58,8 +61,8 @@ static int go_back(struct apply *a, bool done, struct tranship_error *err)
 	if (rc == 0 && j->head.state == APPLY_FINISHED)
 		rc = apply_journal_mark(j, APPLY_UNFINISHED, err);
 	a->changing = true;
-	if (rc == 0 && !done)
-		rc = apply_carry(a, j->back, err);
+	if (rc == 0)
+		rc = apply_carry(a, j->back, true, err);
 	if (rc == 0 && disk->ops->modify->restore &&
 	    strcmp(disk->identity, j->head.identity_before) != 0)
 		rc = disk->ops->modify->restore(disk, j->head.identity_before, err);
@@ -73,7 +76,7 @@ static int go_back(struct apply *a, bool done, struct tranship_error *err)
 static int undo(struct apply *a, struct tranship_error *err)
 {
 	struct apply_journal *j = &a->journal;
-	bool was, done;
+	bool was;
 	int rc;
 
 	if (!j->found)
@@ -82,16 +85,13 @@ static int undo(struct apply *a, struct tranship_error *err)
 			"there is no journal '%s' to go back by: it is kept only when that "
 			"is asked for",
 			j->path);
-	if (j->head.ino != apply_own_ino(a))
-		return error_set(err, TRANSHIP_EMISMATCH,
-				 "the journal '%s' belongs to another file", j->path);
+	rc = apply_settle(a, &was, err);
 	a->result->nothing = j->head.state == APPLY_VOID;
 	a->result->resumed = j->head.state == APPLY_UNFINISHED;
-	rc = apply_settle(a, &was, err);
 	if (rc || a->result->nothing)
 		return rc;
-	rc = check_back(a, &done, err);
-	return rc ? rc : go_back(a, done, err);
+	rc = check_back(a, err);
+	return rc ? rc : go_back(a, err);
 }
 
 int apply_undo_on(const struct medium *medium, const char *target,

@@ -158,6 +158,7 @@ static void item_free(void *ctx, void *item)
 }
 
 static const struct pipeline_ops verify_ops = {
+	.spare_items = APPLY_SPARE_ITEMS,
 	.plan = verify_plan,
 	.work = verify_work,
 	.commit = verify_commit,

@@ -11,6 +11,7 @@
 struct writing {
 	struct apply *a;
 	struct delta *delta;
+	enum record_piece_kind kind; /* of the pieces that this pass writes */
 	uint64_t at;
 	uint64_t unflushed;
 };
@@ -36,6 +37,8 @@ static int write_work(void *ctx, void *worker, void *arg, struct tranship_error 
 	struct writing *w = ctx;
 	struct item *item = arg;
 
+	if (w->kind != RECORD_DATA)
+		return 0;
 	return delta_read_data(w->delta, worker, item->where, &item->record, err);
 }
 
@@ -74,7 +77,8 @@ static int write_commit(void *ctx, void *arg, struct tranship_error *err)
 	for (i = 0; i < item->record.head.pieces && rc == 0; i++) {
 		const struct record_piece *p = &item->record.pieces[i];
 
-		rc = write_piece(w, p, p->blocks * unit, data, err);
+		if (p->kind == w->kind)
+			rc = write_piece(w, p, p->blocks * unit, data, err);
 		if (p->kind == RECORD_DATA)
 			data += p->blocks * unit;
 	}
@@ -119,6 +123,7 @@ static void item_free(void *ctx, void *arg)
 }
 
 static const struct pipeline_ops write_pipeline = {
+	.spare_items = APPLY_SPARE_ITEMS,
 	.plan = write_plan,
 	.work = write_work,
 	.commit = write_commit,
@@ -129,10 +134,22 @@ static const struct pipeline_ops write_pipeline = {
 	.item_free = item_free,
 };
 
-int apply_write(struct apply *a, struct delta *delta, struct tranship_error *err)
+/*
+ * On a full disk the way back must not need what the way forward gave away: so zeros come last in
+ * the one, and first in the other, where they give room back.
+ */
+int apply_write(struct apply *a, struct delta *delta, bool back, struct tranship_error *err)
 {
-	struct writing w = { .a = a, .delta = delta };
-	int rc = pipeline_run(&write_pipeline, &w, a->threads, err);
+	unsigned pass;
+	int rc = 0;
 
+	for (pass = 0; rc == 0 && pass < 2; pass++) {
+		struct writing w = { .a = a,
+				     .delta = delta,
+				     .kind = (pass == 0) == back ? RECORD_ZERO : RECORD_DATA };
+
+		if (w.kind == RECORD_DATA || delta_end(delta)->zero > 0)
+			rc = pipeline_run(&write_pipeline, &w, a->threads, err);
+	}
 	return rc ? rc : a->target.disk->ops->modify->flush(a->target.disk, err);
 }

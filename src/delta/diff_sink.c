@@ -53,6 +53,12 @@ int loose_add(struct loose *l, const struct changed *c, uint32_t block_size, siz
 	return rc ? rc : add_run(l, c, err);
 }
 
+/* Where nothing but zeros changed there may be no data at all. */
+static const unsigned char *bytes_at(const struct buffer *b, size_t off)
+{
+	return b->bytes ? b->bytes + off : NULL;
+}
+
 static int sink_delta(struct diff *d, const struct loose *l, struct tranship_error *err)
 {
 	const struct digester *g = &d->digester;
@@ -63,9 +69,9 @@ static int sink_delta(struct diff *d, const struct loose *l, struct tranship_err
 		struct changed c = l->runs[i];
 		size_t blocks = c.kind == RECORD_DATA ? c.blocks : 0;
 
-		c.data = l->data.bytes + data;
-		c.old_digests = l->old_digests.bytes + old_digests;
-		c.new_digests = l->new_digests.bytes + new_digests;
+		c.data = bytes_at(&l->data, data);
+		c.old_digests = bytes_at(&l->old_digests, old_digests);
+		c.new_digests = bytes_at(&l->new_digests, new_digests);
 		rc = packer_add(d->sink.packer, &c, err);
 		data += blocks * g->block_size;
 		old_digests += c.blocks * g->size;
@@ -86,8 +92,7 @@ static int skip_to(struct tranship_writer *writer, uint64_t off, struct tranship
 static int sink_writer(const struct diff *d, const struct loose *l, struct tranship_error *err)
 {
 	struct tranship_writer *writer = d->sink.writer;
-	const unsigned char *data = l->data.bytes;
-	size_t i;
+	size_t data = 0, i;
 	int rc = 0;
 
 	for (i = 0; i < l->count && rc == 0; i++) {
@@ -101,7 +106,8 @@ static int sink_writer(const struct diff *d, const struct loose *l, struct trans
 		if (rc == 0 && c->kind == RECORD_ZERO)
 			rc = tranship_writer_zero(writer, c->off, len, err);
 		else if (rc == 0)
-			rc = tranship_writer_put(writer, c->off, data, (size_t)len, err);
+			rc = tranship_writer_put(writer, c->off, bytes_at(&l->data, data),
+						 (size_t)len, err);
 		data += c->kind == RECORD_DATA ? bytes : 0;
 	}
 	return rc;

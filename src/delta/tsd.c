@@ -376,6 +376,23 @@ static int tsd_probe(const struct probe_input *in, bool *mine, struct tranship_e
 	return 0;
 }
 
+/* What the caller knows the base to be. */
+static int check_base_id(const struct delta_head *head, const struct options *options,
+			 struct tranship_error *err)
+{
+	const char *id = options_text(options, "base-id", "");
+	char shown[2][TRANSHIP_ID_MAX + 1];
+
+	if (*id == '\0' || head->base_id[0] == '\0' || strcmp(id, head->base_id) == 0)
+		return 0;
+	text_escape(shown[0], sizeof(shown[0]), id, strlen(id));
+	text_escape(shown[1], sizeof(shown[1]), head->base_id, strlen(head->base_id));
+	return error_set(err, TRANSHIP_EMISMATCH,
+			 "tsd: the base is '%.120s', the delta is for "
+			 "'%.120s'",
+			 shown[0], shown[1]);
+}
+
 static int tsd_open(struct tranship_file *file, const struct open_params *params,
 		    struct tranship_disk **out, struct tranship_error *err)
 {
@@ -387,6 +404,8 @@ static int tsd_open(struct tranship_file *file, const struct open_params *params
 	disk_init(&tsd->disk, &tsd_ops, "tsd");
 	pthread_mutex_init(&tsd->lock, NULL);
 	rc = delta_open(file, resolver_table_memory(params->resolver), &tsd->delta, err);
+	if (rc == 0)
+		rc = check_base_id(delta_head(tsd->delta), params->options, err);
 	if (rc == 0) {
 		tsd->disk.size = delta_head(tsd->delta)->target_size;
 		tsd->disk.sector_size = delta_head(tsd->delta)->sector_size;
@@ -410,6 +429,7 @@ static const struct tranship_option_info open_options[] = {
 	  "Format of the base, in place of the recorded one; of a base that is a delta, that of "
 	  "its "
 	  "own base behind a colon, and so on" },
+	{ "base-id", "text", "Which version of the disk the base is; must agree with the delta" },
 	{ 0 },
 };
 

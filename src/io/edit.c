@@ -89,7 +89,7 @@ static int hold_pages(struct edit *e, uint64_t first, uint64_t end, struct trans
 }
 
 /* Copies into those pages of the range that are pending. */
-static void put_pages(struct edit *e, uint64_t off, const unsigned char *from, size_t len)
+void edit_put_pages(struct edit *e, uint64_t off, const unsigned char *from, size_t len)
 {
 	while (len > 0) {
 		size_t skip = (size_t)(off % JOURNAL_PAGE);
@@ -116,7 +116,7 @@ static int edit_write(void *ctx, uint64_t off, const void *buf, size_t len,
 		return refuse_device_length(e, off + len, err);
 	rc = hold_pages(e, page_of(off), page_behind(off, len), err);
 	if (rc == 0)
-		put_pages(e, off, buf, len);
+		edit_put_pages(e, off, buf, len);
 	return rc;
 }
 
@@ -131,7 +131,7 @@ static int edit_zero(void *ctx, uint64_t off, uint64_t len, struct tranship_erro
 	while (rc == 0 && len > 0) {
 		size_t n = (size_t)min_u64(len, JOURNAL_PAGE);
 
-		put_pages(e, off, zeros, n);
+		edit_put_pages(e, off, zeros, n);
 		off += n;
 		len -= n;
 	}
@@ -156,7 +156,7 @@ static int cut(struct edit *e, uint64_t size, struct tranship_error *err)
 	if (rc)
 		return rc;
 	if (size % JOURNAL_PAGE)
-		put_pages(e, size, zeros, JOURNAL_PAGE - (size_t)(size % JOURNAL_PAGE));
+		edit_put_pages(e, size, zeros, JOURNAL_PAGE - (size_t)(size % JOURNAL_PAGE));
 	for (at = edit_pages_from(&e->pages, div_up(size, JOURNAL_PAGE)); at < e->pages.count; at++)
 		memset(e->pages.list[at].bytes, 0, JOURNAL_PAGE);
 	return 0;
@@ -291,7 +291,7 @@ int edit_write_free(struct edit *e, uint64_t off, const void *buf, size_t len,
 	}
 	e->medium_len = max_u64(e->medium_len, end);
 	e->file->size = max_u64(e->file->size, end);
-	put_pages(e, off, buf, len);
+	edit_put_pages(e, off, buf, len);
 	return 0;
 }
 

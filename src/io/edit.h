@@ -118,6 +118,15 @@ struct edit *edit_of(const struct tranship_file *view);
 int edit_write_free(struct edit *e, uint64_t off, const void *buf, size_t len,
 		    struct tranship_error *err);
 
+/*
+ * The same with zeros. Pieces that are zeros already are left as they are, so that holes stay
+ * holes; or, after edit_zero_surely(e, true), none is believed to be: it becomes a hole where the
+ * file system has them, and is written else. For who ends what was interrupted, where after a
+ * failed fsync what is read may stand in memory alone, and gives room back.
+ */
+int edit_zero_free(struct edit *e, uint64_t off, uint64_t len, struct tranship_error *err);
+void edit_zero_surely(struct edit *e, bool surely);
+
 /* Makes what was written free durable. edit_apply does it, too, before anything refers to it. */
 int edit_sync_free(struct edit *e, struct tranship_error *err);
 

@@ -17,6 +17,7 @@ struct edit {
 	struct edit *parts;
 	struct edit *next_part;
 	bool free_unsynced;
+	bool zero_surely;
 	bool recovered;
 	bool failed;
 };
@@ -24,5 +25,8 @@ struct edit {
 extern const struct tranship_file_ops edit_file_ops;
 
 int edit_refuse_failed(struct tranship_error *err);
+
+/* Changes what of the range stands in a page of the transaction. */
+void edit_put_pages(struct edit *e, uint64_t off, const unsigned char *from, size_t len);
 
 #endif

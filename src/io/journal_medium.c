@@ -2,6 +2,8 @@
 /* The machine's own files, and errors for the calls of any medium. */
 #include "io/journal_medium.h"
 
+#include "base/checked.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "io/lock.h"
 
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static int local_resolve(void *ctx, const char *path, char *real)
@@ -31,22 +34,53 @@ static int local_open_folder(void *ctx, const char *path, int *out)
 	return *out < 0 ? errno : 0;
 }
 
+/* The kernel counts the disks that it attaches, from the same number on at each start. */
+static uint64_t attached_as(int file, dev_t rdev)
+{
+	struct {
+		char boot[40];
+		uint64_t rdev, seq;
+	} what = { .rdev = rdev };
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, what.boot, sizeof(what.boot) - 1);
+	uint64_t sum;
+
+	if (fd >= 0)
+		close(fd);
+	if (n < 36)
+		return 0;
+#ifdef BLKGETDISKSEQ
+	if (ioctl(file, BLKGETDISKSEQ, &what.seq) < 0)
+		what.seq = 0;
+#else
+	(void)file;
+#endif
+	sum = check64(&what, sizeof(what), 0);
+	return sum ? sum : 1;
+}
+
 static int local_info(void *ctx, int file, struct medium_info *out)
 {
+	struct statvfs vfs;
 	struct stat st;
 
 	(void)ctx;
 	if (fstat(file, &st) < 0)
 		return errno;
-	*out = (struct medium_info){ st.st_mode,
-				     (uint64_t)st.st_size,
-				     (uint64_t)st.st_ino,
+	*out = (struct medium_info){ st.st_mode, (uint64_t)st.st_size, (uint64_t)st.st_ino,
 				     (uint64_t)st.st_dev,
 				     (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec };
 	out->links = (uint64_t)st.st_nlink;
-	if (S_ISBLK(st.st_mode) && ioctl(file, BLKGETSIZE64, &out->size) < 0)
-		return errno;
-	return 0;
+	out->room = UINT64_MAX;
+	out->allocated = (uint64_t)st.st_blocks * 512;
+	if (S_ISREG(st.st_mode) && fstatvfs(file, &vfs) == 0 && vfs.f_blocks > 0 &&
+	    !mul_ok(vfs.f_bavail, vfs.f_frsize, &out->room))
+		out->room = UINT64_MAX;
+	if (!S_ISBLK(st.st_mode))
+		return 0;
+	out->rdev = (uint64_t)st.st_rdev;
+	out->attached = attached_as(file, st.st_rdev);
+	return ioctl(file, BLKGETSIZE64, &out->size) < 0 ? errno : 0;
 }
 
 /* Of the descriptor that was opened with `exclusive`. */
@@ -148,6 +182,15 @@ static int local_resize(void *ctx, int file, uint64_t size)
 	return ftruncate(file, (off_t)size) < 0 ? errno : 0;
 }
 
+static int local_punch(void *ctx, int file, uint64_t off, uint64_t len)
+{
+	(void)ctx;
+	return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) <
+			       0
+		       ? errno
+		       : 0;
+}
+
 static int local_sync(void *ctx, int file)
 {
 	(void)ctx;
@@ -189,6 +232,7 @@ static const struct medium_ops local_ops = {
 	.read = local_read,
 	.write = local_write,
 	.resize = local_resize,
+	.punch = local_punch,
 	.sync = local_sync,
 	.sync_folder = local_sync_folder,
 	.unlink = local_unlink,

@@ -19,7 +19,12 @@ struct medium_info {
 	uint64_t size; /* of a block device, too */
 	uint64_t ino, dev;
 	int64_t mtime_ns;
-	uint64_t links; /* names that the file has; 0: not known */
+	/* Of a device: its number, and what tells it from whatever else had that number since this
+	 * machine started (0: nothing does). */
+	uint64_t rdev, attached;
+	uint64_t room;      /* bytes that its file system has left; UINT64_MAX: not known */
+	uint64_t allocated; /* bytes that a file takes of it */
+	uint64_t links;     /* names that the file has; 0: not known */
 };
 
 /*
@@ -34,6 +39,8 @@ struct medium_info {
  *   info         of an open file.
  *   read         *got is short only at the end.
  *   write        all of it; behind the end it extends the file.
+ *   punch        makes a range inside of the file a hole; EOPNOTSUPP where there are none. NULL:
+ *                the same.
  *   sync         content and length of a file are on stable storage.
  *   sync_folder  so are the names in it.
  */
@@ -46,6 +53,7 @@ struct medium_ops {
 	int (*read)(void *ctx, int file, uint64_t off, void *buf, size_t len, size_t *got);
 	int (*write)(void *ctx, int file, uint64_t off, const void *buf, size_t len);
 	int (*resize)(void *ctx, int file, uint64_t size);
+	int (*punch)(void *ctx, int file, uint64_t off, uint64_t len);
 	int (*sync)(void *ctx, int file);
 	int (*sync_folder)(void *ctx, int folder);
 	int (*unlink)(void *ctx, int folder, const char *name);

@@ -78,6 +78,8 @@ int stream_spool(struct stream *stream, const char *folder, struct tranship_file
 		off += got;
 		if (rc == 0 && got < CHUNK)
 			break;
+		if (rc == 0)
+			rc = stream_look(stream, err);
 	}
 	if (rc == 0)
 		rc = file_resize(file, off, err);

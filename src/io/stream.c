@@ -23,6 +23,8 @@ struct stream {
 	uint64_t fetched; /* of the file */
 	uint64_t pos;
 	atomic_bool canceled;
+	int (*look)(void *ctx, struct tranship_error *err); /* NULL: none */
+	void *look_ctx;
 	size_t ahead_start,
 		ahead_end; /* what was peeked and not taken stands in ahead[start, end) */
 	unsigned char ahead[STREAM_PEEK_MAX];
@@ -64,6 +66,17 @@ uint64_t stream_pos(const struct stream *s)
 	return s->pos;
 }
 
+void stream_watch(struct stream *s, int (*look)(void *ctx, struct tranship_error *err), void *ctx)
+{
+	s->look = look;
+	s->look_ctx = ctx;
+}
+
+int stream_look(struct stream *s, struct tranship_error *err)
+{
+	return s->look ? s->look(s->look_ctx, err) : 0;
+}
+
 void stream_cancel(struct stream *s)
 {
 	atomic_store(&s->canceled, true);
@@ -101,6 +114,12 @@ static int fetch(struct stream *s, void *buf, size_t len, size_t *got, struct tr
 		if (atomic_load(&s->canceled))
 			return error_set(err, TRANSHIP_ECANCELED, "canceled");
 		ready = poll(&p, 1, CANCEL_POLL_MS);
+		if (ready <= 0 && s->look) {
+			int rc = s->look(s->look_ctx, err);
+
+			if (rc)
+				return rc;
+		}
 		if (ready == 0 || (ready < 0 && errno == EINTR))
 			continue;
 		n = read(s->fd, buf, len);

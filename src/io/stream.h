@@ -39,6 +39,13 @@ int stream_skip(struct stream *s, uint64_t len, struct tranship_error *err);
 /* How many bytes were taken. */
 uint64_t stream_pos(const struct stream *s);
 
+/* `look` is called while a read waits for input, some times a second, and its code, if it is not 0,
+ * ends that read, whose *err it sets. */
+void stream_watch(struct stream *s, int (*look)(void *ctx, struct tranship_error *err), void *ctx);
+
+/* What it says now; 0 without one. */
+int stream_look(struct stream *s, struct tranship_error *err);
+
 /* Makes a read that waits for input, and all later ones, return TRANSHIP_ECANCELED. From any
  * thread. */
 void stream_cancel(struct stream *s);

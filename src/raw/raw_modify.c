@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "core/modify.h"
 
+#include <inttypes.h>
+
 static int raw_write(struct tranship_disk *disk, uint64_t off, const void *buf, size_t len,
 		     struct tranship_error *err)
 {
@@ -16,17 +18,9 @@ static int raw_write(struct tranship_disk *disk, uint64_t off, const void *buf, 
 static int raw_zero(struct tranship_disk *disk, uint64_t off, uint64_t len,
 		    struct tranship_error *err)
 {
-	static const unsigned char zeros[64 << 10];
-	int rc = 0;
+	struct raw_disk *raw = raw_of(disk);
 
-	while (len > 0 && rc == 0) {
-		size_t n = len < sizeof(zeros) ? (size_t)len : sizeof(zeros);
-
-		rc = raw_write(disk, off, zeros, n, err);
-		off += n;
-		len -= n;
-	}
-	return rc;
+	return modify_zero_free(raw->file, raw->start + off, len, err);
 }
 
 static int raw_flush(struct tranship_disk *disk, struct tranship_error *err)
@@ -34,14 +28,26 @@ static int raw_flush(struct tranship_disk *disk, struct tranship_error *err)
 	return modify_apply(raw_of(disk)->file, err);
 }
 
-static int raw_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err)
+static int raw_can_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err)
 {
 	struct raw_disk *raw = raw_of(disk);
-	int rc;
 
 	if (raw->start > 0 || raw->start + disk->size != tranship_file_size(raw->file))
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "raw: a part of a file cannot have another size");
+	if (size > INT64_MAX)
+		return error_set(err, TRANSHIP_ELIMIT, "raw: a file cannot have %" PRIu64 " bytes",
+				 size);
+	return 0;
+}
+
+static int raw_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err)
+{
+	struct raw_disk *raw = raw_of(disk);
+	int rc = raw_can_resize(disk, size, err);
+
+	if (rc)
+		return rc;
 	if (size < disk->size)
 		rc = modify_cut(raw->file, size, err);
 	else
@@ -58,4 +64,5 @@ const struct modify_ops raw_modify_ops = {
 	.zero = raw_zero,
 	.flush = raw_flush,
 	.resize = raw_resize,
+	.can_resize = raw_can_resize,
 };

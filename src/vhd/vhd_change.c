@@ -161,17 +161,7 @@ int vhd_allocate(struct vhd_disk *vhd, uint64_t lead, uint64_t len, uint64_t *at
 
 int vhd_zero_free(struct vhd_disk *vhd, uint64_t off, uint64_t len, struct tranship_error *err)
 {
-	static const unsigned char zeros[PIECE];
-	int rc = 0;
-
-	while (len > 0 && rc == 0) {
-		size_t n = (size_t)min_u64(len, sizeof(zeros));
-
-		rc = modify_free(vhd->file, off, zeros, n, err);
-		off += n;
-		len -= n;
-	}
-	return rc;
+	return modify_zero_free(vhd->file, off, len, err);
 }
 
 int vhd_copy_free(struct vhd_disk *vhd, uint64_t from, uint64_t to, uint64_t len,

@@ -54,6 +54,8 @@ int vhd_trim(struct vhd_disk *vhd, struct tranship_error *err);
 
 /* Ends what an interrupted vhd_fixed_resize began. */
 int vhd_fixed_cut(struct vhd_disk *vhd, struct tranship_error *err);
+int vhd_fixed_can_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err);
+int vhd_dynamic_can_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err);
 int vhd_fixed_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err);
 int vhd_dynamic_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err);
 int vhd_repair(struct tranship_disk *disk, unsigned flags, struct tranship_error *err);

@@ -75,6 +75,12 @@ static int mark_old_end(struct vhd_disk *vhd, uint64_t old_tail, struct tranship
 	return rc ? rc : file_write(vhd->file, old_tail, raw, sizeof(raw), err);
 }
 
+int vhd_fixed_can_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err)
+{
+	(void)disk;
+	return check_size(size, err);
+}
+
 int vhd_fixed_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err)
 {
 	static const unsigned char zeros[VHD_FOOTER_SIZE];
@@ -83,10 +89,10 @@ int vhd_fixed_resize(struct tranship_disk *disk, uint64_t size, struct tranship_
 	uint64_t old_tail;
 	int rc;
 
-	size = round_up(size, VHD_SECTOR);
 	rc = check_size(size, err);
 	if (rc)
 		return rc;
+	size = round_up(size, VHD_SECTOR);
 	vhd_change_begin(vhd);
 	if (vhd->cut_short)
 		rc = vhd_fixed_cut(vhd, err);
@@ -140,6 +146,20 @@ static int check_way(struct vhd_disk *vhd, uint64_t old_end, uint64_t end,
 			       ", behind a BAT that would have to grow",
 			       old_end);
 	return rc;
+}
+
+int vhd_dynamic_can_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err)
+{
+	struct vhd_disk *vhd = vhd_of(disk);
+	const struct vhd_dynamic *d = &vhd->dynamic;
+	uint64_t old_end, end;
+	int rc = check_size(size, err);
+
+	if (rc)
+		return rc;
+	old_end = round_up(d->table_offset + (uint64_t)d->max_entries * 4, VHD_SECTOR);
+	end = round_up(d->table_offset + div_up(size, d->block_size) * 4, VHD_SECTOR);
+	return end > old_end ? check_way(vhd, old_end, end, err) : 0;
 }
 
 static int move_blocks(struct vhd_disk *vhd, uint64_t end, struct tranship_error *err)
@@ -283,10 +303,10 @@ int vhd_dynamic_resize(struct tranship_disk *disk, uint64_t size, struct transhi
 	struct vhd_dynamic dynamic = vhd->dynamic;
 	int rc;
 
-	size = round_up(size, VHD_SECTOR);
 	rc = check_size(size, err);
 	if (rc)
 		return rc;
+	size = round_up(size, VHD_SECTOR);
 	rc = size < vhd->footer.current_size ? smaller(vhd, size, err) : larger(vhd, size, err);
 	if (rc == 0)
 		rc = vhd_trim(vhd, err);

@@ -18,13 +18,10 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/error.h"
-#include "base/zero.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PIECE (256U << 10)
 
 /* 2.2.2.1: the header that is not current becomes it. */
 static int write_header(struct vhdx_disk *vhdx, const struct vhdx_header *wanted,
@@ -174,29 +171,11 @@ int vhdx_append(struct vhdx_disk *vhdx, uint64_t len, uint64_t *off, struct tran
 
 int vhdx_zero_free(struct vhdx_disk *vhdx, uint64_t off, uint64_t len, struct tranship_error *err)
 {
-	unsigned char *bytes;
 	int rc = 0;
 
 	if (off + len > tranship_file_size(vhdx->base))
 		rc = file_resize(vhdx->base, off + len, err);
-	if (rc)
-		return rc;
-	bytes = malloc(PIECE);
-	if (!bytes)
-		return error_nomem(err, PIECE);
-	while (rc == 0 && len > 0) {
-		size_t n = (size_t)min_u64(len, PIECE);
-
-		rc = tranship_file_read(vhdx->base, off, bytes, n, err);
-		if (rc == 0 && !bytes_are_zero(bytes, n)) { /* holes stay holes */
-			memset(bytes, 0, n);
-			rc = modify_free(vhdx->base, off, bytes, n, err);
-		}
-		off += n;
-		len -= n;
-	}
-	free(bytes);
-	return rc;
+	return rc ? rc : modify_zero_free(vhdx->base, off, len, err);
 }
 
 int vhdx_flush(struct tranship_disk *disk, struct tranship_error *err)
@@ -333,6 +312,7 @@ const struct modify_ops vhdx_modify_ops = {
 	.zero = vhdx_zero_range,
 	.flush = vhdx_flush,
 	.resize = vhdx_resize,
+	.can_resize = vhdx_can_resize,
 	.grows_over_parent = true,
 	.renew = vhdx_renew,
 	.restore = vhdx_restore,

@@ -98,6 +98,7 @@ int vhdx_bits_read(struct vhdx_disk *vhdx, uint64_t block, unsigned char *bits,
 int vhdx_bat_reserve(struct vhdx_disk *vhdx, uint64_t entries, struct tranship_error *err);
 /* Both region tables say what vhdx->regions does, in the transaction at hand. */
 int vhdx_write_region_tables(struct vhdx_disk *vhdx, struct tranship_error *err);
+int vhdx_can_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err);
 int vhdx_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err);
 
 /* vhdx_relink.c */

@@ -224,18 +224,28 @@ static int shrink(struct vhdx_disk *vhdx, uint64_t size, struct tranship_error *
 	return rc ? rc : vhdx_cut_tail(vhdx, err);
 }
 
+int vhdx_can_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err)
+{
+	uint64_t rounded;
+
+	if (round_up_ok(size, disk->sector_size, &rounded) && rounded <= VHDX_SIZE_MAX)
+		return 0;
+	return error_set(err, TRANSHIP_ELIMIT,
+			 "vhdx: a disk of %" PRIu64
+			 " bytes is too large, VHDX ends at 64 TiB; raw has no limit",
+			 size);
+}
+
 int vhdx_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err)
 {
 	struct vhdx_disk *vhdx = vhdx_of(disk);
 	uint64_t rounded;
 	struct idgen ids;
-	int rc;
+	int rc = vhdx_can_resize(disk, size, err);
 
-	if (!round_up_ok(size, disk->sector_size, &rounded) || rounded > VHDX_SIZE_MAX)
-		return error_set(err, TRANSHIP_ELIMIT,
-				 "vhdx: a disk of %" PRIu64
-				 " bytes is too large, VHDX ends at 64 TiB; raw has no limit",
-				 size);
+	if (rc)
+		return rc;
+	rounded = round_up(size, disk->sector_size);
 	if (rounded == disk->size)
 		return 0;
 	rc = vhdx_change_begin(vhdx, err);

@@ -302,6 +302,13 @@ static int check_size(const struct vmdk_disk *vmdk, uint64_t sectors, uint64_t *
 	return 0;
 }
 
+static int disk_can_resize(struct tranship_disk *disk, uint64_t size, struct tranship_error *err)
+{
+	uint64_t len;
+
+	return check_size(vmdk_of(disk), div_up(size, VMDK_SECTOR), &len, err);
+}
+
 static int resize_in(struct vmdk_disk *vmdk, struct vmdk_extent *last, uint64_t len,
 		     const struct vmdk_edits *edits, struct tranship_error *err)
 {
@@ -370,6 +377,7 @@ static const struct modify_ops flat_ops = {
 	.zero = disk_zero,
 	.flush = disk_flush,
 	.resize = disk_resize,
+	.can_resize = disk_can_resize,
 	.renew = disk_renew,
 	.restore = disk_restore,
 	.relink = disk_relink,
@@ -383,6 +391,7 @@ static const struct modify_ops sparse_ops = {
 	.flush = disk_flush,
 	.whole_clusters = true,
 	.resize = disk_resize,
+	.can_resize = disk_can_resize,
 	.renew = disk_renew,
 	.restore = disk_restore,
 	.relink = disk_relink,

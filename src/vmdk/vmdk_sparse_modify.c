@@ -9,30 +9,14 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/zero.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define PIECE (64U << 10)
-
 int vmdk_zero_bytes(struct tranship_file *file, uint64_t off, uint64_t len,
 		    struct tranship_error *err)
 {
-	static const unsigned char zeros[PIECE];
-	unsigned char bytes[4096];
-	int rc = 0;
-
-	while (len > 0 && rc == 0) {
-		size_t n = (size_t)min_u64(len, sizeof(bytes));
-
-		rc = tranship_file_read(file, off, bytes, n, err);
-		if (rc == 0 && !bytes_are_zero(bytes, n))
-			rc = modify_free(file, off, zeros, n, err);
-		off += n;
-		len -= n;
-	}
-	return rc;
+	return modify_zero_free(file, off, len, err);
 }
 
 int vmdk_check_end(uint64_t sector, struct tranship_error *err)

@@ -60,6 +60,14 @@ expect 0 "$TRANSHIP" apply d.tsd old.raw --to to.raw
 cmp to.raw new.raw || fail "--to: other bytes"
 expect 0 "$TRANSHIP" apply d.tsd old.raw --to to.vhdx -O vhdx
 same to.vhdx new.raw
+expect 0 "$TRANSHIP" diff old.raw new.raw --base-id mon,day --target-id tuesday -o named.tsd
+expect 1 "$TRANSHIP" apply named.tsd old.raw --to id.raw --base-id sunday
+says "the base is 'sunday', the delta is for 'mon,day'"
+[ ! -e id.raw ] || fail "--to: another base id made an image"
+expect 0 "$TRANSHIP" apply -f raw named.tsd old.raw --to id.raw --base-id mon,day
+cmp id.raw new.raw || fail "--to --base-id: other bytes"
+expect 2 "$TRANSHIP" apply --keep-journal --undo old.raw
+expect 2 "$TRANSHIP" apply --no-clobber named.tsd old.raw
 "$TRANSHIP" convert -O vpc old.raw old.vhd
 expect 0 "$TRANSHIP" apply -f vpc d.tsd old.vhd --to to.vhd
 [ "$("$TRANSHIP" info to.vhd | sed -n 's/^file format: //p')" = vpc ] || fail "--to: not the base's format"
@@ -74,6 +82,25 @@ cmp piped.raw new.raw || fail "a delta from a pipe: other bytes"
 cp old.raw piped.raw
 head -c 100000 d.tsd | "$TRANSHIP" apply -q - piped.raw 2>err && fail "a delta that is cut short"
 cmp piped.raw old.raw || fail "a delta that is cut short wrote"
+
+# What is no delta is refused before all of it was kept, and a pipe that says nothing keeps nobody from giving up.
+cp old.raw piped.raw
+head -c 100M /dev/zero | "$TRANSHIP" apply -q - piped.raw 2>err && fail "zeros from a pipe"
+head -c 100M /dev/zero | "$TRANSHIP" apply -q - piped.raw 2>err || status=("${PIPESTATUS[@]}")
+[ "${status[0]}" -ne 0 ] || fail "all of what is no delta was taken from the pipe"
+expect 1 "$TRANSHIP" apply /dev/zero piped.raw
+says "this is neither"
+mkfifo silent
+exec 7<>silent
+"$TRANSHIP" apply -q silent piped.raw 2>err &
+job=$!
+until ls -l /proc/$job/fd 2>/dev/null | grep -q silent; do kill -0 $job 2>/dev/null || break; sleep 0.01; done
+kill -TERM $job
+code=0
+wait $job || code=$?
+[ $code -eq 143 ] || fail "SIGTERM while a pipe is silent: exit code $code"
+exec 7>&-
+cmp piped.raw old.raw || fail "a pipe without a delta: other bytes"
 
 # What is refused leaves every byte as it was.
 cp old.raw wrong.raw

@@ -73,6 +73,13 @@ static int fail_resize(void *ctx, int file, uint64_t size)
 	return sys ? sys : medium_local.ops->resize(NULL, file, size);
 }
 
+static int fail_punch(void *ctx, int file, uint64_t off, uint64_t len)
+{
+	int sys = fault(ctx);
+
+	return sys ? sys : medium_local.ops->punch(NULL, file, off, len);
+}
+
 static int sync_fault(struct failing *f)
 {
 	int sys = fault(f);
@@ -94,15 +101,21 @@ static int fail_sync_folder(void *ctx, int folder)
 
 static int fail_unlink(void *ctx, int folder, const char *name)
 {
-	int sys = fault(ctx);
+	struct failing *f = ctx;
+	int sys = fault(f);
 
+	if (f->fail_rename && f->renames >= f->fail_rename)
+		sys = EIO;
 	return sys ? sys : medium_local.ops->unlink(NULL, folder, name);
 }
 
 static int fail_rename(void *ctx, int folder, const char *from, const char *to)
 {
-	int sys = fault(ctx);
+	struct failing *f = ctx;
+	int sys = fault(f);
 
+	if (f->fail_rename && ++f->renames >= f->fail_rename)
+		sys = EIO;
 	return sys ? sys : medium_local.ops->rename(NULL, folder, from, to);
 }
 
@@ -121,6 +134,7 @@ static const struct medium_ops failing_ops = {
 	.read = fail_read,
 	.write = fail_write,
 	.resize = fail_resize,
+	.punch = fail_punch,
 	.sync = fail_sync,
 	.sync_folder = fail_sync_folder,
 	.unlink = fail_unlink,

@@ -10,7 +10,8 @@ struct failing {
 	/* Which call fails, 1: the first; 0: none. Of all, with EIO; of writes, with ENOSPC, and
 	 * all behind it, too; of syncs of files and folders, with EIO. */
 	unsigned fail, fail_write, fail_sync;
-	unsigned calls, writes, syncs;
+	unsigned fail_rename; /* and nothing is renamed or removed behind it */
+	unsigned calls, writes, syncs, renames;
 	bool failed;
 };
 

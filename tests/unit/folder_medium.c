@@ -412,6 +412,24 @@ static int fm_resize(void *ctx, int file, uint64_t size)
 	return sys;
 }
 
+/* What reads as the same: zeros that are written. */
+static int fm_punch(void *ctx, int file, uint64_t off, uint64_t len)
+{
+	struct folder_medium *fm = ctx;
+	unsigned char *zeros = calloc(len + 1, 1);
+	int sys = medium_local.ops->punch(NULL, file, off, len);
+
+	assert_non_null(zeros);
+	if (sys == 0)
+		done(fm, &(struct folder_op){ .kind = FOLDER_WRITE,
+					      .file = fm->handles[file].file,
+					      .off = off,
+					      .len = len,
+					      .bytes = zeros });
+	free(zeros);
+	return sys;
+}
+
 static int sync_as(struct folder_medium *fm, const struct folder_op *op)
 {
 	if (++fm->syncs.count != fm->syncs.lose) {
@@ -489,6 +507,7 @@ static const struct medium_ops folder_ops = {
 	.read = fm_read,
 	.write = fm_write,
 	.resize = fm_resize,
+	.punch = fm_punch,
 	.sync = fm_sync,
 	.sync_folder = fm_sync_folder,
 	.unlink = fm_unlink,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Applying deltas in place and going back; test_apply_power.c has what interrupts it. */
+#include "base/zero.h"
 #include "chain_files.h"
 #include "core/disk.h"
 #include "delta/apply.h"
@@ -8,6 +9,7 @@
 #include "failing_medium.h"
 #include "heap.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -155,7 +157,7 @@ static void leave_unfinished(struct scene *s)
 	failing_init(&f, 0);
 	/* That of the data of a raw target, behind two of its opening, the journal's and the
 	 * note's; other targets do not come that far. */
-	f.fail_sync = s->options.journal ? 8 : 7;
+	f.fail_sync = s->options.journal ? 9 : 8;
 	rc = apply_on(&f.medium, s->delta, s->target, &s->options, &s->result, &s->err);
 	assert_fails(rc, TRANSHIP_EIO, &s->err, "the target is unfinished");
 	assert_true(is_there(s->journal));
@@ -229,6 +231,61 @@ static void test_apply__sizes(void **state)
 		}
 }
 
+/* Of two deltas that know nothing of each other, with digests under a secret of each. */
+static void merge_lineages(struct scene *s, const char *folder)
+{
+	const char *parts[2] = { path_in(folder, "first"), path_in(folder, "second") };
+	struct tranship_merge_options options = { .copy.threads = 1 };
+	unsigned char *middle = malloc(s->sizes[0]);
+	struct tranship_diff_result result;
+	struct tranship_delta_info info;
+	struct rng rng = { 77 };
+
+	assert_non_null(middle);
+	memcpy(middle, s->content[0], s->sizes[0]);
+	memset(middle + 4096, 'm', 4096);
+	memset(s->content[1], 0, s->sizes[1]);
+	memcpy(s->content[1], middle, s->sizes[0]);
+	chain_change(&rng, s->content[1] + 16384, s->sizes[1] - 16384, 5);
+	delta_make(parts[0], s->content[0], s->sizes[0], middle, s->sizes[0], NULL);
+	delta_make(parts[1], middle, s->sizes[0], s->content[1], s->sizes[1], NULL);
+	assert_ok(tranship_delta_merge(parts, 2, s->delta, &options, &result, &s->err), &s->err);
+	assert_ok(tranship_delta_inspect(s->delta, true, &info, &s->err), &s->err);
+	target_make(s->kind, s->target, s->content[0], s->sizes[0]);
+	free(middle);
+}
+
+static void test_apply__several_lineages(void **state)
+{
+	unsigned i;
+
+	for (i = 0; i < TARGET_KINDS; i++) {
+		const char *folder = path_in(*state, target_kinds[i].name);
+		struct scene s;
+
+		mkdir(folder, 0700);
+		begin_scene(&s, folder, &target_kinds[i], SIZE, SIZE + 20 * KIB);
+		merge_lineages(&s, folder);
+		s.options.keep_journal = true;
+		assert_ok(run_apply(&s), &s.err);
+		expect_version(&s, 1);
+		assert_ok(run_undo(&s), &s.err);
+		expect_version(&s, 0);
+		if (i == 0) { /* where each interruption is finished, and undone */
+			leave_unfinished(&s);
+			assert_ok(run_apply(&s), &s.err);
+			expect_version(&s, 1);
+			target_make(s.kind, s.target, s.content[0], s.sizes[0]);
+			unlink(s.journal);
+			leave_unfinished(&s);
+			assert_ok(run_undo(&s), &s.err);
+			expect_version(&s, 0);
+		}
+		expect_nothing_left(&s);
+		end_scene(&s);
+	}
+}
+
 static void test_apply__odd_sizes_of_raw(void **state)
 {
 	struct scene s;
@@ -254,6 +311,74 @@ static void test_apply__odd_size_of_an_image(void **state)
 	expect_same(s.target, &before);
 	expect_nothing_left(&s);
 	end_scene(&s);
+}
+
+/* An image of the format with the content of a raw file. */
+static void make_sparse(const struct target_kind *kind, const char *path, const char *raw)
+{
+	struct tranship_create_options create = { .format = kind->format,
+						  .options = kind->options };
+	struct tranship_copy_options copy = { .threads = 1 };
+	struct tranship_writer *writer;
+	struct tranship_disk *source;
+	struct tranship_error err;
+
+	assert_ok(tranship_open(raw, NULL, &source, &err), &err);
+	create.size = tranship_disk_size(source);
+	assert_ok(tranship_create(path, &create, &writer, &err), &err);
+	assert_ok(tranship_copy(source, writer, &copy, &err), &err);
+	assert_ok(tranship_writer_finish(writer, &err), &err);
+	tranship_writer_close(writer);
+	tranship_disk_close(source);
+}
+
+static void refuse_size(const char *folder, const char *format, const char *options, uint64_t old,
+			uint64_t new, const char *message)
+{
+	struct target_kind kind = { format, format, options, false };
+	struct tranship_diff_options diff = { .copy.threads = 1 };
+	struct tranship_diff_base base = { 0 };
+	struct tranship_diff_result result;
+	struct tranship_disk *disk;
+	struct bytes before;
+	struct scene s;
+	char raw[PATH_MAX];
+	int fd;
+
+	mkdir(folder, 0700);
+	set_scene(&s, folder, &kind, 4096, 4096);
+	place(raw, folder, "raw");
+	fd = open(raw, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, (off_t)old), 0);
+	make_sparse(&kind, s.target, raw);
+	assert_ok(tranship_open(raw, NULL, &base.disk, &s.err), &s.err);
+	place(raw, folder, "new");
+	close(fd);
+	fd = open(raw, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, (off_t) new), 0);
+	assert_ok(tranship_open(raw, NULL, &disk, &s.err), &s.err);
+	assert_ok(tranship_diff(&base, disk, s.delta, &diff, &result, &s.err), &s.err);
+	tranship_disk_close(disk);
+	tranship_disk_close(base.disk);
+	close(fd);
+	before = bytes_of(s.target);
+	assert_int_not_equal(run_apply(&s), 0);
+	assert_non_null(strstr(s.err.message, message));
+	assert_null(strstr(s.err.message, "unfinished"));
+	expect_same(s.target, &before);
+	expect_nothing_left(&s);
+	end_scene(&s);
+}
+
+/* What the format cannot take is refused before anything is changed. */
+static void test_apply__impossible_sizes(void **state)
+{
+	static const uint64_t gib = 1ULL << 30;
+	const char *split = "subformat=twoGbMaxExtentSparse";
+
+	refuse_size(path_in(*state, "a"), "vpc", NULL, 64 * MIB, 3000 * gib, "2040 GiB");
+	refuse_size(path_in(*state, "c"), "vmdk", split, 3 * gib, 5 * gib, "end of its last file");
+	refuse_size(path_in(*state, "d"), "vmdk", split, 3 * gib, gib, "only the last of 2");
 }
 
 static void test_apply__wrong_base(void **state)
@@ -285,6 +410,22 @@ static void test_apply__wrong_base(void **state)
 		expect_nothing_left(&s);
 		end_scene(&s);
 	}
+}
+
+/* As long as what the delta makes, but not it. */
+static void test_apply__new_size_and_other_content(void **state)
+{
+	struct scene s;
+
+	begin_scene(&s, *state, raw_kind, SIZE, 2 * SIZE);
+	memset(s.content[0] + 8192, 'a', 4096);
+	memset(s.content[1] + 8192, 'b', 4096);
+	finish_scene(&s);
+	s.content[1][8200] = 'c';
+	target_make(raw_kind, s.target, s.content[1], 2 * SIZE);
+	assert_fails(run_apply(&s), TRANSHIP_EMISMATCH, &s.err,
+		     "bytes 8192 to 12288 are the first that differ");
+	end_scene(&s);
 }
 
 static void test_apply__other_size(void **state)
@@ -629,6 +770,33 @@ static void test_apply__journal_elsewhere(void **state)
 	free(journal);
 }
 
+/* The note tells who stands in another folder where the journal is, and what to do without it. */
+static void test_apply__lost_journal(void **state)
+{
+	const char *folder = path_in(*state, "it's here");
+	struct tranship_disk *disk;
+	char here[PATH_MAX];
+	struct scene s;
+
+	mkdir(folder, 0700);
+	assert_non_null(getcwd(here, sizeof(here)));
+	assert_int_equal(chdir(*state), 0);
+	set_scene(&s, folder, raw_kind, SIZE, SIZE);
+	s.options.journal = "journal";
+	place(s.journal, *state, "journal");
+	leave_unfinished(&s);
+	assert_int_equal(chdir(here), 0);
+	assert_fails(tranship_open(s.target, &s.open, &disk, &s.err), TRANSHIP_EBUSY, &s.err,
+		     s.journal);
+	s.options.journal = NULL;
+	assert_fails(run_undo(&s), TRANSHIP_EBUSY, &s.err, "if that is lost");
+	assert_non_null(strstr(s.err.message, s.journal));
+	s.options.journal = s.journal;
+	assert_ok(run_undo(&s), &s.err);
+	expect_version(&s, 0);
+	end_scene(&s);
+}
+
 static void test_apply__journal_of_another_target(void **state)
 {
 	char *journal = strdup(path_in(*state, "journal"));
@@ -641,10 +809,241 @@ static void test_apply__journal_of_another_target(void **state)
 	place(s.target, *state, "another");
 	target_make(raw_kind, s.target, s.content[0], SIZE);
 	assert_fails(run_apply(&s), TRANSHIP_EMISMATCH, &s.err, "to another file");
-	assert_fails(run_undo(&s), TRANSHIP_EMISMATCH, &s.err, "belongs to another file");
+	assert_fails(run_undo(&s), TRANSHIP_EMISMATCH, &s.err, "to another file");
 	expect_version(&s, 0);
 	end_scene(&s);
 	free(journal);
+}
+
+/* A journal that was kept is the only way back of who kept it. */
+static void test_apply__kept_journal_of_another_target(void **state)
+{
+	char *journal = strdup(path_in(*state, "journal"));
+	char first[PATH_MAX];
+	struct bytes before;
+	struct scene s;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	s.options.journal = journal;
+	s.options.keep_journal = true;
+	place(s.journal, *state, "journal");
+	assert_ok(run_apply(&s), &s.err);
+	before = bytes_of(s.journal);
+	strcpy(first, s.target);
+	place(s.target, *state, "another");
+	target_make(raw_kind, s.target, s.content[0], SIZE);
+	assert_fails(run_apply(&s), TRANSHIP_EMISMATCH, &s.err, "target', that is kept to go back");
+	assert_fails(run_undo(&s), TRANSHIP_EMISMATCH, &s.err, "to another file");
+	expect_version(&s, 0);
+	expect_same(s.journal, &before);
+	strcpy(s.target, first);
+	assert_ok(run_undo(&s), &s.err);
+	expect_version(&s, 0);
+	end_scene(&s);
+	free(journal);
+}
+
+static void test_apply__partial_that_is_in_the_way(void **state)
+{
+	static const unsigned char precious[] = "precious";
+	char partial[PATH_MAX + 10];
+	struct bytes before, target;
+	struct scene s;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	snprintf(partial, sizeof(partial), "%s-partial", s.journal);
+	write_path(partial, precious, sizeof(precious));
+	before = bytes_of(partial);
+	target = bytes_of(s.target);
+	assert_fails(run_apply(&s), TRANSHIP_EBUSY, &s.err, "is there");
+	expect_same(partial, &before);
+	expect_same(s.target, &target);
+	write_path(partial, (const unsigned char *)APPLY_MAGIC, 8); /* no head: too short */
+	assert_fails(run_apply(&s), TRANSHIP_EBUSY, &s.err, "is there");
+	write_path(partial, precious, 0); /* what a power loss leaves */
+	assert_ok(run_apply(&s), &s.err);
+	expect_version(&s, 1);
+	expect_nothing_left(&s);
+	end_scene(&s);
+}
+
+/* A partial journal is removed, but not while it is being written. */
+static void test_apply__partial_of_another_run(void **state)
+{
+	unsigned char raw[APPLY_HEAD_SECTOR] = APPLY_MAGIC;
+	char partial[PATH_MAX + 10];
+	struct bytes target;
+	int folder, file;
+	struct scene s;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	snprintf(partial, sizeof(partial), "%s-partial", s.journal);
+	write_path(partial, raw, sizeof(raw));
+	assert_int_equal(medium_local.ops->open_folder(NULL, *state, &folder), 0);
+	assert_ok(medium_local.ops->claim(NULL, folder, "target.tranship-journal-partial", &file,
+					  &s.err),
+		  &s.err);
+	target = bytes_of(s.target);
+	assert_fails(run_apply(&s), TRANSHIP_EBUSY, &s.err, "another run");
+	expect_same(s.target, &target);
+	assert_true(is_there(partial));
+	medium_local.ops->close(NULL, file);
+	medium_local.ops->close(NULL, folder);
+	assert_ok(run_apply(&s), &s.err);
+	expect_version(&s, 1);
+	expect_nothing_left(&s);
+	end_scene(&s);
+}
+
+/* A medium on which another run comes in between: a file appears, which is not to be touched. */
+struct intruder {
+	const char *partial; /* of the journal */
+	const char *where;   /* the file that appears */
+	bool at_rename;      /* in front of it; else when the partial is created */
+};
+
+static const unsigned char intruder_bytes[] = "of another run";
+
+static void intrude(const struct intruder *i, bool at_rename, const char *name)
+{
+	if (at_rename != i->at_rename || strcmp(name, i->partial) != 0)
+		return;
+	unlink(i->where);
+	write_path(i->where, intruder_bytes, sizeof(intruder_bytes));
+}
+
+static int intruded_open(void *ctx, int folder, const char *name, bool create, int *out)
+{
+	if (create)
+		intrude(ctx, false, name);
+	return medium_local.ops->open(NULL, folder, name, create, out);
+}
+
+static int intruded_rename(void *ctx, int folder, const char *from, const char *to)
+{
+	int sys = medium_local.ops->rename(NULL, folder, from, to);
+
+	intrude(ctx, true, from);
+	return sys;
+}
+
+static void expect_intruder_kept(struct scene *s, const struct intruder *i)
+{
+	struct medium_ops ops = *medium_local.ops;
+	struct medium medium = { &ops, (void *)i };
+	struct bytes target = bytes_of(s->target);
+	unsigned char *bytes;
+	size_t size;
+	int rc;
+
+	ops.open = intruded_open;
+	ops.rename = intruded_rename;
+	rc = apply_on(&medium, s->delta, s->target, &s->options, &s->result, &s->err);
+	assert_fails(rc, TRANSHIP_EBUSY, &s->err, "another run made the journal");
+	expect_same(s->target, &target);
+	assert_false(is_there(s->note));
+	bytes = read_path(i->where, &size);
+	assert_int_equal(size, sizeof(intruder_bytes));
+	assert_memory_equal(bytes, intruder_bytes, size);
+	free(bytes);
+	unlink(i->where);
+}
+
+static void test_apply__journal_of_another_run_meanwhile(void **state)
+{
+	struct intruder i = { .partial = "target.tranship-journal-partial" };
+	struct scene s;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	i.where = s.journal;
+	expect_intruder_kept(&s, &i);
+	expect_nothing_left(&s);
+	i.at_rename = true;
+	expect_intruder_kept(&s, &i);
+	assert_ok(run_apply(&s), &s.err);
+	expect_nothing_left(&s);
+	end_scene(&s);
+}
+
+/* As a kill between the journal and the note leaves it. */
+static void leave_unbegun(struct scene *s)
+{
+	struct failing f;
+
+	failing_init(&f, 0);
+	f.fail_rename = 2; /* that of the note; and its journal stays */
+	assert_int_not_equal(
+		apply_on(&f.medium, s->delta, s->target, &s->options, &s->result, &s->err), 0);
+	assert_true(is_there(s->journal));
+	assert_false(is_there(s->note));
+}
+
+static void test_apply__not_begun(void **state)
+{
+	char first[PATH_MAX];
+	struct scene s;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	leave_unbegun(&s);
+	assert_ok(run_undo(&s), &s.err);
+	assert_true(s.result.nothing);
+	expect_nothing_left(&s);
+	expect_version(&s, 0);
+
+	/* Another delta is welcome, and so is what somebody wrote since. */
+	leave_unbegun(&s);
+	poke(s.target, SIZE - 7, 'x');
+	s.content[0][SIZE - 7] = 'x';
+	memcpy(s.content[1], s.content[0], SIZE);
+	s.content[1][5] ^= 1;
+	strcpy(first, s.delta);
+	place(s.delta, *state, "other");
+	delta_make(s.delta, s.content[0], SIZE, s.content[1], SIZE, NULL);
+	assert_ok(run_apply(&s), &s.err);
+	assert_false(s.result.resumed);
+	expect_version(&s, 1);
+	expect_nothing_left(&s);
+	end_scene(&s);
+}
+
+/* A note that was lost is no reason to forget what was begun. */
+static void test_apply__begun_without_a_note(void **state)
+{
+	struct scene s;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	leave_unfinished(&s);
+	unlink(s.note);
+	assert_ok(run_undo(&s), &s.err);
+	assert_false(s.result.nothing);
+	expect_version(&s, 0);
+	expect_nothing_left(&s);
+	end_scene(&s);
+}
+
+/* What a failed fsync left in memory reads as if it had been written. */
+static void test_undo__writes_all_after_a_failed_fsync(void **state)
+{
+	uint64_t all;
+	struct failing f;
+	struct scene s;
+	int rc;
+
+	set_scene(&s, *state, raw_kind, SIZE, SIZE);
+	s.options.keep_journal = true;
+	assert_ok(run_apply(&s), &s.err);
+	all = s.result.written;
+	failing_init(&f, 0);
+	f.fail_sync = 8; /* that of the data: behind its opening's, the journal's, the note's and
+			  * the mark's */
+	rc = apply_undo_on(&f.medium, s.target, &s.options, &s.result, &s.err);
+	assert_fails(rc, TRANSHIP_EIO, &s.err, "the target is unfinished");
+	assert_int_equal(s.result.written, all);
+	assert_ok(run_undo(&s), &s.err);
+	assert_int_equal(s.result.written, all);
+	expect_version(&s, 0);
+	expect_nothing_left(&s);
+	end_scene(&s);
 }
 
 /* Every part of the journal counts, and nothing is written by a journal that is not whole. */
@@ -860,6 +1259,136 @@ static void test_apply__no_room_for_the_journal(void **state)
 	}
 }
 
+/* A medium with little room left, as it says. */
+static uint64_t little_room;
+
+static int little_info(void *ctx, int file, struct medium_info *out)
+{
+	int sys = medium_local.ops->info(ctx, file, out);
+
+	out->room = little_room;
+	return sys;
+}
+
+static void test_apply__no_room_for_the_data(void **state)
+{
+	struct medium_ops ops = *medium_local.ops;
+	struct medium medium = { &ops, NULL };
+	struct bytes before;
+	struct scene s;
+	unsigned i;
+
+	for (i = 0; i < TARGET_KINDS; i++) {
+		if (target_kinds[i].small_vhd) /* not one of this size */
+			continue;
+		begin_scene(&s, path_in(*state, target_kinds[i].name), &target_kinds[i], 4 * MIB,
+			    4 * MIB);
+		mkdir(path_in(*state, target_kinds[i].name), 0700);
+		memset(s.content[0] + MIB, 0, 2 * MIB);
+		memset(s.content[1] + MIB, 'n', 2 * MIB);
+		finish_scene(&s);
+		if (s.kind->format[0] == 'r') { /* a hole */
+			int fd = open(s.target, O_WRONLY | O_CLOEXEC);
+
+			assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+						   MIB, 2 * MIB),
+					 0);
+			close(fd);
+		}
+		ops.info = little_info;
+		little_room = 2 * MIB;
+		before = bytes_of(s.target);
+		assert_fails(apply_on(&medium, s.delta, s.target, &s.options, &s.result, &s.err),
+			     TRANSHIP_EIO, &s.err, "bytes of room are needed");
+		assert_int_equal(s.err.sys_errno, ENOSPC);
+		expect_same(s.target, &before);
+		expect_nothing_left(&s);
+		little_room = 4 * MIB;
+		assert_ok(apply_on(&medium, s.delta, s.target, &s.options, &s.result, &s.err),
+			  &s.err);
+		expect_version(&s, 1);
+		end_scene(&s);
+	}
+}
+
+/* What is only replaced needs none. */
+static void test_apply__room_is_not_asked_for_in_vain(void **state)
+{
+	struct medium_ops ops = *medium_local.ops;
+	struct medium medium = { &ops, NULL };
+	struct scene s;
+
+	begin_scene(&s, *state, raw_kind, 4 * MIB, 4 * MIB);
+	memset(s.content[0], 'o', 4 * MIB);
+	memset(s.content[1], 'n', 4 * MIB);
+	finish_scene(&s);
+	ops.info = little_info;
+	little_room = 4096;
+	assert_ok(apply_on(&medium, s.delta, s.target, &s.options, &s.result, &s.err), &s.err);
+	expect_version(&s, 1);
+	end_scene(&s);
+}
+
+/* Where zeros are written, or punched, and data. */
+static struct {
+	bool back, zeroed;
+	unsigned punched;
+} order;
+
+static int ordered_punch(void *ctx, int file, uint64_t off, uint64_t len)
+{
+	order.zeroed = true;
+	order.punched++;
+	return medium_local.ops->punch(ctx, file, off, len);
+}
+
+static int ordered_write(void *ctx, int file, uint64_t off, const void *buf, size_t len)
+{
+	const unsigned char *bytes = buf;
+
+	if (len >= 4096 && len % 4096 == 0 && bytes_are_zero(bytes, len))
+		order.zeroed = true;
+	else if (len >= 4096 && len % 4096 == 0) /* the journal has other lengths */
+		assert_int_equal(order.zeroed, order.back);
+	return medium_local.ops->write(ctx, file, off, buf, len);
+}
+
+/* Zeros come last, and where it goes back first, and there they give room back. */
+static void test_undo__gives_room_back_first(void **state)
+{
+	struct medium_ops ops = *medium_local.ops;
+	struct medium medium = { &ops, NULL };
+	struct medium_info info;
+	struct scene s;
+	int fd;
+
+	begin_scene(&s, *state, raw_kind, 4 * MIB, 4 * MIB);
+	memset(s.content[0], 0, 4 * MIB);
+	memset(s.content[1], 0, 4 * MIB);
+	memset(s.content[0], 'o', MIB);
+	memset(s.content[1] + MIB, 'n', 2 * MIB);
+	memset(s.content[0] + 3 * MIB, 'o', MIB);
+	memset(s.content[1] + 3 * MIB, 'n', MIB);
+	finish_scene(&s);
+	ops.write = ordered_write;
+	ops.punch = ordered_punch;
+	s.options.keep_journal = true;
+	order.back = order.zeroed = false;
+	assert_ok(apply_on(&medium, s.delta, s.target, &s.options, &s.result, &s.err), &s.err);
+	assert_true(order.zeroed && order.punched == 0);
+	expect_version(&s, 1);
+	order.back = true;
+	order.zeroed = false;
+	assert_ok(apply_undo_on(&medium, s.target, &s.options, &s.result, &s.err), &s.err);
+	assert_true(order.punched > 0);
+	expect_version(&s, 0);
+	fd = open(s.target, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(medium_local.ops->info(NULL, fd, &info), 0);
+	assert_true(info.allocated <= 2 * MIB + 64 * KIB);
+	close(fd);
+	end_scene(&s);
+}
+
 /* Each allocation fails once. */
 static void test_apply__failing_allocations(void **state)
 {
@@ -929,9 +1458,12 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_apply__every_kind_and_back),
 		IN_FOLDER(test_apply__sizes),
+		IN_FOLDER(test_apply__several_lineages),
 		IN_FOLDER(test_apply__odd_sizes_of_raw),
 		IN_FOLDER(test_apply__odd_size_of_an_image),
+		IN_FOLDER(test_apply__impossible_sizes),
 		IN_FOLDER(test_apply__wrong_base),
+		IN_FOLDER(test_apply__new_size_and_other_content),
 		IN_FOLDER(test_apply__other_size),
 		IN_FOLDER(test_apply__empty_delta),
 		IN_FOLDER(test_apply__delta_of_a_size),
@@ -949,7 +1481,15 @@ int main(void)
 		IN_FOLDER(test_undo__refused_after_another_change),
 		IN_FOLDER(test_apply__replaces_a_kept_journal),
 		IN_FOLDER(test_apply__journal_elsewhere),
+		IN_FOLDER(test_apply__lost_journal),
 		IN_FOLDER(test_apply__journal_of_another_target),
+		IN_FOLDER(test_apply__kept_journal_of_another_target),
+		IN_FOLDER(test_apply__partial_that_is_in_the_way),
+		IN_FOLDER(test_apply__partial_of_another_run),
+		IN_FOLDER(test_apply__journal_of_another_run_meanwhile),
+		IN_FOLDER(test_apply__not_begun),
+		IN_FOLDER(test_apply__begun_without_a_note),
+		IN_FOLDER(test_undo__writes_all_after_a_failed_fsync),
 		IN_FOLDER(test_apply__damaged_journal),
 		IN_FOLDER(test_apply__image_with_a_parent),
 		IN_FOLDER(test_apply__children_of_the_old_version),
@@ -959,6 +1499,9 @@ int main(void)
 		IN_FOLDER(test_apply__failing_medium),
 		IN_FOLDER(test_undo__failing_medium),
 		IN_FOLDER(test_apply__no_room_for_the_journal),
+		IN_FOLDER(test_apply__no_room_for_the_data),
+		IN_FOLDER(test_apply__room_is_not_asked_for_in_vain),
+		IN_FOLDER(test_undo__gives_room_back_first),
 		IN_FOLDER(test_apply__failing_allocations),
 		IN_FOLDER(test_apply__from_a_pipe),
 	};
