@@ -79,7 +79,7 @@ static int write_commit(void *ctx, void *arg, struct tranship_error *err)
 
 		if (p->kind == w->kind)
 			rc = write_piece(w, p, p->blocks * unit, data, err);
-		if (p->kind == RECORD_DATA)
+		if (p->kind == RECORD_DATA && data) /* none was read where zeros are written */
 			data += p->blocks * unit;
 	}
 	return rc;
