@@ -186,7 +186,7 @@ long text_to_utf16(uint16_t *out, size_t cap, const char *src)
 bool text_is_line(const char *text, size_t max)
 {
 	uint16_t units[255];
-	long count = strlen(text) <= max ? text_to_utf16(units, 255, text) : -1, i;
+	long count = strnlen(text, max + 1) <= max ? text_to_utf16(units, 255, text) : -1, i;
 
 	for (i = 0; i < count; i++)
 		if (units[i] < 0x20 || (units[i] >= 0x7F && units[i] < 0xA0))

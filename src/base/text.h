@@ -35,7 +35,9 @@ void text_from_utf16be(char *out, size_t cap, const unsigned char *src, size_t u
 long text_to_utf16(uint16_t *out, size_t cap, const char *src);
 
 /* Whether it is one line of UTF-8 of at most max bytes (up to 255) without control characters: what
- * goes into messages, JSON and other files as it is. "" is one. */
+ * goes into messages, JSON and other files as it is. "" is one. At most max + 1 bytes are looked
+ * at.
+ */
 bool text_is_line(const char *text, size_t max);
 
 /* ASCII text to UTF-16LE units, padded with zeros to units. */

@@ -3,6 +3,7 @@
  * makes of it. */
 #include "base/cpus.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "delta/apply_inside.h"
 
 #include <inttypes.h>
@@ -26,20 +27,20 @@ struct edit *apply_main_edit(const struct apply *a)
 /* The target's note, and whose it is. */
 static int read_note(struct apply *a, struct tranship_error *err)
 {
-	char text[EDIT_NOTE_MAX + 1];
+	char text[EDIT_NOTE_MAX + 1], shown[400];
 	uint32_t kind;
 	int rc = edit_note_read(apply_main_edit(a), &a->noted, &kind, text, err);
 
 	if (rc || !a->noted || (kind == EDIT_NOTE_APPLY && a->journal.found))
 		return rc;
+	text_show(shown, sizeof(shown), text, strlen(text));
 	if (kind != EDIT_NOTE_APPLY)
-		return error_set(err, TRANSHIP_EBUSY, "a commit must be finished first: %.400s",
-				 text);
+		return error_set(err, TRANSHIP_EBUSY, "a commit must be finished first: %s", shown);
 	return error_set(err, TRANSHIP_EBUSY,
-			 "an apply was interrupted, and there is no journal '%.300s': %.400s; if "
+			 "an apply was interrupted, and there is no journal '%.300s': %s; if "
 			 "that is lost, the target is neither version, and only the removal of its "
 			 ".tranship-note frees it",
-			 a->journal.path, text);
+			 a->journal.path, shown);
 }
 
 int apply_write_note(struct apply *a, struct tranship_error *err)
