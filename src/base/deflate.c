@@ -138,7 +138,7 @@ static int out_of_memory(struct deflater *def, struct tranship_error *err)
 	return error_set(err, TRANSHIP_ENOMEM, "out of memory for a compressor");
 }
 
-int deflater_new(int level, struct deflater **out, struct tranship_error *err)
+int deflater_new(int level, bool repeats, struct deflater **out, struct tranship_error *err)
 {
 	struct deflater *def = calloc(1, sizeof(*def));
 
@@ -146,8 +146,9 @@ int deflater_new(int level, struct deflater **out, struct tranship_error *err)
 	if (!def)
 		return out_of_memory(def, err);
 	def->level = level;
+	(void)repeats;
 #if TRANSHIP_WITH_ISAL
-	if (level == 1) {
+	if (level == 1 && !repeats) {
 		def->isal_level_buf = malloc(ISAL_LEVEL_BUF);
 		if (!def->isal_level_buf)
 			return out_of_memory(def, err);
@@ -203,7 +204,7 @@ int deflater_run(struct deflater *def, const void *in, size_t len, void *out, si
 
 	*got = 0;
 #if TRANSHIP_WITH_ISAL
-	if (def->level == 1)
+	if (def->isal_level_buf)
 		*got = isal_run(def, in, len, out, cap);
 	else
 #endif

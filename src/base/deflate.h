@@ -10,6 +10,7 @@
 
 #include "tranship/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct inflater;
@@ -31,8 +32,9 @@ enum inflate_result inflater_run(struct inflater *inf, const void *in, size_t in
 #define DEFLATE_LEVEL_MAX 12
 #define DEFLATE_LEVEL_DEFAULT 6
 
-/* level: 0 (stored) to 12 (smallest). */
-int deflater_new(int level, struct deflater **out, struct tranship_error *err);
+/* level: 0 (stored) to 12 (smallest). repeats: the same bytes are packed the same way every time,
+ * which ISA-L does not promise: some of its codes depend on the addresses that it was given. */
+int deflater_new(int level, bool repeats, struct deflater **out, struct tranship_error *err);
 void deflater_free(struct deflater *def);
 
 /* The most bytes that deflater_run makes of len bytes, at any level. */

@@ -185,6 +185,7 @@ int vmdk_create(const struct create_params *params, struct tranship_writer **out
 				.sectors = div_up(params->size, VMDK_SECTOR) };
 	int rc;
 
+	new.repeats = params->ids->seeded;
 	new.level = options_int(params->options, "compression_level", DEFLATE_LEVEL_DEFAULT);
 	if (new.level > DEFLATE_LEVEL_MAX)
 		return error_set(err, TRANSHIP_EINVAL,

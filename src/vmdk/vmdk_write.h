@@ -24,6 +24,7 @@ struct vmdk_new {
 	uint64_t sectors;
 	struct vmdk_descriptor_new descriptor;
 	int level;         /* of compression */
+	bool repeats;      /* a seed was given: the same input makes the same bytes */
 	bool zeroed_grain; /* the header allows grain table entry 1: a grain of zeros */
 };
 

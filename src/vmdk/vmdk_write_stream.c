@@ -24,6 +24,7 @@ struct stream_writer {
 	struct tranship_writer writer;
 	struct tranship_file *file;
 	int level;
+	bool repeats;
 	struct vmdk_header header;
 	uint64_t next_sector;
 	uint64_t table; /* the number of the table at hand */
@@ -57,7 +58,7 @@ static int stream_scratch_new(struct tranship_writer *w, void **out, struct tran
 
 	if (!scratch)
 		return error_nomem(err, sizeof(*scratch));
-	rc = deflater_new(stream_of(w)->level, &scratch->deflater, err);
+	rc = deflater_new(stream_of(w)->level, stream_of(w)->repeats, &scratch->deflater, err);
 	if (rc) {
 		free(scratch);
 		return rc;
@@ -321,6 +322,7 @@ int vmdk_create_stream(const struct vmdk_new *new, struct tranship_writer **out,
 	writer_init(&w->writer, &stream_ops, new->sectors *VMDK_SECTOR, VMDK_GRAIN_SIZE);
 	w->file = output_main(new->output);
 	w->level = new->level;
+	w->repeats = new->repeats;
 	w->next_sector = OVERHEAD_SECTORS;
 	w->header = (struct vmdk_header){ .version = 3,
 					  .flags = VMDK_FLAG_NEWLINE_TEST | VMDK_FLAG_COMPRESSED |

@@ -69,7 +69,7 @@ static void test_deflater_run__zlib_unpacks_every_level_size_and_content(void **
 	for (level = 0; level <= DEFLATE_LEVEL_MAX; level++) {
 		struct deflater *def;
 
-		assert_ok(deflater_new(level, &def, &err), &err);
+		assert_ok(deflater_new(level, false, &def, &err), &err);
 		for (kind = 0; kind < CONTENT_COUNT; kind++)
 			for (i = 0; i < COUNT_OF(sizes); i++) {
 				unsigned char *bytes = make_content((enum content)kind, sizes[i]);
@@ -86,6 +86,40 @@ static void test_deflater_run__zlib_unpacks_every_level_size_and_content(void **
 	deflater_free(NULL);
 }
 
+/* ISA-L's codes depend on where its state lies: a packer that was asked to repeat is not one. */
+static void test_deflater_run__repeats_when_asked_to(void **state)
+{
+	enum { PACKERS = 40, SIZE = 65536 };
+	struct deflater *def[PACKERS];
+	struct tranship_error err;
+	size_t bound = deflate_bound(SIZE), first, got;
+	unsigned char *one = malloc(bound), *other = malloc(bound);
+	int i, round;
+
+	(void)state;
+	assert_true(one && other);
+	for (i = 0; i < PACKERS; i++)
+		assert_ok(deflater_new(1, true, &def[i], &err), &err);
+	for (round = 0; round < 4; round++) {
+		unsigned char *bytes = make_content(MIXED, SIZE >> (3 * round));
+
+		assert_ok(deflater_run(def[0], bytes, SIZE >> (3 * round), one, &first, &err),
+			  &err);
+		for (i = 1; i < PACKERS; i++) {
+			assert_ok(
+				deflater_run(def[i], bytes, SIZE >> (3 * round), other, &got, &err),
+				&err);
+			assert_int_equal(got, first);
+			assert_memory_equal(one, other, got);
+		}
+		free(bytes);
+	}
+	for (i = 0; i < PACKERS; i++)
+		deflater_free(def[i]);
+	free(one);
+	free(other);
+}
+
 /* A block with a guard behind exactly deflate_bound bytes. */
 static void test_deflate_bound__holds_for_random_data(void **state)
 {
@@ -97,7 +131,7 @@ static void test_deflate_bound__holds_for_random_data(void **state)
 	for (level = 0; level <= DEFLATE_LEVEL_MAX; level++) {
 		struct deflater *def;
 
-		assert_ok(deflater_new(level, &def, &err), &err);
+		assert_ok(deflater_new(level, false, &def, &err), &err);
 		for (i = 0; i < 60; i++) {
 			size_t size = (size_t)rng_below(&rng, i % 10 == 0 ? 200000 : 3000), got;
 			size_t bound = deflate_bound(size);
@@ -234,7 +268,7 @@ static void test_deflater_new__a_level_that_is_none(void **state)
 	struct tranship_error err;
 
 	(void)state;
-	assert_int_not_equal(deflater_new(DEFLATE_LEVEL_MAX + 1, &def, &err), 0);
+	assert_int_not_equal(deflater_new(DEFLATE_LEVEL_MAX + 1, false, &def, &err), 0);
 	assert_null(def);
 }
 
@@ -242,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_deflater_run__zlib_unpacks_every_level_size_and_content),
+		cmocka_unit_test(test_deflater_run__repeats_when_asked_to),
 		cmocka_unit_test(test_deflate_bound__holds_for_random_data),
 		cmocka_unit_test(test_inflater_run__unpacks_what_zlib_packs),
 		cmocka_unit_test(test_inflater_run__what_is_wrong),
