@@ -210,6 +210,7 @@ int tranship_diff(const struct tranship_diff_base *base, struct tranship_disk *t
 	if (rc == 0)
 		rc = finish(d, err);
 	release(d);
+	explicit_bzero(d, sizeof(*d)); /* the secret of the lineage */
 	free(d);
 	return rc;
 }

@@ -92,6 +92,9 @@ int tranship_fingerprint_make(struct tranship_disk *disk, const char *path,
 	fingerprint_writer_free(d->print_writer);
 	output_close(d->print_output);
 out:
+	explicit_bzero(&head, sizeof(head)); /* the secret of the lineage */
+	if (d)
+		explicit_bzero(d, sizeof(*d));
 	free(d);
 	return rc;
 }

@@ -82,6 +82,7 @@ void fingerprint_writer_free(struct fingerprint_writer *w)
 	if (!w)
 		return;
 	page_tree_writer_free(w->index);
+	explicit_bzero(&w->head, sizeof(w->head));
 	free(w);
 }
 

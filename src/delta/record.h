@@ -14,9 +14,11 @@
 #include <stdbool.h>
 
 #define RECORD_HEAD 64U
-#define RECORD_DATA_MAX (1U << 20)  /* bytes of data before compression, at most */
-#define RECORD_DATA_MIN (64U << 10) /* at least, but for the last one, and those full of zeros */
-#define RECORD_BLOCKS_MAX 4096U     /* blocks, at most */
+#define RECORD_DATA_MAX (1U << 20) /* bytes of data before compression, at most */
+#define RECORD_DATA_MIN                                                                            \
+	(64U << 10)             /* a writer's habit: at least, but for the last one, those full of \
+				   pieces, and those before another lineage */
+#define RECORD_BLOCKS_MAX 4096U /* blocks, at most */
 #define RECORD_PIECE_SIZE 16U
 #define RECORD_TABLE_MAX (RECORD_BLOCKS_MAX * (RECORD_PIECE_SIZE + 2 * DIGEST_SIZE_MAX))
 
@@ -95,14 +97,13 @@ void record_builder_free(struct record_builder *b);
 /* How many more blocks of the kind there is room for. */
 uint32_t record_builder_room(const struct record_builder *b, enum record_piece_kind kind);
 /* Adds blocks, at most as many as there is room for; they become one piece with those that they
- * follow. `data`: blocks whole blocks, for RECORD_DATA; new_digests: for RECORD_DATA. All records
+ * follow. `data`: blocks whole blocks, for RECORD_DATA; new_digests: for RECORD_DATA. All pieces
  * between two encodes have one lineage. */
 int record_builder_add(struct record_builder *b, uint64_t off, uint32_t blocks,
 		       enum record_piece_kind kind, uint8_t lineage, const void *data,
 		       const unsigned char *old_digests, const unsigned char *new_digests,
 		       struct tranship_error *err);
-/* Bytes of data, and blocks, that it holds now. */
-size_t record_builder_data(const struct record_builder *b);
+/* Blocks that it holds now, and their lineage. */
 uint32_t record_builder_blocks(const struct record_builder *b);
 uint8_t record_builder_lineage(const struct record_builder *b);
 

@@ -74,11 +74,6 @@ uint32_t record_builder_room(const struct record_builder *b, enum record_piece_k
 	return kind == RECORD_DATA && data < room ? data : room;
 }
 
-size_t record_builder_data(const struct record_builder *b)
-{
-	return b->data.len;
-}
-
 uint32_t record_builder_blocks(const struct record_builder *b)
 {
 	return b->blocks;

@@ -20,6 +20,7 @@ struct making {
 	struct buffer out;
 	unsigned char *old_block, *new_block;
 	uint8_t lineage;
+	size_t record_data; /* bytes of data in the record so far */
 };
 
 struct image_delta image_delta_defaults(uint64_t base_size, uint64_t target_size)
@@ -65,6 +66,7 @@ static int put_record(struct making *m)
 	if (record_builder_blocks(m->builder) == 0)
 		return 0;
 	m->out.len = 0;
+	m->record_data = 0;
 	rc = record_builder_encode(m->builder, &m->out, &span, NULL);
 	if (rc == 0)
 		rc = delta_writer_put(m->writer, &span, m->out.bytes + span.at, NULL);
@@ -85,14 +87,14 @@ static int put_block(struct making *m, uint64_t off)
 	if (memcmp(m->old_block, m->new_block, head->block_size) == 0)
 		return 0;
 	kind = bytes_are_zero(m->new_block, head->block_size) ? RECORD_ZERO : RECORD_DATA;
-	if (record_builder_room(m->builder, kind) == 0 ||
-	    record_builder_data(m->builder) >= m->image->record_data ||
+	if (record_builder_room(m->builder, kind) == 0 || m->record_data >= m->image->record_data ||
 	    (m->image->record_blocks &&
 	     record_builder_blocks(m->builder) >= m->image->record_blocks)) {
 		rc = put_record(m);
 		if (rc)
 			return rc;
 	}
+	m->record_data += kind == RECORD_DATA ? head->block_size : 0;
 	rc = digest_blocks(&m->digesters[m->lineage], m->old_block, 1, olds, NULL);
 	if (rc == 0)
 		rc = digest_blocks(&m->digesters[m->lineage], m->new_block, 1, news, NULL);
