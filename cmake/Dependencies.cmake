@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-# What is needed: zlib, zstd, xxHash, libcrypto (SHA-256), jansson, libxml2. libdeflate and ISA-L make packing faster.
+# What is needed: zlib, zstd, xxHash, libcrypto (SHA-256), jansson, libxml2, libcurl, libnbd. libdeflate and ISA-L make packing faster.
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 
 find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
 find_package(LibXml2 REQUIRED)
+find_package(CURL 7.80 REQUIRED)
 
-set(TRANSHIP_LIBRARIES Threads::Threads ZLIB::ZLIB OpenSSL::Crypto LibXml2::LibXml2)
+set(TRANSHIP_LIBRARIES Threads::Threads ZLIB::ZLIB OpenSSL::Crypto LibXml2::LibXml2 CURL::libcurl)
 set(TRANSHIP_INCLUDES ${LIBXML2_INCLUDE_DIRS})
 
-foreach(need "zstd.h zstd" "xxhash.h xxhash" "jansson.h jansson")
+foreach(need "zstd.h zstd" "xxhash.h xxhash" "jansson.h jansson" "libnbd.h nbd")
 	separate_arguments(need)
 	list(GET need 0 header)
 	list(GET need 1 library)

@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # What is needed to build, what makes it faster, what the tests and the demo use.
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build zlib1g-dev libzstd-dev libxxhash-dev libssl-dev
-	libjansson-dev libxml2-dev"
+	libjansson-dev libxml2-dev libcurl4-openssl-dev libnbd-dev"
 FAST_PACKAGES="libdeflate-dev libisal-dev"
 DEMO_PACKAGES="gdisk e2fsprogs"
 TEST_PACKAGES="libcmocka-dev pkg-config g++ clang libclang-rt-14-dev qemu-utils libvmdk-utils libvhdi-utils

@@ -24,11 +24,14 @@ enum tranship_code {
 	TRANSHIP_ECORRUPT = -4,     /* the input breaks its own specification */
 	TRANSHIP_EUNSUPPORTED = -5, /* legal input that this library does not handle */
 	TRANSHIP_ELIMIT = -6,       /* a format or a named limit cannot hold this much */
-	TRANSHIP_EDENIED = -7,      /* the policy on other files forbids it */
-	TRANSHIP_EMISMATCH = -8,    /* right kind of thing, wrong one (a base, a parent) */
-	TRANSHIP_ECANCELED = -9,    /* the progress callback asked to stop */
-	TRANSHIP_EBUSY = -10,       /* another program holds the file; or, with sys_errno 0, a
-				       change of it was interrupted and must be finished first */
+	TRANSHIP_EDENIED = -7,    /* the policy on other files forbids it; a wrong key, no rights */
+	TRANSHIP_EMISMATCH = -8,  /* right kind of thing, wrong one (a base, a parent) */
+	TRANSHIP_ECANCELED = -9,  /* the progress callback asked to stop */
+	TRANSHIP_EBUSY = -10,     /* another program holds the file; or, with sys_errno 0, a
+				     change of it was interrupted and must be finished first */
+	TRANSHIP_ENOTFOUND = -11, /* there is no such object, restore point or store */
+	TRANSHIP_ETRACKING =
+		-12, /* changes that were given do not begin at the last restore point */
 };
 
 /*

@@ -12,8 +12,10 @@
 #include "tranship/fingerprint.h"
 #include "tranship/image.h"
 #include "tranship/modify.h"
+#include "tranship/pipeline.h"
 #include "tranship/policy.h"
 #include "tranship/probe.h"
+#include "tranship/store.h"
 #include "tranship/writer.h"
 
 #endif

@@ -21,6 +21,8 @@ const char *tranship_code_name(int code)
 	case TRANSHIP_EMISMATCH: return "EMISMATCH";
 	case TRANSHIP_ECANCELED: return "ECANCELED";
 	case TRANSHIP_EBUSY: return "EBUSY";
+	case TRANSHIP_ENOTFOUND: return "ENOTFOUND";
+	case TRANSHIP_ETRACKING: return "ETRACKING";
 	}
 	return "unknown";
 }

@@ -4,6 +4,7 @@
 #include "core/chain.h"
 #include "core/format.h"
 #include "core/modify.h"
+#include "core/place.h"
 #include "core/report.h"
 
 #include "base/checked.h"
@@ -402,6 +403,7 @@ static int open_stdin(const struct tranship_open_options *options, struct transh
 int tranship_open(const char *path, const struct tranship_open_options *options,
 		  struct tranship_disk **out, struct tranship_error *err)
 {
+	const struct place *place;
 	struct tranship_file *file;
 	struct stat st;
 	int rc;
@@ -411,6 +413,9 @@ int tranship_open(const char *path, const struct tranship_open_options *options,
 		options = &default_options;
 	if (strcmp(path, "-") == 0)
 		return open_stdin(options, out, err);
+	place = place_find(path);
+	if (place)
+		return place_open(place, path, options, out, err);
 	if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode)) {
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
 

@@ -214,9 +214,9 @@ static void test_code_name__every_code(void **state)
 	int code;
 
 	(void)state;
-	for (code = TRANSHIP_EBUSY; code <= 0; code++)
+	for (code = TRANSHIP_ETRACKING; code <= 0; code++)
 		assert_string_not_equal(tranship_code_name(code), "unknown");
-	assert_string_equal(tranship_code_name(TRANSHIP_EBUSY - 1), "unknown");
+	assert_string_equal(tranship_code_name(TRANSHIP_ETRACKING - 1), "unknown");
 	assert_string_equal(tranship_code_name(1), "unknown");
 	assert_string_equal(tranship_code_name(TRANSHIP_ECORRUPT), "ECORRUPT");
 }

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/place.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+static const struct place *const places[] = {
+	NULL,
+};
+
+const struct place *place_find(const char *location)
+{
+	size_t i;
+
+	for (i = 0; places[i]; i++)
+		if (strncmp(location, places[i]->prefix, strlen(places[i]->prefix)) == 0)
+			return places[i];
+	return NULL;
+}
+
+int place_open(const struct place *place, const char *location,
+	       const struct tranship_open_options *how, struct tranship_disk **out,
+	       struct tranship_error *err)
+{
+	struct options *options = NULL;
+	int rc;
+
+	*out = NULL;
+	if (how->format && strcmp(how->format, "raw") != 0)
+		return error_set(err, TRANSHIP_EINVAL, "%s is a disk as it is: there is no format",
+				 place->prefix);
+	if (how->member || how->parent_count > 0)
+		return error_set(err, TRANSHIP_EINVAL, "%s has no members and no parents",
+				 place->prefix);
+	rc = options_parse(how->options, place->open_options, NULL, &options, err);
+	if (rc == 0)
+		rc = place->open(location, options, how, out, err);
+	options_free(options);
+	return rc;
+}
