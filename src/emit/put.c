@@ -73,11 +73,13 @@ static int leaf_new(struct table_leaf **out, struct tranship_error *err)
 	return 0;
 }
 
-static int put_init(struct put *put, const struct put_params *p, struct tranship_error *err)
+static int put_init(struct put *put, const struct put_params *p, struct put_counts *counts,
+		    struct tranship_error *err)
 {
 	int rc = digester_init(&put->digester, DIGEST_XXH3, STORE_UNIT, &p->seed, err);
 
 	put->p = p;
+	put->counts = counts;
 	put->blocks = LEAF_BLOCKS * div_up(max_u64(p->source->size, p->old_size), LEAF_BYTES);
 	put->cursor.disk = p->source;
 	put->planned_leaf = UINT64_MAX;
@@ -95,7 +97,7 @@ int put_run(const struct put_params *params, struct table_root *root, struct put
 {
 	struct put put = { 0 };
 	unsigned threads = params->threads;
-	int rc = put_init(&put, params, err);
+	int rc = put_init(&put, params, counts, err);
 
 	if (params->source->forward && threads == 1)
 		threads = 2; /* a pipe may keep one waiting: the caller's thread stays free */
@@ -108,7 +110,6 @@ int put_run(const struct put_params *params, struct table_root *root, struct put
 	if (rc == 0)
 		rc = put_tree_end(&put, &root->page, err);
 	root->level = put.tree.level;
-	*counts = put.counts;
 	put_fini(&put);
 	return rc;
 }

@@ -65,7 +65,8 @@ struct put_params {
 	size_t done_count;
 };
 
-/* Reads and stores; the sink is not drained. On success *root is the new table. */
+/* Reads and stores; the sink is not drained. On success *root is the new table. *counts is added to
+ * as the run goes on. */
 int put_run(const struct put_params *params, struct table_root *root, struct put_counts *counts,
 	    struct tranship_error *err);
 

@@ -20,7 +20,7 @@ static int count_leaf(struct put *put, const struct table_leaf *leaf, int64_t si
 	for (i = 0; i < LEAF_UNITS; i++)
 		if (leaf->units[i].slot != UNIT_ZERO) {
 			counts[leaf->units[i].slot]++;
-			put->counts.grown += sign * (int64_t)STORE_UNIT;
+			put->counts->grown += sign * (int64_t)STORE_UNIT;
 		}
 	for (i = 0; i < leaf->slot_count && rc == 0; i++)
 		if (counts[i])
@@ -123,7 +123,7 @@ static int place_record(struct put *put, struct put_item *item, struct put_recor
 		r->known = rc == 1 && !slot_set_has(put->p->bad, &r->at.slot);
 	}
 	if (r->known) {
-		put->counts.deduplicated += r->count * STORE_UNIT;
+		put->counts->deduplicated += r->count * STORE_UNIT;
 		return 0;
 	}
 	rc = sink_add(put->p->sink, &r->entry, item->stored.bytes + r->stored_at, &r->at, err);
@@ -161,10 +161,10 @@ static int commit_block(struct put *put, struct put_item *item, uint32_t first_u
 	uint32_t i;
 	int rc = 0;
 
-	put->counts.read += STORE_BLOCK;
-	put->counts.changed +=
+	put->counts->read += STORE_BLOCK;
+	put->counts->changed +=
 		STORE_UNIT * (unsigned)__builtin_popcount((uint8_t)(b->differ & ~b->zero));
-	put->counts.zeroed += STORE_UNIT * (unsigned)__builtin_popcount(b->differ & b->zero);
+	put->counts->zeroed += STORE_UNIT * (unsigned)__builtin_popcount(b->differ & b->zero);
 	for (i = 0; i < STORE_BLOCK_UNITS && rc == 0; i++)
 		if ((b->keep & ~b->zero) & 1U << i)
 			rc = keep_unit(put, first_unit + i, err);
@@ -180,7 +180,7 @@ static void commit_zeros(struct put *put, uint32_t first, uint32_t count)
 
 	for (i = 0; i < count; i++)
 		if (put->was->units[first + i].slot != UNIT_ZERO)
-			put->counts.zeroed += STORE_UNIT;
+			put->counts->zeroed += STORE_UNIT;
 }
 
 static int commit_item(struct put *put, struct put_item *item, struct tranship_error *err)

@@ -60,8 +60,7 @@ struct put {
 	struct map_cursor cursor;
 	struct put_tree tree;
 	struct buffer page, packed;
-	struct put_counts counts;
-	size_t done_next;
+	struct put_counts *counts;
 };
 
 int put_plan(void *ctx, void *item, struct tranship_error *err);

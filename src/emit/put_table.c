@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "core/disk.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One replication run, inside. */
+#ifndef PIPELINE_RUN_H
+#define PIPELINE_RUN_H
+
+#include "emit/commit_check.h"
+#include "emit/put.h"
+#include "pipeline/checkpoint.h"
+#include "tranship/pipeline.h"
+
+/* Leaves that are done, but whose slots are on their way. */
+struct run_section {
+	uint64_t next_leaf;
+	uint64_t sent; /* it counts when this many slots are stored */
+	struct put_page *pages;
+	size_t count, cap;
+	struct put_counts counts;
+};
+
+struct run {
+	const struct tranship_replicate_options *o;
+	struct tranship_disk *source;
+	struct tranship_store *store;
+	struct tranship_replicate_result *result;
+	unsigned threads;
+	/* The last point of the disk. */
+	bool has_last;
+	struct manifest last;
+	unsigned char last_digest[32];
+	struct table *old;
+	/* What changed, in whole blocks; NULL: all is read. */
+	struct tranship_changes *changes;
+	char files[SOURCE_ID_TEXT]; /* of the source, as the run began; "": not known */
+	char source_id[TRANSHIP_ID_MAX +
+		       1]; /* what the checkpoint calls the source; "": not known */
+	struct digest_seed seed;
+	struct lease lease;
+	bool leased;
+	struct slot_set *bad;
+	struct block_index *index;
+	struct slot_uses *uses;
+	struct sink *sink;
+	struct checkpoint checkpoint;
+	bool checkpointed; /* there is one, and it is being written */
+	struct run_section gathered, waiting;
+	uint64_t sent_before; /* slots, at the last section */
+	struct put_counts counts;
+	struct table_root root;
+	uint64_t sent; /* bytes, by sinks that are closed */
+	uint64_t slots;
+	struct tranship_copy_options meter_options;
+	struct meter meter;
+};
+
+/* run_method.c: what is read. */
+int run_choose_method(struct run *run, struct tranship_error *err);
+
+/* run_checkpoint.c */
+int run_checkpoint_open(struct run *run, struct tranship_error *err);
+/* put_params.leaf_done and idle; ctx is the run. */
+int run_leaf_done(void *ctx, uint64_t leaf, const struct page_ref *ref, struct tranship_error *err);
+int run_idle(void *ctx, struct tranship_error *err);
+void run_checkpoint_fini(struct run *run);
+
+/* run_store.c: reads, stores, and does again what gc took away meanwhile. */
+int run_store(struct run *run, struct tranship_error *err);
+
+/* What is one slot's number for a run of this epoch. */
+static inline uint64_t run_first_slot(uint32_t epoch)
+{
+	return (uint64_t)epoch << 32 | 1;
+}
+
+#endif
