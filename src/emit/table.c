@@ -371,9 +371,10 @@ static int next_leaf(struct table *t, uint64_t leaf, uint64_t *next, struct tran
 		struct page_ref ref = { .there = true };
 
 		while (level > 0 && ref.there) {
-			int rc = table_page_ref(t, --level, at >> (level * TABLE_FANOUT_BITS), &ref,
-						err);
+			int rc;
 
+			level--;
+			rc = table_page_ref(t, level, at >> (level * TABLE_FANOUT_BITS), &ref, err);
 			if (rc)
 				return rc;
 		}
