@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One run, from the lease to the point. docs/pipeline.md tells it in words. */
-#include "pipeline/run.h"
+#include "pipeline/replicate_inside.h"
 
 #include "base/cpus.h"
 #include "base/error.h"
@@ -38,7 +38,7 @@ static int check_options(const struct tranship_disk *source,
 
 static int report_progress(void *ctx, const struct tranship_progress *common)
 {
-	struct run *run = ctx;
+	struct replication *run = ctx;
 	struct tranship_replicate_progress progress = {
 		.common = *common,
 		.read = run->counts.read,
@@ -49,7 +49,7 @@ static int report_progress(void *ctx, const struct tranship_progress *common)
 	return run->o->progress ? run->o->progress(run->o->progress_ctx, &progress) : 0;
 }
 
-static void run_init(struct run *run)
+static void run_init(struct replication *run)
 {
 	unsigned cpus = cpus_usable();
 
@@ -64,7 +64,7 @@ static void run_init(struct run *run)
 	run->checkpoint.fd = run->checkpoint.old_fd = -1;
 }
 
-static int find_last(struct run *run, struct tranship_error *err)
+static int find_last(struct replication *run, struct tranship_error *err)
 {
 	struct tranship_error why;
 	int rc = manifest_newest(run->store, run->o->disk, true, &run->last, &why);
@@ -83,7 +83,7 @@ static int find_last(struct run *run, struct tranship_error *err)
 	return manifest_digest(run->store, run->last.id, run->last_digest, err);
 }
 
-static int identify(struct run *run, struct tranship_error *err)
+static int identify(struct replication *run, struct tranship_error *err)
 {
 	int rc = source_files_id(run->source, run->files, err);
 
@@ -93,7 +93,7 @@ static int identify(struct run *run, struct tranship_error *err)
 }
 
 /* The store as it is now: what must not be named, what need not be stored. */
-static int look_at_store(struct run *run, struct tranship_error *err)
+static int look_at_store(struct replication *run, struct tranship_error *err)
 {
 	int rc = trash_list(run->store, &run->bad, err);
 
@@ -107,7 +107,7 @@ static int look_at_store(struct run *run, struct tranship_error *err)
 }
 
 /* A local file that somebody wrote while it was read is neither what it was nor what it is. */
-static int check_source(struct run *run, struct tranship_error *err)
+static int check_source(struct replication *run, struct tranship_error *err)
 {
 	char files[SOURCE_ID_TEXT];
 	int rc = source_files_id(run->source, files, err);
@@ -118,7 +118,7 @@ static int check_source(struct run *run, struct tranship_error *err)
 	return rc;
 }
 
-static int choose_version(struct run *run, struct tranship_error *err)
+static int choose_version(struct replication *run, struct tranship_error *err)
 {
 	char *version = run->result->version;
 	const char *target = run->o->changes ? tranship_changes_target_id(run->o->changes) : "";
@@ -137,7 +137,7 @@ static int choose_version(struct run *run, struct tranship_error *err)
 	return rc ? rc : new_version_id(&ids, version, err);
 }
 
-static bool nothing_changed(const struct run *run)
+static bool nothing_changed(const struct replication *run)
 {
 	return run->has_last && run->last.size == run->source->size &&
 	       run->last.root.level == run->root.level &&
@@ -145,7 +145,7 @@ static bool nothing_changed(const struct run *run)
 }
 
 /* The next list of changes will begin at a version that has no point of its own. */
-static int end_without_point(struct run *run, struct tranship_error *err)
+static int end_without_point(struct replication *run, struct tranship_error *err)
 {
 	bool said = run->o->version ||
 		    (run->o->changes && *tranship_changes_target_id(run->o->changes));
@@ -160,7 +160,7 @@ static int end_without_point(struct run *run, struct tranship_error *err)
 	return 0;
 }
 
-static int commit(struct run *run, struct tranship_error *err)
+static int commit(struct replication *run, struct tranship_error *err)
 {
 	struct manifest m = { .size = run->source->size,
 			      .sector_size = run->source->sector_size,
@@ -192,7 +192,7 @@ static int commit(struct run *run, struct tranship_error *err)
 }
 
 /* What is left to do when the run is over cannot undo it. */
-static void tidy(struct run *run)
+static void tidy(struct replication *run)
 {
 	struct tranship_error err;
 
@@ -203,7 +203,7 @@ static void tidy(struct run *run)
 		warn_send(run->o->warn, run->o->warn_ctx, "%s", err.message);
 }
 
-static int run_all(struct run *run, struct tranship_error *err)
+static int run_all(struct replication *run, struct tranship_error *err)
 {
 	int rc = identify(run, err);
 
@@ -230,7 +230,7 @@ static int run_all(struct run *run, struct tranship_error *err)
 	return rc;
 }
 
-static void run_fini(struct run *run)
+static void run_fini(struct replication *run)
 {
 	sink_free(run->sink);
 	block_index_close(run->index);
@@ -257,7 +257,7 @@ int tranship_replicate(struct tranship_disk *source, struct tranship_store *stor
 		       struct tranship_replicate_result *out, struct tranship_error *err)
 {
 	struct tranship_replicate_result ignored;
-	struct run run = { .o = options, .source = source, .store = store };
+	struct replication run = { .o = options, .source = source, .store = store };
 	double started = seconds_now();
 	int rc = check_options(source, options, err);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The passes of a run over its source: one, and another for what gc took away while it ran. */
-#include "pipeline/run.h"
+#include "pipeline/replicate_inside.h"
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -12,7 +12,7 @@
 /* Slots that go away faster than they can be stored again: somebody deletes on purpose. */
 #define REPAIRS_MAX 3
 
-static int open_sink(struct run *run, uint64_t first, struct tranship_error *err)
+static int open_sink(struct replication *run, uint64_t first, struct tranship_error *err)
 {
 	struct sink_params params = { .store = run->store,
 				      .first = first,
@@ -22,7 +22,7 @@ static int open_sink(struct run *run, uint64_t first, struct tranship_error *err
 	return sink_new(&params, &run->sink, err);
 }
 
-static void fill_params(struct run *run, struct put_params *p)
+static void fill_params(struct replication *run, struct put_params *p)
 {
 	*p = (struct put_params){ .store = run->store,
 				  .source = run->source,
@@ -50,7 +50,7 @@ static void fill_params(struct run *run, struct put_params *p)
 
 /* All slots of the new point that are not to be named; of a point like the last one there are
  * none. */
-static int check_slots(struct run *run, struct slot_set **bad, struct tranship_error *err)
+static int check_slots(struct replication *run, struct slot_set **bad, struct tranship_error *err)
 {
 	struct manifest_slot *slots;
 	size_t count;
@@ -63,7 +63,7 @@ static int check_slots(struct run *run, struct slot_set **bad, struct tranship_e
 }
 
 /* What the new table has in bad slots is read and stored again. */
-static int repair(struct run *run, const struct slot_set *bad, struct tranship_error *err)
+static int repair(struct replication *run, const struct slot_set *bad, struct tranship_error *err)
 {
 	struct put_params p;
 	struct tranship_changes *nothing = NULL;
@@ -94,7 +94,7 @@ static int repair(struct run *run, const struct slot_set *bad, struct tranship_e
 	return rc;
 }
 
-static int check_and_repair(struct run *run, struct tranship_error *err)
+static int check_and_repair(struct replication *run, struct tranship_error *err)
 {
 	struct slot_set *bad = NULL;
 	int tries, rc = 0;
@@ -123,7 +123,7 @@ static int check_and_repair(struct run *run, struct tranship_error *err)
 	return rc;
 }
 
-int run_store(struct run *run, struct tranship_error *err)
+int run_store(struct replication *run, struct tranship_error *err)
 {
 	struct put_params p;
 	int rc = open_sink(run, run_first_slot(run->checkpoint.head.epoch), err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One replication run, inside. */
-#ifndef PIPELINE_RUN_H
-#define PIPELINE_RUN_H
+#ifndef PIPELINE_REPLICATE_INSIDE_H
+#define PIPELINE_REPLICATE_INSIDE_H
 
 #include "emit/commit_check.h"
 #include "emit/put.h"
@@ -17,7 +17,7 @@ struct run_section {
 	struct put_counts counts;
 };
 
-struct run {
+struct replication {
 	const struct tranship_replicate_options *o;
 	struct tranship_disk *source;
 	struct tranship_store *store;
@@ -52,18 +52,18 @@ struct run {
 	struct meter meter;
 };
 
-/* run_method.c: what is read. */
-int run_choose_method(struct run *run, struct tranship_error *err);
+/* replicate_method.c: what is read. */
+int run_choose_method(struct replication *run, struct tranship_error *err);
 
-/* run_checkpoint.c */
-int run_checkpoint_open(struct run *run, struct tranship_error *err);
+/* replicate_checkpoint.c */
+int run_checkpoint_open(struct replication *run, struct tranship_error *err);
 /* put_params.leaf_done and idle; ctx is the run. */
 int run_leaf_done(void *ctx, uint64_t leaf, const struct page_ref *ref, struct tranship_error *err);
 int run_idle(void *ctx, struct tranship_error *err);
-void run_checkpoint_fini(struct run *run);
+void run_checkpoint_fini(struct replication *run);
 
-/* run_store.c: reads, stores, and does again what gc took away meanwhile. */
-int run_store(struct run *run, struct tranship_error *err);
+/* replicate_store.c: reads, stores, and does again what gc took away meanwhile. */
+int run_store(struct replication *run, struct tranship_error *err);
 
 /* What is one slot's number for a run of this epoch. */
 static inline uint64_t run_first_slot(uint32_t epoch)

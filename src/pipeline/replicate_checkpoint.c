@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a run leaves behind for the next one, if it is interrupted. */
-#include "pipeline/run.h"
+#include "pipeline/replicate_inside.h"
 
 #include "base/error.h"
 #include "core/disk.h"
@@ -12,13 +12,13 @@
 /* A section is written when so many slots were sent since the last one. */
 #define SECTION_SLOTS 8U
 
-static bool is_ours(const struct run *run, const struct checkpoint_head *head)
+static bool is_ours(const struct replication *run, const struct checkpoint_head *head)
 {
 	return strcmp(head->store, run->store->id) == 0 && strcmp(head->disk, run->o->disk) == 0;
 }
 
 /* Whether what the interrupted run read is what this one would read. */
-static bool goes_on(const struct run *run, const struct checkpoint_head *head)
+static bool goes_on(const struct replication *run, const struct checkpoint_head *head)
 {
 	return *run->source_id && strcmp(head->source, run->source_id) == 0 &&
 	       head->size == run->source->size &&
@@ -29,7 +29,7 @@ static bool goes_on(const struct run *run, const struct checkpoint_head *head)
  * The lease's writer is the interrupted run's, so what that one stored stays; its slots are found
  * again by the names of their blocks. Where the source is the same, too, its leaves count as done.
  */
-int run_checkpoint_open(struct run *run, struct tranship_error *err)
+int run_checkpoint_open(struct replication *run, struct tranship_error *err)
 {
 	struct checkpoint *cp = &run->checkpoint;
 	const unsigned char *writer = NULL;
@@ -90,7 +90,7 @@ static int gather(struct run_section *s, uint64_t leaf, const struct page_ref *r
 }
 
 /* A checkpoint that cannot be written costs time after an interruption, and nothing now. */
-static void write_waiting(struct run *run)
+static void write_waiting(struct replication *run)
 {
 	struct run_section *w = &run->waiting;
 	struct tranship_error err;
@@ -107,7 +107,7 @@ static void write_waiting(struct run *run)
 
 int run_leaf_done(void *ctx, uint64_t leaf, const struct page_ref *ref, struct tranship_error *err)
 {
-	struct run *run = ctx;
+	struct replication *run = ctx;
 	int rc = lease_keep(&run->lease, err);
 
 	if (rc || !run->checkpointed)
@@ -133,14 +133,14 @@ int run_leaf_done(void *ctx, uint64_t leaf, const struct page_ref *ref, struct t
 
 int run_idle(void *ctx, struct tranship_error *err)
 {
-	struct run *run = ctx;
+	struct replication *run = ctx;
 
 	if (run->checkpointed)
 		write_waiting(run);
 	return lease_keep(&run->lease, err);
 }
 
-void run_checkpoint_fini(struct run *run)
+void run_checkpoint_fini(struct replication *run)
 {
 	checkpoint_close(&run->checkpoint);
 	free(run->gathered.pages);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What is read: what was given as changed, or all of the disk. */
-#include "pipeline/run.h"
+#include "pipeline/replicate_inside.h"
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -10,8 +10,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-static bool last_is_version(struct run *run, const char *id, bool *is, struct tranship_error *err,
-			    int *rc)
+static bool last_is_version(struct replication *run, const char *id, bool *is,
+			    struct tranship_error *err, int *rc)
 {
 	*is = strcmp(run->last.version, id) == 0;
 	*rc = *is ? 0 : point_has_alias(run->store, run->last.id, id, is, err);
@@ -19,7 +19,7 @@ static bool last_is_version(struct run *run, const char *id, bool *is, struct tr
 }
 
 /* Whether the list that was given can be trusted to begin at the last point. */
-static int tracks(struct run *run, struct tranship_error *err)
+static int tracks(struct replication *run, struct tranship_error *err)
 {
 	const struct tranship_changes *changes = run->o->changes;
 	const char *base = tranship_changes_base_id(changes);
@@ -51,7 +51,7 @@ static int tracks(struct run *run, struct tranship_error *err)
 }
 
 /* The list in whole blocks, with all that one of the two sizes has behind the other. */
-static int round_changes(struct run *run, struct tranship_error *err)
+static int round_changes(struct replication *run, struct tranship_error *err)
 {
 	const struct tranship_changes *given = run->o->changes;
 	uint64_t size = run->source->size, old = run->last.size, end;
@@ -82,7 +82,7 @@ static int round_changes(struct run *run, struct tranship_error *err)
 	return rc;
 }
 
-int run_choose_method(struct run *run, struct tranship_error *err)
+int run_choose_method(struct replication *run, struct tranship_error *err)
 {
 	struct tranship_replicate_result *result = run->result;
 	struct tranship_error why;
