@@ -112,9 +112,11 @@ static int check_source(struct replication *run, struct tranship_error *err)
 	char files[SOURCE_ID_TEXT];
 	int rc = source_files_id(run->source, files, err);
 
-	if (rc == 0 && strcmp(files, run->files) != 0)
+	if (rc == 0 && strcmp(files, run->files) != 0) {
+		run->result->source_changed = true;
 		return error_set(err, TRANSHIP_EBUSY,
 				 "the source changed while it was read: no point was made");
+	}
 	return rc;
 }
 
