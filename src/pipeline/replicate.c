@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "core/disk.h"
 #include "delta/fingerprint.h"
-#include "emit/points.h"
+#include "emit/point_alias.h"
 
 #include <stdio.h>
 #include <stdlib.h>

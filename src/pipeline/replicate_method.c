@@ -5,7 +5,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "emit/points.h"
+#include "emit/point_alias.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Further things about points that only the library asks. */
-#ifndef EMIT_POINTS_H
-#define EMIT_POINTS_H
+#ifndef EMIT_POINT_ALIAS_H
+#define EMIT_POINT_ALIAS_H
 
 #include "emit/manifest.h"
 
