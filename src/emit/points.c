@@ -48,7 +48,7 @@ static int take_id(void *ctx, const struct object_info *object, struct tranship_
 	const char *id = object->key + l->prefix;
 	int rc;
 
-	if (!point_id_parse(id, NULL)) {
+	if (!manifest_id_parse(id, NULL)) {
 		warn_send(l->store->warn, l->store->warn_ctx, "%s/%s is no restore point",
 			  l->store->target->name, object->key);
 		return 0;

@@ -8,16 +8,9 @@
 
 #define POINTS_PREFIX "points/"
 #define POINTS_MAX (1U << 20)
-/* Enough for the head and the JSON text of any manifest. */
-#define MANIFEST_HEAD_MAX (32U << 10)
 
-/* "YYYYMMDDThhmmssuuuuuuZ-" and 32 digits, of a time from 1970 to 9999. TRANSHIP_ELIMIT. */
-int point_id_make(int64_t time_us, const unsigned char random[OBJECT_ID_SIZE],
-		  char out[POINT_ID_TEXT], struct tranship_error *err);
-/* Whether it is one; its time. time_us may be NULL. */
-bool point_id_parse(const char *id, int64_t *time_us);
-/* The 16 bytes of its digits, by which what belongs to the point is sealed. id: well formed. */
-void point_object_id(const char *id, unsigned char out[OBJECT_ID_SIZE]);
+/* The time of an id, in microseconds since 1970. False: it is no id, or of no time. */
+bool point_id_time(const char *id, int64_t *time_us);
 
 /* Ids, ascending: oldest first. */
 struct point_ids {

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Single manifests: read, committed, and looked for. */
 #include "base/error.h"
-#include "base/hex.h"
 #include "base/text.h"
 #include "emit/points.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* 16 TiB in slots of 1 MiB, which is the worst, lists some 400 MB of slots; in those of 25 MiB 16.
- */
-#define MANIFEST_MAX (512U << 20)
 
 /* ---- Reading and committing ---- */
 
@@ -34,15 +29,16 @@ int manifest_read(struct tranship_store *store, const char *id, bool with_slots,
 	int rc;
 
 	*out = (struct manifest){ 0 };
-	if (!point_id_parse(id, NULL))
+	if (!manifest_id_parse(id, NULL))
 		return no_point(store, id, err);
 	manifest_key(id, key);
 	if (with_slots) {
-		rc = target_get_all(store->target, key, MANIFEST_MAX, &bytes, &len, err);
+		rc = target_get_all(store->target, key, (size_t)MANIFEST_SIZE_MAX, &bytes, &len,
+				    err);
 	} else {
-		bytes = malloc(MANIFEST_HEAD_MAX);
-		rc = bytes ? target_get(store->target, key, 0, bytes, MANIFEST_HEAD_MAX, &len, err)
-			   : error_nomem(err, MANIFEST_HEAD_MAX);
+		bytes = malloc(MANIFEST_FRONT_MAX);
+		rc = bytes ? target_get(store->target, key, 0, bytes, MANIFEST_FRONT_MAX, &len, err)
+			   : error_nomem(err, MANIFEST_FRONT_MAX);
 	}
 	if (rc == TRANSHIP_ENOTFOUND)
 		rc = no_point(store, id, err);
@@ -69,12 +65,12 @@ static int give_id(struct manifest *m, struct tranship_error *err)
 
 	if (rc)
 		return rc;
-	if (m->predecessor[0] && !point_id_parse(m->predecessor, &before))
+	if (m->predecessor[0] && !point_id_time(m->predecessor, &before))
 		return error_set(err, TRANSHIP_EINVAL, "the predecessor is no restore point");
 	m->time_us = now_us();
 	if (m->time_us <= before)
 		m->time_us = before + 1;
-	return point_id_make(m->time_us, random, m->id, err);
+	return manifest_id_format(m->time_us, random, m->id, err);
 }
 
 int manifest_write(struct tranship_store *store, struct manifest *m, unsigned char digest[32],
@@ -173,7 +169,7 @@ int manifest_find(struct tranship_store *store, const char *text, bool with_slot
 	int rc;
 
 	*out = (struct manifest){ 0 };
-	if (point_id_parse(text, NULL))
+	if (manifest_id_parse(text, NULL))
 		return manifest_read(store, text, with_slots, out, err);
 	rc = point_ids_list(store, POINTS_PREFIX, &ids, err);
 	if (rc == 0 && !find_digits(&ids, text, s.found)) {

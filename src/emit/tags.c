@@ -70,7 +70,8 @@ int tags_read(struct tranship_store *store, const char *id, struct tags *out,
 
 	out->count = 0;
 	tags_key(id, key);
-	point_object_id(id, object_id);
+	if (!manifest_id_parse(id, object_id))
+		return 0;
 	rc = note_get(store, key, SEAL_TAGS, object_id, &json, err);
 	if (rc)
 		return rc == TRANSHIP_ENOTFOUND ? 0 : rc;
@@ -98,7 +99,8 @@ int tags_write(struct tranship_store *store, const char *id, const struct tags *
 	tags_key(id, key);
 	if (tags->count == 0)
 		return target_remove(store->target, key, err);
-	point_object_id(id, object_id);
+	if (!manifest_id_parse(id, object_id))
+		return error_set(err, TRANSHIP_EINVAL, "only a restore point has tags");
 	json = json_array();
 	for (i = 0; json && i < tags->count; i++)
 		if (json_array_append_new(json, json_string(tags->at[i]))) {
