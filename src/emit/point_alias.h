@@ -14,6 +14,8 @@ int manifest_digest(struct tranship_store *store, const char *id, unsigned char 
  * nothing changed leave them, because the next list of changes begins there. They stand with the
  * point's tags.
  */
+/* aliases/ID; out: TARGET_KEY_MAX + 1. */
+void aliases_key(const char *id, char *out);
 int point_has_alias(struct tranship_store *store, const char *id, const char *version, bool *has,
 		    struct tranship_error *err);
 int point_add_alias(struct tranship_store *store, const char *id, const char *version,

@@ -24,7 +24,7 @@ struct tranship_store {
 	void *warn_ctx;
 };
 
-/* For tests: over a target of the caller's, which it takes over on success. */
+/* For tests: over a target of the caller's, which stays his; open takes it over on success. */
 int store_init_target(struct target *t, const struct tranship_store_init_options *options,
 		      struct tranship_error *err);
 int store_open_target(struct target *t, const struct tranship_store_options *options,

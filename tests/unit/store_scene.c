@@ -2,6 +2,7 @@
 #include "store_scene.h"
 
 #include "base/checked.h"
+#include "base/zero.h"
 #include "emit/slot_uses.h"
 #include "emit/table.h"
 
@@ -251,8 +252,7 @@ void store_scene_check(struct store_scene *s, const char *point, const struct sp
 		for (; block < next && block < div_up(d->size, STORE_BLOCK);
 		     block += LEAF_BLOCKS - block % LEAF_BLOCKS) { /* zeros: by their ends */
 			sparse_read(d, block * STORE_BLOCK, wanted, STORE_BLOCK);
-			for (i = 0; i < STORE_BLOCK; i++)
-				assert_int_equal(wanted[i], 0);
+			assert_true(bytes_are_zero(wanted, STORE_BLOCK));
 		}
 		if (next == UINT64_MAX)
 			break;

@@ -29,7 +29,7 @@ static void test_replicate__points_of_all_sizes(void **state)
 
 	(void)state;
 	for (encrypted = 0; encrypted < 2; encrypted++)
-		for (i = 0; i < COUNT_OF(sizes); i++) {
+		for (i = (size_t)encrypted; i < COUNT_OF(sizes); i += 1 + 4 * (size_t)encrypted) {
 			struct sparse_disk d = { .size = sizes[i] };
 			struct tranship_replicate_result result;
 			struct store_scene s;
@@ -301,61 +301,96 @@ static void test_replicate__what_is_in_trash_is_stored_again(void **state)
 struct visit {
 	struct store_scene *s;
 	const struct manifest *last;
-	bool done, delete;
+	bool done;
 };
 
 static int visit(void *ctx, const struct tranship_replicate_progress *progress)
 {
 	struct visit *v = ctx;
-	char key[TARGET_KEY_MAX + 1];
 	size_t i;
 
 	if (v->done || progress->common.done < progress->common.total / 2)
 		return 0;
 	v->done = true;
-	for (i = 0; i < v->last->slot_count; i++) {
+	for (i = 0; i < v->last->slot_count; i++)
 		mark_trash(v->s, &v->last->slots[i].id);
-		slot_key(&v->last->slots[i].id, key);
-		if (v->delete)
-			assert_int_equal(target_remove(v->s->target, key, NULL), 0);
-	}
 	return 0;
 }
 
-static void test_replicate__what_goes_away_meanwhile_is_stored_again(void **state)
+static void test_replicate__what_is_marked_meanwhile_is_stored_again(void **state)
 {
-	int delete;
+	struct sparse_disk d = { .size = 600 * MIB };
+	struct tranship_replicate_result result;
+	struct store_scene s;
+	struct visit v = { .s = &s };
+	struct tranship_replicate_options options = {
+		.disk = "d", .threads = 1, .rate = 40 * MIB, .progress = visit, .progress_ctx = &v
+	};
+	struct tranship_error err;
+	struct manifest m;
+	char key[TARGET_KEY_MAX + 1];
+	size_t i;
 
 	(void)state;
-	for (delete = 0; delete < 2; delete ++) {
+	store_scene_begin(&s, false, SMALL_SLOTS);
+	sparse_write(&d, &s.rng, 0, 2 * MIB);
+	sparse_write(&d, &s.rng, 280 * MIB, 5 * MIB);
+	sparse_write(&d, &s.rng, 590 * MIB, 10 * MIB);
+	store_scene_run(&s, &d, NULL, &result);
+	assert_ok(manifest_find(s.store, "d", true, &m, &err), &err);
+	v.last = &m;
+	sparse_write(&d, &s.rng, 591 * MIB, 1000);
+	store_scene_run(&s, &d, &options, &result);
+	assert_true(v.done);
+	for (i = 0; i < m.slot_count; i++) {
+		slot_key(&m.slots[i].id, key);
+		assert_ok(target_remove(s.target, key, &err), &err);
+	}
+	store_scene_check(&s, result.point, &d);
+	manifest_free(&m);
+	sparse_free(&d);
+	store_scene_end(&s);
+}
+
+/* Whoever deleted or damaged it: the next run does not need it. */
+static void test_replicate__a_damaged_last_point_is_not_built_upon(void **state)
+{
+	int flip;
+
+	(void)state;
+	for (flip = 0; flip < 2; flip++) {
 		struct sparse_disk d = { .size = 600 * MIB };
 		struct tranship_replicate_result result;
-		struct store_scene s;
-		struct visit v = { .s = &s, .delete = delete };
+		struct warnings w = { 0 };
 		struct tranship_replicate_options options = { .disk = "d",
-							      .threads = 1,
-							      .rate = 40 * MIB,
-							      .progress = visit,
-							      .progress_ctx = &v };
+							      .warn = warnings_take,
+							      .warn_ctx = &w };
 		struct tranship_error err;
+		struct store_scene s;
 		struct manifest m;
 		char key[TARGET_KEY_MAX + 1];
-		size_t i;
+		unsigned char *bytes;
+		size_t len;
 
 		store_scene_begin(&s, false, SMALL_SLOTS);
-		sparse_write(&d, &s.rng, 0, 2 * MIB);
 		sparse_write(&d, &s.rng, 280 * MIB, 5 * MIB);
-		sparse_write(&d, &s.rng, 590 * MIB, 10 * MIB);
 		store_scene_run(&s, &d, NULL, &result);
 		assert_ok(manifest_find(s.store, "d", true, &m, &err), &err);
-		v.last = &m;
-		sparse_write(&d, &s.rng, 591 * MIB, 1000);
-		store_scene_run(&s, &d, &options, &result);
-		assert_true(v.done);
-		for (i = 0; i < m.slot_count; i++) {
-			slot_key(&m.slots[i].id, key);
+		/* Pages stand in the slot that was begun last. */
+		slot_key(&m.slots[m.slot_count - 1].id, key);
+		if (flip) {
+			bytes = memory_target_bytes(s.target, key, &len);
+			bytes[SLOT_HEAD_SIZE + 20] ^= 1;
+		} else {
 			assert_ok(target_remove(s.target, key, &err), &err);
 		}
+		/* Who opens the store anew remembers nothing of the slot. */
+		slots_free(s.store->slots);
+		assert_ok(slots_new(s.target, &s.store->keys, &s.store->slots, &err), &err);
+		store_scene_run(&s, &d, &options, &result);
+		assert_int_equal(result.method, TRANSHIP_METHOD_FULL);
+		assert_int_equal(w.count, 1);
+		assert_true(result.deduplicated > 3 * MIB);
 		store_scene_check(&s, result.point, &d);
 		manifest_free(&m);
 		sparse_free(&d);
@@ -465,7 +500,8 @@ int main(void)
 		cmocka_unit_test(test_replicate__changes_that_do_not_fit_are_refused),
 		cmocka_unit_test(test_replicate__equal_blocks_are_stored_once),
 		cmocka_unit_test(test_replicate__what_is_in_trash_is_stored_again),
-		cmocka_unit_test(test_replicate__what_goes_away_meanwhile_is_stored_again),
+		cmocka_unit_test(test_replicate__what_is_marked_meanwhile_is_stored_again),
+		cmocka_unit_test(test_replicate__a_damaged_last_point_is_not_built_upon),
 		cmocka_unit_test(test_replicate__goes_on_from_a_checkpoint),
 		cmocka_unit_test(test_replicate__a_checkpoint_of_another_source),
 	};
