@@ -9,17 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int check_key(const char *key, struct tranship_error *err)
+bool target_key_ok(const char *key)
 {
 	size_t len = strlen(key), i;
 
 	for (i = 0; i < len; i++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789.-_/TZ", key[i]) ||
 		    (key[i] == '.' && (i == 0 || key[i - 1] == '/')))
-			break;
-	if (i < len || len == 0 || len > TARGET_KEY_MAX || key[0] == '/')
-		return error_set(err, TRANSHIP_EINVAL, "not a key of an object");
-	return 0;
+			return false;
+	return len > 0 && len <= TARGET_KEY_MAX && key[0] != '/';
+}
+
+static int check_key(const char *key, struct tranship_error *err)
+{
+	return target_key_ok(key) ? 0 : error_set(err, TRANSHIP_EINVAL, "not a key of an object");
 }
 
 int target_put(struct target *t, const char *key, const void *bytes, size_t len,

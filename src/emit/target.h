@@ -54,6 +54,8 @@ struct target {
 	char name[300]; /* for people: the folder, or s3://bucket/prefix */
 };
 
+/* Whether it is a key by the rules above: listings leave out what is none. */
+bool target_key_ok(const char *key);
 /* Replaces an object that is there. sha256: of the bytes, where the caller has it; NULL: not. */
 int target_put(struct target *t, const char *key, const void *bytes, size_t len,
 	       const unsigned char *sha256, struct tranship_error *err);
