@@ -22,6 +22,11 @@ const struct place *place_find(const char *location)
 	return NULL;
 }
 
+bool tranship_is_place(const char *location)
+{
+	return place_find(location);
+}
+
 int place_open(const struct place *place, const char *location,
 	       const struct tranship_open_options *how, struct tranship_disk **out,
 	       struct tranship_error *err)

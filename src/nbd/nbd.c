@@ -34,7 +34,11 @@ static struct nbd_disk *nbd_of(struct tranship_disk *disk)
 static int nbd_map(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
 		   struct tranship_error *err)
 {
-	return nbd_map_find(nbd_of(disk)->map, off, out, err);
+	int rc = nbd_map_find(nbd_of(disk)->map, off, out, err);
+
+	if (rc == 0 && out->kind == TRANSHIP_DATA)
+		out->file_off = off;
+	return rc;
 }
 
 struct piece {
@@ -171,6 +175,8 @@ static int nbd_open(const char *location, const struct options *options,
 			   err);
 	if (rc == 0)
 		rc = nbd_map_new(&nbd->pool, &nbd->map, err);
+	if (rc == 0)
+		rc = disk_add_place(&nbd->disk, location, err);
 	if (rc) {
 		tranship_disk_close(&nbd->disk);
 		return rc;

@@ -38,8 +38,8 @@ int nbd_bitmap_open(const char *location, const struct tranship_open_options *ho
 	if (!b)
 		return error_nomem(err, sizeof(*b));
 	b->context = strdup(context);
-	rc = b->context ? options_parse(how ? how->options : NULL, nbd_open_options, NULL,
-					&options, err)
+	rc = b->context ? options_parse(how ? how->options : NULL, nbd_open_options, NULL, &options,
+					err)
 			: error_nomem(err, strlen(context) + 1);
 	if (rc == 0)
 		rc = nbd_target_from(location, options, &b->target, err);

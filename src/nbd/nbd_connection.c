@@ -95,8 +95,7 @@ static int set_tls(struct nbd_connection *c, struct tranship_error *err)
 				 "pre-shared key (tls-psk-file)",
 				 url->shown);
 	if (nbd_set_tls(h, LIBNBD_TLS_REQUIRE) || nbd_set_tls_verify_peer(h, true) ||
-	    (url->tls_certificates &&
-	     nbd_set_tls_certificates(h, url->tls_certificates)) ||
+	    (url->tls_certificates && nbd_set_tls_certificates(h, url->tls_certificates)) ||
 	    (url->tls_psk_file && nbd_set_tls_psk_file(h, url->tls_psk_file)) ||
 	    (url->user && nbd_set_tls_username(h, url->user)))
 		return failed(c, "TLS could not be set up", err);
@@ -265,8 +264,8 @@ int nbd_connection_status(struct nbd_connection *c, uint64_t off, uint64_t len,
 {
 	struct status s = { .context = c->target->context, .off = off, .take = take, .ctx = ctx };
 	nbd_extent_callback callback = { .callback = on_extents, .user_data = &s };
-	int64_t cookie = nbd_aio_block_status(c->handle, len, off, callback, NBD_NULL_COMPLETION,
-					      0);
+	int64_t cookie =
+		nbd_aio_block_status(c->handle, len, off, callback, NBD_NULL_COMPLETION, 0);
 	char what[80];
 	int rc;
 

@@ -8,7 +8,8 @@
 
 extern const struct tranship_option_info nbd_open_options[];
 
-/* Checks the URL, and fills in all of the target but its context. Undone by nbd_url_free of its URL.
+/* Checks the URL, and fills in all of the target but its context. Undone by nbd_url_free of its
+ * URL.
  */
 int nbd_target_from(const char *location, const struct options *options, struct nbd_target *out,
 		    struct tranship_error *err);

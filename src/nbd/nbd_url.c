@@ -175,14 +175,12 @@ static int take_parameter(struct nbd_url *url, bool is_unix, const char *text, s
 	size_t name_len = equals ? (size_t)(equals - text) : len, i;
 
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strlen(known[i].name) != name_len ||
-		    memcmp(known[i].name, text, name_len) != 0)
+		if (strlen(known[i].name) != name_len || memcmp(known[i].name, text, name_len) != 0)
 			continue;
 		if (!known[i].allowed)
 			return refuse(err, text, len, "does not go with its scheme");
 		if (*known[i].value || !equals)
-			return refuse(err, text, len,
-				      equals ? "is there twice" : "has no value");
+			return refuse(err, text, len, equals ? "is there twice" : "has no value");
 		return decode(known[i].name, equals + 1, len - name_len - 1, 1, known[i].max,
 			      known[i].value, err);
 	}

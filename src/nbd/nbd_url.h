@@ -13,14 +13,14 @@
 
 struct nbd_url {
 	bool tls;
-	char *host;   /* NULL: a Unix socket; an IPv6 address is without brackets */
-	char port[6]; /* "1" to "65535" */
-	char *socket; /* NULL: TCP */
-	char *export; /* "": the server's default */
-	char *user;   /* NULL: none; for TLS with a pre-shared key */
+	char *host;             /* NULL: a Unix socket; an IPv6 address is without brackets */
+	char port[6];           /* "1" to "65535" */
+	char *socket;           /* NULL: TCP */
+	char *export;           /* "": the server's default */
+	char *user;             /* NULL: none; for TLS with a pre-shared key */
 	char *tls_certificates; /* a folder; NULL: libnbd's own places and the system's */
 	char *tls_psk_file;     /* NULL: none */
-	char shown[120]; /* the server, for messages */
+	char shown[120];        /* the server, for messages */
 };
 
 /* TRANSHIP_EINVAL says what is wrong with it. Undone by nbd_url_free, which also takes one of
