@@ -12,11 +12,13 @@ void job_init(struct job *job)
 {
 	*job = (struct job){ .max_passes = JOB_PASSES_DEFAULT };
 	cli_source_init(&job->source);
+	cli_store_init(&job->store_options);
 }
 
 void job_free(struct job *job)
 {
 	cli_source_free(&job->source);
+	cli_store_free(&job->store_options);
 	texts_free(&job->texts);
 }
 

@@ -108,13 +108,13 @@ static const struct member source_members[] = {
 #define S3(field) AT(store_options.open.s3.field)
 static const struct member store_members[] = {
 	{ "location", MEMBER_LOCATION, AT(store), 0, NULL },
-	{ "key-file", MEMBER_PATH, AT(store_options.open.key_file), 0, NULL },
+	{ "key-file", MEMBER_PATH, AT(store_options.key_file), 0, NULL },
 	{ "passphrase-file", MEMBER_PATH, AT(store_options.passphrase_file), 0, NULL },
 	{ "cache", MEMBER_PATH, AT(store_options.open.cache), 0, NULL },
 	{ "endpoint", MEMBER_TEXT, S3(endpoint), 0, NULL },
 	{ "region", MEMBER_TEXT, S3(region), 0, NULL },
 	{ "profile", MEMBER_TEXT, S3(profile), 0, NULL },
-	{ "instance", MEMBER_BOOL, S3(instance), 0, NULL },
+	{ "instance-credentials", MEMBER_BOOL, S3(instance), 0, NULL },
 	{ "virtual-host", MEMBER_BOOL, S3(virtual_host), 0, NULL },
 	{ "ca-file", MEMBER_PATH, S3(ca_file), 0, NULL },
 	{ "proxy", MEMBER_TEXT, S3(proxy), 0, NULL },

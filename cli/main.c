@@ -36,6 +36,7 @@ static const struct {
 	{ "replicate", cmd_replicate, "carry what changed on a disk into a store, as a point",
 	  EXIT_ERROR },
 	{ "fingerprint", cmd_fingerprint, "digest a disk, to find later what changed", EXIT_ERROR },
+	{ "serve", cmd_serve, "let other programs read a disk over NBD", EXIT_ERROR },
 	{ "measure", cmd_measure, "say how large a converted image would be", EXIT_ERROR },
 };
 

@@ -194,9 +194,7 @@ void passes_run(struct job *job, struct run_record *run)
 	struct tranship_store_info info;
 
 	run->err = (struct tranship_error){ 0 };
-	if (cli_store_open(&job->store_options, job->store, &store, &run->err)) {
-		of_file(job->store, &run->err);
-	} else {
+	if (cli_store_reach(&job->store_options, job->store, &store, &run->err) == 0) {
 		tranship_store_get_info(store, &info);
 		snprintf(run->store_id, sizeof(run->store_id), "%s", info.id);
 		job_place_checkpoint(job, info.id, cli_warn);

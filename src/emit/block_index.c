@@ -220,6 +220,20 @@ static int fetch_commit(void *ctx, void *item, struct tranship_error *err)
 	return block_rows_add(index->cached, &row, err);
 }
 
+/* Those who fetch need nothing of their own. */
+static int fetcher_new(void *ctx, void **worker, struct tranship_error *err)
+{
+	(void)err;
+	*worker = ctx;
+	return 0;
+}
+
+static void fetcher_free(void *ctx, void *worker)
+{
+	(void)ctx;
+	(void)worker;
+}
+
 static int fetch_new(void *ctx, void **item, struct tranship_error *err)
 {
 	(void)ctx;
@@ -239,6 +253,8 @@ static const struct pipeline_ops fetch_ops = {
 	.plan = fetch_plan,
 	.work = fetch_work,
 	.commit = fetch_commit,
+	.worker_new = fetcher_new,
+	.worker_free = fetcher_free,
 	.item_new = fetch_new,
 	.item_free = fetch_free,
 };

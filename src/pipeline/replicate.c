@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "core/disk.h"
 #include "delta/fingerprint.h"
-#include "emit/points.h"
+#include "emit/point_alias.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,11 +99,7 @@ static int look_at_store(struct replication *run, struct tranship_error *err)
 
 	if (rc == 0)
 		rc = block_index_open(run->store, run->bad, &run->index, err);
-	if (rc == 0)
-		rc = slot_uses_new(run->last.slots, run->last.slot_count, &run->uses, err);
-	if (rc == 0 && run->has_last)
-		rc = table_open(run->store->slots, &run->last.root, run->last.size, &run->old, err);
-	return rc;
+	return rc ? rc : replication_open_last(run, err);
 }
 
 /* A local file that somebody wrote while it was read is neither what it was nor what it is. */
@@ -141,7 +137,7 @@ static int choose_version(struct replication *run, struct tranship_error *err)
 
 static bool nothing_changed(const struct replication *run)
 {
-	return run->has_last && run->last.size == run->source->size &&
+	return run->old && run->last.size == run->source->size &&
 	       run->last.root.level == run->root.level &&
 	       page_ref_equal(&run->last.root.page, &run->root.page);
 }
@@ -172,7 +168,7 @@ static int commit(struct replication *run, struct tranship_error *err)
 			      .stored = run->sent };
 	int rc;
 
-	m.data = (run->has_last ? run->last.data : 0) + (uint64_t)run->counts.grown;
+	m.data = (run->old ? run->last.data : 0) + (uint64_t)run->counts.grown;
 	snprintf(m.name, sizeof(m.name), "%s", run->o->name ? run->o->name : run->o->disk);
 	snprintf(m.disk, sizeof(m.disk), "%s", run->o->disk);
 	snprintf(m.version, sizeof(m.version), "%s", run->result->version);
@@ -214,15 +210,15 @@ static int run_all(struct replication *run, struct tranship_error *err)
 	if (rc == 0)
 		rc = find_last(run, err);
 	if (rc == 0)
-		rc = run_choose_method(run, err);
+		rc = replication_choose_method(run, err);
 	if (rc == 0)
 		rc = choose_version(run, err);
 	if (rc == 0)
-		rc = run_checkpoint_open(run, err);
+		rc = replication_checkpoint_open(run, err);
 	if (rc == 0)
 		rc = look_at_store(run, err);
 	if (rc == 0)
-		rc = run_store(run, err);
+		rc = replication_store(run, err);
 	if (rc == 0)
 		rc = check_source(run, err);
 	if (rc == 0)
@@ -242,7 +238,7 @@ static void run_fini(struct replication *run)
 	tranship_changes_free(run->changes);
 	if (run->has_last)
 		manifest_free(&run->last);
-	run_checkpoint_fini(run);
+	replication_checkpoint_fini(run);
 	explicit_bzero(&run->seed, sizeof(run->seed));
 }
 

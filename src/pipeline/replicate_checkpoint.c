@@ -29,7 +29,7 @@ static bool goes_on(const struct replication *run, const struct checkpoint_head 
  * The lease's writer is the interrupted run's, so what that one stored stays; its slots are found
  * again by the names of their blocks. Where the source is the same, too, its leaves count as done.
  */
-int run_checkpoint_open(struct replication *run, struct tranship_error *err)
+int replication_checkpoint_open(struct replication *run, struct tranship_error *err)
 {
 	struct checkpoint *cp = &run->checkpoint;
 	const unsigned char *writer = NULL;
@@ -73,7 +73,7 @@ int run_checkpoint_open(struct replication *run, struct tranship_error *err)
 	return rc;
 }
 
-static int gather(struct run_section *s, uint64_t leaf, const struct page_ref *ref,
+static int gather(struct replication_section *s, uint64_t leaf, const struct page_ref *ref,
 		  struct tranship_error *err)
 {
 	if (s->count == s->cap) {
@@ -92,7 +92,7 @@ static int gather(struct run_section *s, uint64_t leaf, const struct page_ref *r
 /* A checkpoint that cannot be written costs time after an interruption, and nothing now. */
 static void write_waiting(struct replication *run)
 {
-	struct run_section *w = &run->waiting;
+	struct replication_section *w = &run->waiting;
 	struct tranship_error err;
 
 	if (w->sent == 0 || sink_stored(run->sink) < w->sent)
@@ -105,7 +105,8 @@ static void write_waiting(struct replication *run)
 	w->count = 0;
 }
 
-int run_leaf_done(void *ctx, uint64_t leaf, const struct page_ref *ref, struct tranship_error *err)
+int replication_leaf_done(void *ctx, uint64_t leaf, const struct page_ref *ref,
+			  struct tranship_error *err)
 {
 	struct replication *run = ctx;
 	int rc = lease_keep(&run->lease, err);
@@ -119,7 +120,7 @@ int run_leaf_done(void *ctx, uint64_t leaf, const struct page_ref *ref, struct t
 		return rc;
 	rc = sink_flush(run->sink, err);
 	if (rc == 0) {
-		struct run_section empty = run->waiting;
+		struct replication_section empty = run->waiting;
 
 		run->waiting = run->gathered;
 		run->gathered = empty;
@@ -131,7 +132,7 @@ int run_leaf_done(void *ctx, uint64_t leaf, const struct page_ref *ref, struct t
 	return rc;
 }
 
-int run_idle(void *ctx, struct tranship_error *err)
+int replication_idle(void *ctx, struct tranship_error *err)
 {
 	struct replication *run = ctx;
 
@@ -140,7 +141,7 @@ int run_idle(void *ctx, struct tranship_error *err)
 	return lease_keep(&run->lease, err);
 }
 
-void run_checkpoint_fini(struct replication *run)
+void replication_checkpoint_fini(struct replication *run)
 {
 	checkpoint_close(&run->checkpoint);
 	free(run->gathered.pages);

@@ -9,7 +9,7 @@
 #include "tranship/pipeline.h"
 
 /* Leaves that are done, but whose slots are on their way. */
-struct run_section {
+struct replication_section {
 	uint64_t next_leaf;
 	uint64_t sent; /* it counts when this many slots are stored */
 	struct put_page *pages;
@@ -42,7 +42,7 @@ struct replication {
 	struct sink *sink;
 	struct checkpoint checkpoint;
 	bool checkpointed; /* there is one, and it is being written */
-	struct run_section gathered, waiting;
+	struct replication_section gathered, waiting;
 	uint64_t sent_before; /* slots, at the last section */
 	struct put_counts counts;
 	struct table_root root;
@@ -53,20 +53,25 @@ struct replication {
 };
 
 /* replicate_method.c: what is read. */
-int run_choose_method(struct replication *run, struct tranship_error *err);
+int replication_choose_method(struct replication *run, struct tranship_error *err);
+
+/* replicate_last.c: opens the last point's table; where it is damaged the run does without, and
+ * reads all. The trash is known, the method is chosen. */
+int replication_open_last(struct replication *run, struct tranship_error *err);
 
 /* replicate_checkpoint.c */
-int run_checkpoint_open(struct replication *run, struct tranship_error *err);
+int replication_checkpoint_open(struct replication *run, struct tranship_error *err);
 /* put_params.leaf_done and idle; ctx is the run. */
-int run_leaf_done(void *ctx, uint64_t leaf, const struct page_ref *ref, struct tranship_error *err);
-int run_idle(void *ctx, struct tranship_error *err);
-void run_checkpoint_fini(struct replication *run);
+int replication_leaf_done(void *ctx, uint64_t leaf, const struct page_ref *ref,
+			  struct tranship_error *err);
+int replication_idle(void *ctx, struct tranship_error *err);
+void replication_checkpoint_fini(struct replication *run);
 
 /* replicate_store.c: reads, stores, and does again what gc took away meanwhile. */
-int run_store(struct replication *run, struct tranship_error *err);
+int replication_store(struct replication *run, struct tranship_error *err);
 
 /* What is one slot's number for a run of this epoch. */
-static inline uint64_t run_first_slot(uint32_t epoch)
+static inline uint64_t replication_first_slot(uint32_t epoch)
 {
 	return (uint64_t)epoch << 32 | 1;
 }

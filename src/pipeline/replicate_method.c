@@ -5,7 +5,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "emit/points.h"
+#include "emit/point_alias.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -82,7 +82,7 @@ static int round_changes(struct replication *run, struct tranship_error *err)
 	return rc;
 }
 
-int run_choose_method(struct replication *run, struct tranship_error *err)
+int replication_choose_method(struct replication *run, struct tranship_error *err)
 {
 	struct tranship_replicate_result *result = run->result;
 	struct tranship_error why;

@@ -28,7 +28,7 @@ static void fill_params(struct replication *run, struct put_params *p)
 				  .source = run->source,
 				  .old = run->old,
 				  .old_root = run->last.root,
-				  .old_size = run->has_last ? run->last.size : 0,
+				  .old_size = run->old ? run->last.size : 0,
 				  .changes = run->changes,
 				  .bad = run->bad,
 				  .seed = run->seed,
@@ -40,8 +40,8 @@ static void fill_params(struct replication *run, struct put_params *p)
 				  .index = run->index,
 				  .uses = run->uses,
 				  .meter = &run->meter,
-				  .leaf_done = run_leaf_done,
-				  .idle = run_idle,
+				  .leaf_done = replication_leaf_done,
+				  .idle = replication_idle,
 				  .ctx = run,
 				  .first_leaf = run->checkpoint.next_leaf,
 				  .done = run->checkpoint.pages,
@@ -123,10 +123,10 @@ static int check_and_repair(struct replication *run, struct tranship_error *err)
 	return rc;
 }
 
-int run_store(struct replication *run, struct tranship_error *err)
+int replication_store(struct replication *run, struct tranship_error *err)
 {
 	struct put_params p;
-	int rc = open_sink(run, run_first_slot(run->checkpoint.head.epoch), err);
+	int rc = open_sink(run, replication_first_slot(run->checkpoint.head.epoch), err);
 
 	if (rc)
 		return rc;
