@@ -237,34 +237,46 @@ static const struct member job_members[] = {
 	{ 0 },
 };
 
+/* All of it; -1: errno. More than JOB_FILE_MAX bytes are there to be refused. */
+static int read_all(int fd, char *text, size_t *len)
+{
+	struct stat st;
+	ssize_t n = 1;
+
+	*len = 0;
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	for (; n > 0 && *len <= JOB_FILE_MAX; *len += n > 0 ? (size_t)n : 0)
+		n = read(fd, text + *len, JOB_FILE_MAX + 1 - *len);
+	return n < 0 ? -1 : 0;
+}
+
 /* The file's text, malloc'ed. */
 static int read_file(const char *path, char **out, size_t *len, struct tranship_error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char *text = fd >= 0 ? malloc(JOB_FILE_MAX + 1) : NULL;
-	struct stat st;
-	ssize_t n = -1;
+	char *text = malloc(JOB_FILE_MAX + 1);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
 
+	*out = NULL;
 	*len = 0;
-	if (text && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
-		errno = EINVAL;
-	else if (text)
-		while (*len <= JOB_FILE_MAX &&
-		       (n = read(fd, text + *len, JOB_FILE_MAX + 1 - *len)) > 0)
-			*len += (size_t)n;
-	if (n < 0)
-		texts_error(err, TRANSHIP_EIO, "job '%s' could not be read: %s", path,
-			    strerror(errno));
+	if (!text)
+		abort();
+	if (fd < 0 || read_all(fd, text, len) < 0)
+		rc = texts_error(err, TRANSHIP_EIO, "job '%s' could not be read: %s", path,
+				 strerror(errno));
 	else if (*len > JOB_FILE_MAX)
-		texts_error(err, TRANSHIP_ELIMIT, "job '%s' is larger than 1 MiB", path);
+		rc = texts_error(err, TRANSHIP_ELIMIT, "job '%s' is larger than 1 MiB", path);
 	if (fd >= 0)
 		close(fd);
-	if (n < 0 || *len > JOB_FILE_MAX) {
+	if (rc)
 		free(text);
-		return err->code;
-	}
-	*out = text;
-	return 0;
+	else
+		*out = text;
+	return rc;
 }
 
 int job_load(struct job *job, const char *path, struct tranship_error *err)
