@@ -291,10 +291,8 @@ static void tell(struct run_record *run)
 		cli_error("replicating '%s' failed: %s", job->location, run->err.message);
 	if (run->exit_code == EXIT_NOT_QUIET)
 		cli_error("'%s' is not quiet after %u passes", job->location, run->pass_count);
-	if (!json)
-		abort();
 	if (job->output == OUTPUT_JSON)
-		puts(json);
+		fputs(json, stdout);
 	else if (!job->source.quiet)
 		run_report_print(run);
 	if (job->report)

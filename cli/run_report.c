@@ -81,7 +81,7 @@ char *run_report_json(const struct run_record *run)
 {
 	const struct job *job = run->job;
 	json_t *root = json_object();
-	char *out;
+	char *dump, *out = NULL;
 
 	json_object_set_new(root, "disk", text(job->disk));
 	json_object_set_new(root, "name", text(job->name ? job->name : job->disk));
@@ -103,8 +103,11 @@ char *run_report_json(const struct run_record *run)
 		json_object_set_new(root, "quiet", json_boolean(run->quiet));
 		json_object_set_new(root, "passes", pass_list(run));
 	}
-	out = json_dumps(root, JSON_INDENT(4) | JSON_REAL_PRECISION(6));
+	dump = json_dumps(root, JSON_INDENT(4) | JSON_REAL_PRECISION(6));
 	json_decref(root);
+	if (!dump || asprintf(&out, "%s\n", dump) < 0)
+		abort();
+	free(dump);
 	return out;
 }
 
