@@ -4,6 +4,11 @@ export HOME=$work XDG_CACHE_HOME=$work/.cache XDG_STATE_HOME=$work/.state
 unset TRANSHIP_PASSPHRASE TRANSHIP_KEY_FILE
 
 replicate() { "$TRANSHIP" replicate --store store "$@"; }
+# start ARG...: in the background, as $job, which signals reach.
+start() {
+	"$TRANSHIP" replicate --store store "$@" >out 2>err &
+	job=$!
+}
 # value FILTER [FILE]: a member of a report (./out), by jq.
 value() { jq -r "$1" "${2:-out}"; }
 # has FILTER VALUE [FILE]

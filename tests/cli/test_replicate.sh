@@ -94,8 +94,7 @@ point_is sixth disk.raw
 
 # --- a source that changes while it is read
 expect_changed() {
-	replicate --source disk.raw --disk d --name changed --rate-limit 8M "$@" >out 2>err &
-	job=$!
+	start --source disk.raw --disk d --name changed --rate-limit 8M "$@"
 	started
 	scribble disk.raw 300
 	ended 6 "a source that changes"
