@@ -10,6 +10,7 @@
 #include "image_vhdx_log.h"
 #include "image_vmdk.h"
 #include "image_vmfs.h"
+#include "make_pages.h"
 #include "vhdx_input.h"
 
 #include <errno.h>
@@ -554,5 +555,6 @@ int main(int argc, char **argv)
 	make_options();
 	make_fingerprints();
 	make_deltas();
+	make_pages(save);
 	return 0;
 }

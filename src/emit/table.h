@@ -18,6 +18,20 @@
 #define TABLE_FANOUT 512U
 #define TABLE_LEVELS_MAX 4U
 #define UNIT_DIGEST 16U
+/* While a leaf is changed its list has slots that are no longer used beside those that are. */
+#define LEAF_SLOTS_MAX (2 * LEAF_UNITS)
+
+/* Packed pages: a head, the slots, and of a leaf a bit a block, at most one run a unit and a digest
+ * each. */
+#define PAGE_HEAD_SIZE 16U
+#define LEAF_RUN_SIZE 5U
+#define LEAF_ENCODED_MAX                                                                \
+	(PAGE_HEAD_SIZE + LEAF_UNITS * OBJECT_ID_SIZE + LEAF_BLOCKS / 8 + LEAF_BLOCKS + \
+	 LEAF_UNITS * (LEAF_RUN_SIZE + UNIT_DIGEST))
+#define NODE_REF_SIZE 22U
+#define NODE_ENCODED_MAX (PAGE_HEAD_SIZE + TABLE_FANOUT * (OBJECT_ID_SIZE + NODE_REF_SIZE))
+_Static_assert(LEAF_ENCODED_MAX <= RECORD_RAW_MAX && NODE_ENCODED_MAX <= RECORD_RAW_MAX,
+	       "a page is a record");
 
 /* A unit. Zeros have no place: slot is UNIT_ZERO. */
 #define UNIT_ZERO 0xFFFFU
@@ -31,8 +45,9 @@ struct table_unit {
 /* A leaf, unpacked: some 100 KB. */
 struct table_leaf {
 	uint32_t slot_count;
-	struct slot_id *slots; /* LEAF_UNITS at most; malloc'ed, grows */
+	struct slot_id *slots; /* LEAF_SLOTS_MAX at most; malloc'ed, grows */
 	uint32_t slot_cap;
+	uint32_t slot_last; /* the one that was asked for last */
 	struct table_unit units[LEAF_UNITS];
 };
 
@@ -51,17 +66,22 @@ struct table_root {
 /* The level that the root of a disk of this size has: the least at which one page is enough. */
 uint32_t table_levels(uint64_t size);
 
-/* All units zero, no slots. */
+/* All units zero, no slots. The leaf was zeroed (calloc) before its first clear; the memory of the
+ * list is kept. */
 void table_leaf_clear(struct table_leaf *leaf);
 bool table_leaf_is_zero(const struct table_leaf *leaf);
 void table_leaf_fini(struct table_leaf *leaf);
-/* The number of the slot in the leaf's list, which it is added to. */
+/* The number of the slot in the leaf's list, which it is added to. Good until the next call, unless
+ * a unit has it: a full list is rid of what no unit uses. */
 int table_leaf_slot(struct table_leaf *leaf, const struct slot_id *id, uint16_t *out,
 		    struct tranship_error *err);
-/* Packed form; slots that no unit uses are left out, so equal leaves have equal bytes. Appends. */
+/* Packed form; slots that no unit uses are left out, so equal leaves have equal bytes. Appends.
+ * TRANSHIP_EINVAL: it is all zeros (which has no page), or a unit has a slot, a record or a sub
+ * that there is not. */
 int table_leaf_encode(const struct table_leaf *leaf, uint64_t number, struct buffer *out,
 		      struct tranship_error *err);
-/* `leaf` was initialised (zeroed or cleared). `number`: the leaf that it must be. */
+/* `leaf` was initialised (zeroed or cleared); it is clear after a failure. `number`: the leaf that
+ * it must be. Only what table_leaf_encode makes is accepted, byte for byte. */
 int table_leaf_decode(const unsigned char *bytes, size_t len, uint64_t number,
 		      struct table_leaf *leaf, struct tranship_error *err);
 
@@ -69,6 +89,8 @@ int table_leaf_decode(const unsigned char *bytes, size_t len, uint64_t number,
 struct table_node {
 	struct page_ref refs[TABLE_FANOUT];
 };
+/* Like those of leaves. */
+bool table_node_is_zero(const struct table_node *node);
 int table_node_encode(const struct table_node *node, uint32_t level, uint64_t number,
 		      struct buffer *out, struct tranship_error *err);
 int table_node_decode(const unsigned char *bytes, size_t len, uint32_t level, uint64_t number,
