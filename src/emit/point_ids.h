@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ids of the points of a store, or of those that prune put aside. */
+#ifndef EMIT_POINT_IDS_H
+#define EMIT_POINT_IDS_H
+
+#include "emit/manifest.h"
+
+#define POINTS_PREFIX "points/"
+#define POINTS_TRASH_PREFIX "trash/points/"
+
+struct point_ids {
+	char (*at)[POINT_ID_TEXT]; /* ascending, which is by time */
+	int64_t *times;            /* server's clock, when it was put */
+	size_t count, cap;
+};
+
+/* All objects under the prefix. A key that can be no point's is TRANSHIP_ECORRUPT. */
+int point_ids_read(struct tranship_store *store, const char *prefix, struct point_ids *out,
+		   struct tranship_error *err);
+void point_ids_free(struct point_ids *ids);
+
+#endif
