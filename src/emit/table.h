@@ -15,8 +15,9 @@
 #define LEAF_BLOCKS 512U
 #define LEAF_UNITS (LEAF_BLOCKS * STORE_BLOCK_UNITS)
 #define LEAF_BYTES ((uint64_t)LEAF_BLOCKS * STORE_BLOCK)
-#define TABLE_FANOUT 512U
-#define TABLE_LEVELS_MAX 4U
+#define TABLE_FANOUT_BITS 9U
+#define TABLE_FANOUT (1U << TABLE_FANOUT_BITS)
+#define TABLE_LEVELS_MAX 4U /* the level of the root of the largest disk, 2^63 bytes */
 #define UNIT_DIGEST 16U
 /* While a leaf is changed its list has slots that are no longer used beside those that are. */
 #define LEAF_SLOTS_MAX (2 * LEAF_UNITS)
@@ -75,6 +76,9 @@ void table_leaf_fini(struct table_leaf *leaf);
  * a unit has it: a full list is rid of what no unit uses. */
 int table_leaf_slot(struct table_leaf *leaf, const struct slot_id *id, uint16_t *out,
 		    struct tranship_error *err);
+/* The slots and units of one, into another that was initialised. */
+int table_leaf_copy(const struct table_leaf *from, struct table_leaf *to,
+		    struct tranship_error *err);
 /* Packed form; slots that no unit uses are left out, so equal leaves have equal bytes. Appends.
  * TRANSHIP_EINVAL: it is all zeros (which has no page), or a unit has a slot, a record or a sub
  * that there is not. */
@@ -96,7 +100,11 @@ int table_node_encode(const struct table_node *node, uint32_t level, uint64_t nu
 int table_node_decode(const unsigned char *bytes, size_t len, uint32_t level, uint64_t number,
 		      struct table_node *node, struct tranship_error *err);
 
-/* A table for reading. A bounded number of pages is kept. Any number of threads. */
+/*
+ * A table for reading. A bounded number of pages is kept, unpacked: some 3 MB. Any number of
+ * threads. Opening reads one page. Damage is TRANSHIP_ECORRUPT, a missing slot TRANSHIP_ENOTFOUND.
+ * What is behind the end of the disk is zeros.
+ */
 struct table;
 int table_open(struct slots *slots, const struct table_root *root, uint64_t size,
 	       struct table **out, struct tranship_error *err);
@@ -115,6 +123,12 @@ int table_read_block(struct table *t, uint64_t block, struct table_block *out,
 		     struct tranship_error *err);
 /* The first block from `block` on that is not in a page of zeros; UINT64_MAX: there is none. */
 int table_next(struct table *t, uint64_t block, uint64_t *next, struct tranship_error *err);
+/* A leaf as it stands in the cache; NULL: zeros. It lives until it is given back, which is to be
+ * soon. */
+int table_leaf_borrow(struct table *t, uint64_t number, const struct table_leaf **out,
+		      struct tranship_error *err);
+/* NULL is accepted. */
+void table_leaf_return(struct table *t, const struct table_leaf *leaf);
 /* A leaf, copied out whole into one that was initialised. */
 int table_read_leaf(struct table *t, uint64_t number, struct table_leaf *out,
 		    struct tranship_error *err);

@@ -93,6 +93,21 @@ static int reserve_slots(struct table_leaf *leaf, uint32_t count, struct transhi
 	return 0;
 }
 
+int table_leaf_copy(const struct table_leaf *from, struct table_leaf *to,
+		    struct tranship_error *err)
+{
+	int rc = reserve_slots(to, from->slot_count, err);
+
+	if (rc)
+		return rc;
+	if (from->slot_count > 0)
+		memcpy(to->slots, from->slots, from->slot_count * sizeof(*to->slots));
+	to->slot_count = from->slot_count;
+	to->slot_last = 0;
+	memcpy(to->units, from->units, sizeof(to->units));
+	return 0;
+}
+
 int table_leaf_slot(struct table_leaf *leaf, const struct slot_id *id, uint16_t *out,
 		    struct tranship_error *err)
 {
