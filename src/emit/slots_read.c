@@ -155,7 +155,8 @@ static int read_ahead(struct slots_scratch *s, struct target *t, const struct st
 
 static bool is_ahead(const struct ahead *a, const struct record_ref *ref)
 {
-	return ref->record >= a->first && ref->record < a->end && slot_id_equal(&a->slot, &ref->slot);
+	return ref->record >= a->first && ref->record < a->end &&
+	       slot_id_equal(&a->slot, &ref->slot);
 }
 
 /* The record's place among those that are kept: where it is, or the one used longest ago. */

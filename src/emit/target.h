@@ -91,6 +91,9 @@ int target_folder_open(const char *path, bool create, struct target **out,
 /* Removes what writers that were killed left of objects, if it is older than two days; *removed
  * counts. Nothing to do for a target that is no folder. gc calls it. */
 int target_folder_sweep(struct target *t, uint64_t *removed, struct tranship_error *err);
+/* TRANSHIP_EINVAL where a folder has anything in it but lost+found and what a killed writer left.
+ */
+int target_folder_vacant(struct target *t, struct tranship_error *err);
 /* s3://bucket/prefix. */
 int target_s3_open(const char *url, const struct tranship_store_options *options,
 		   struct target **out, struct tranship_error *err);

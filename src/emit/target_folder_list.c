@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -201,7 +202,7 @@ int folder_list(struct target *t, const char *prefix, object_fn *fn, void *ctx,
 	return walk_folder(&w, fd, filter, err);
 }
 
-/* ---- What killed writers left ---- */
+/* ---- What is no object ---- */
 
 struct sweep {
 	struct folder_target *f;
@@ -275,5 +276,43 @@ int target_folder_sweep(struct target *t, uint64_t *removed, struct tranship_err
 		return folder_fail(s.f, "", errno, "could not be swept", err);
 	rc = sweep_folder(&s, fd, 0, err);
 	*removed = s.removed;
+	return rc;
+}
+
+static bool is_vacant(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	       strcmp(name, "lost+found") == 0 || is_partial(name);
+}
+
+int target_folder_vacant(struct target *t, struct tranship_error *err)
+{
+	struct folder_target *f = (struct folder_target *)t;
+	struct dirent *e;
+	char shown[100];
+	int fd, rc = 0;
+	DIR *dir;
+
+	if (!target_is_folder(t))
+		return 0;
+	fd = openat(f->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		rc = folder_fail(f, "", errno, "could not be listed", err);
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	while (errno = 0, e = readdir(dir)) {
+		if (is_vacant(e->d_name))
+			continue;
+		text_escape(shown, sizeof(shown), e->d_name, strlen(e->d_name));
+		rc = error_set(err, TRANSHIP_EINVAL, "%s is not empty: there is '%s'", t->name,
+			       shown);
+		break;
+	}
+	if (rc == 0 && errno)
+		rc = folder_fail(f, "", errno, "could not be listed", err);
+	closedir(dir);
 	return rc;
 }

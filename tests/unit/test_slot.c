@@ -4,23 +4,12 @@
 
 #include "emit/slot.h"
 #include "memory_target.h"
+#include "store_keys.h"
 
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
-
-static struct store_keys keys_of(bool encrypted)
-{
-	struct store_keys keys = { .encrypted = encrypted };
-	struct tranship_error err;
-
-	memset(keys.store_id, 0x51, sizeof(keys.store_id));
-	if (encrypted)
-		memset(keys.data_key, 0xD7, sizeof(keys.data_key));
-	assert_ok(store_keys_derive(&keys, &err), &err);
-	return keys;
-}
 
 static struct slot_id id_of(unsigned char n)
 {
@@ -113,7 +102,7 @@ static void read_slot(struct target *t, const struct store_keys *keys, const str
 
 static void round_trip(bool encrypted, uint32_t count)
 {
-	struct store_keys keys = keys_of(encrypted);
+	struct store_keys keys = store_keys_of(encrypted);
 	struct target *t = memory_target_new();
 	struct slot_id first = id_of(1), second = id_of(2);
 	char key[TARGET_KEY_MAX + 1];
