@@ -24,7 +24,7 @@ struct gc {
 	struct tranship_store *store;
 	const struct tranship_gc_options *options;
 	struct tranship_gc_result *result;
-	uint64_t grace; /* seconds */
+	uint64_t grace; /* seconds; 0: none */
 	struct gc_names names;
 	struct slot_set *young, *old; /* marked, and no point names them; old: since the grace */
 	struct slot_set *named_marks; /* marked, and a point names them */
@@ -273,6 +273,7 @@ static int look(struct gc *gc, struct tranship_error *err)
 /* Phase 2, with everything that names slots read again. */
 static int reap_phase(struct gc *gc, struct tranship_error *err)
 {
+	uint64_t swept;
 	int rc;
 
 	gc_names_free(&gc->names);
@@ -284,7 +285,11 @@ static int reap_phase(struct gc *gc, struct tranship_error *err)
 		rc = reap_all(gc, gc->unnamed, false, err);
 	if (rc == 0)
 		rc = reap_points(gc, err);
-	return rc || gc->options->no_grace ? rc : reap_leases(gc, err);
+	if (rc == 0 && !gc->options->no_grace)
+		rc = reap_leases(gc, err);
+	if (rc == 0 && !gc->options->dry_run)
+		rc = target_folder_sweep(gc->store->target, &swept, err);
+	return rc;
 }
 
 int tranship_store_gc(struct tranship_store *store, const struct tranship_gc_options *options,

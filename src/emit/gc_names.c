@@ -123,11 +123,20 @@ static int add_point(struct reading *r, const char *id, struct tranship_error *e
 	return rc;
 }
 
-/* The same of trash/points/. */
+/* The same of trash/points/, for the bases. */
 static int add_pruned(struct reading *r, const char *id, struct tranship_error *err)
 {
 	struct manifest m = { 0 };
-	int rc = manifest_read_pruned(r->store, id, true, &m, err);
+	char key[TARGET_KEY_MAX + 1];
+	unsigned char *bytes;
+	size_t len;
+	int rc;
+
+	manifest_trash_key(id, key);
+	rc = target_get_all(r->store->target, key, MANIFEST_SIZE_MAX, &bytes, &len, err);
+	if (rc == 0)
+		rc = manifest_decode(&r->store->keys, id, bytes, len, true, &m, err);
+	free(bytes);
 
 	if (rc == 0)
 		rc = add_slots(r->names, r->names->bases, &m, err);
@@ -141,6 +150,8 @@ static int read_points(struct reading *r, struct tranship_error *err)
 	size_t i;
 	int rc = point_ids_read(r->store, POINTS_PREFIX, &ids, err);
 
+	if (rc == 0)
+		rc = point_ids_only(&ids, err);
 	for (i = 0; i < ids.count && rc == 0; i++) {
 		rc = add_point(r, ids.at[i], err);
 		if (rc == TRANSHIP_ENOTFOUND)
@@ -156,6 +167,8 @@ static int read_pruned(struct reading *r, struct tranship_error *err)
 	size_t i;
 	int rc = point_ids_read(r->store, POINTS_TRASH_PREFIX, &ids, err);
 
+	if (rc == 0)
+		rc = point_ids_only(&ids, err);
 	for (i = 0; i < ids.count && rc == 0; i++) {
 		int64_t age = r->names->now - ids.times[i];
 

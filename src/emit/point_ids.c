@@ -38,20 +38,18 @@ static int take(void *ctx, const struct object_info *object, struct tranship_err
 {
 	struct reader *r = ctx;
 	const char *id = object->key + r->prefix;
-	size_t len = strlen(id);
-	char shown[200];
 	int rc = 0;
 
-	if (len == 0 || len >= POINT_ID_TEXT || strchr(id, '/')) {
-		text_escape(shown, sizeof(shown), object->key, strlen(object->key));
-		return error_set(err, TRANSHIP_ECORRUPT, "'%s' is no point, and stands among them",
-				 shown);
+	if (!manifest_id_parse(id, NULL)) {
+		text_escape(r->out->stray, sizeof(r->out->stray), object->key,
+			    strlen(object->key));
+		return 0;
 	}
 	if (r->out->count == r->out->cap)
 		rc = grow(r->out, err);
 	if (rc)
 		return rc;
-	memcpy(r->out->at[r->out->count], id, len + 1);
+	memcpy(r->out->at[r->out->count], id, POINT_ID_TEXT);
 	r->out->times[r->out->count++] = object->time;
 	return 0;
 }
@@ -67,6 +65,14 @@ int point_ids_read(struct tranship_store *store, const char *prefix, struct poin
 	if (rc)
 		point_ids_free(out);
 	return rc;
+}
+
+int point_ids_only(const struct point_ids *ids, struct tranship_error *err)
+{
+	return *ids->stray ? error_set(err, TRANSHIP_ECORRUPT,
+				       "'%s' is no point, and stands among them; move it away",
+				       ids->stray)
+			   : 0;
 }
 
 void point_ids_free(struct point_ids *ids)

@@ -12,11 +12,14 @@ struct point_ids {
 	char (*at)[POINT_ID_TEXT]; /* ascending, which is by time */
 	int64_t *times;            /* server's clock, when it was put */
 	size_t count, cap;
+	char stray[TARGET_KEY_MAX + 1]; /* a key that can be no point's; "": there is none */
 };
 
-/* All objects under the prefix. A key that can be no point's is TRANSHIP_ECORRUPT. */
+/* All objects under the prefix. */
 int point_ids_read(struct tranship_store *store, const char *prefix, struct point_ids *out,
 		   struct tranship_error *err);
+/* TRANSHIP_ECORRUPT where there is a stray: who must not miss a point does not go on then. */
+int point_ids_only(const struct point_ids *ids, struct tranship_error *err);
 void point_ids_free(struct point_ids *ids);
 
 #endif

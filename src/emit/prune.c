@@ -135,7 +135,7 @@ static int put_aside(struct tranship_store *store, const char *id, struct transh
 
 	manifest_key(id, from);
 	manifest_trash_key(id, to);
-	rc = target_get_all(store->target, from, MANIFEST_BYTES_MAX, &bytes, &len, err);
+	rc = target_get_all(store->target, from, MANIFEST_SIZE_MAX, &bytes, &len, err);
 	if (rc == TRANSHIP_ENOTFOUND)
 		return 0; /* another one pruned it */
 	if (rc == 0)

@@ -74,7 +74,7 @@ static int check_manifest(struct verify *v, struct points *p, size_t i, struct t
 	int rc;
 
 	manifest_key(p->ids.at[i], key);
-	rc = target_get_all(v->store->target, key, MANIFEST_BYTES_MAX, &bytes, &len, &why);
+	rc = target_get_all(v->store->target, key, MANIFEST_SIZE_MAX, &bytes, &len, &why);
 	if (rc == TRANSHIP_ENOTFOUND)
 		return 0; /* it was pruned since it was listed */
 	v->result->points++;
@@ -104,6 +104,8 @@ static int check_manifests(struct verify *v, struct points *p, struct tranship_e
 
 	if (rc)
 		return rc;
+	if (*p->ids.stray)
+		verify_finding(v, "'%s' is no point, and stands among them", p->ids.stray);
 	p->digests = calloc(p->ids.count + 1, sizeof(*p->digests));
 	p->sound = calloc(p->ids.count + 1, sizeof(*p->sound));
 	if (!p->digests || !p->sound)

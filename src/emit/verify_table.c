@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "emit/page.h"
 #include "emit/slot_ondisk.h"
 
 #include <inttypes.h>
@@ -144,41 +145,13 @@ static int check_leaf(struct walk *w, uint64_t number, struct tranship_error *er
 	return rc;
 }
 
-/* Reads a page into the walk's leaf or node. *all: its slot's index is what cannot be read. */
-static int read_page(struct walk *w, const struct page_ref *ref, uint32_t level, uint64_t number,
-		     bool *all, struct tranship_error *err)
+/* Whether it is the index of a page's slot, and with it all of the slot, that cannot be read. */
+static bool index_is_bad(struct walk *w, const struct page_ref *ref)
 {
-	const unsigned char *raw;
+	struct record_ref first = { ref->at.slot, 0 };
 	struct slot_entry entry;
-	size_t len;
-	int rc = slots_entry(w->v->store->slots, &ref->at, &entry, err);
 
-	*all = rc != 0;
-	if (rc)
-		return rc;
-	if (entry.kind != RECORD_PAGE || memcmp(entry.name, ref->pin, sizeof(ref->pin)) != 0) {
-		char slot[SLOT_NAME_TEXT];
-
-		slot_name(&ref->at.slot, slot);
-		return error_set(err, TRANSHIP_ECORRUPT,
-				 "slot %s: record %" PRIu32 " is not page %" PRIu64
-				 " of level %" PRIu32 " of the table of point %s",
-				 slot, ref->at.record, number, level, w->m->id);
-	}
-	rc = slots_read(w->v->store->slots, w->scratch, &ref->at, &raw, &len, err);
-	if (rc)
-		return rc;
-	return level == 0 ? table_leaf_decode(raw, len, number, w->leaf, err)
-			  : table_node_decode(raw, len, level, number, &w->nodes[level], err);
-}
-
-static uint64_t page_bytes(uint32_t level)
-{
-	uint64_t bytes = LEAF_BYTES;
-
-	while (level-- > 0)
-		bytes *= TABLE_FANOUT;
-	return bytes;
+	return slots_entry(w->v->store->slots, &first, &entry, NULL) != 0;
 }
 
 /* The depth is that of the tree, at most TABLE_LEVELS_MAX. */
@@ -188,7 +161,6 @@ static int check_page(struct walk *w, const struct page_ref *ref, uint32_t level
 	uint64_t bytes = page_bytes(level), off;
 	struct tranship_error why = { 0 };
 	uint32_t i;
-	bool all;
 	int rc;
 
 	if (!mul_ok(number, bytes, &off) || off >= w->m->size) {
@@ -202,10 +174,11 @@ static int check_page(struct walk *w, const struct page_ref *ref, uint32_t level
 	rc = slot_uses_add(&w->uses, &ref->at.slot, 1, err);
 	if (rc)
 		return rc;
-	rc = read_page(w, ref, level, number, &all, &why);
+	rc = page_read(w->v->store->slots, w->scratch, ref, level, number, w->leaf,
+		       &w->nodes[level], &why);
 	if (rc) {
 		w->incomplete = true;
-		return note(w, &ref->at, all, off, off + bytes, rc, &why, err);
+		return note(w, &ref->at, index_is_bad(w, ref), off, off + bytes, rc, &why, err);
 	}
 	if (level == 0)
 		rc = check_leaf(w, number, err);
