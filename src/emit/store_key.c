@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
@@ -186,6 +187,8 @@ static bool run_gcm(const struct store_head *head, const unsigned char key[32], 
 	if (ok && encrypt)
 		ok = EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SEAL_TAG, tag) == 1;
 	EVP_CIPHER_CTX_free(ctx);
+	if (!ok)
+		ERR_clear_error();
 	return ok;
 }
 
