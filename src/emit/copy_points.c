@@ -11,7 +11,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "emit/commit_check.h"
-#include "emit/point_ids.h"
+#include "emit/point_keys.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -235,13 +235,13 @@ static int compare_ids(const void *a, const void *b)
 
 /* Those that were asked for, by their ids. */
 static int find_points(struct tranship_store *from,
-		       const struct tranship_store_copy_options *options, struct point_ids *out,
+		       const struct tranship_store_copy_options *options, struct point_keys *out,
 		       struct tranship_error *err)
 {
 	size_t i;
 	int rc = 0;
 
-	*out = (struct point_ids){ 0 };
+	*out = (struct point_keys){ 0 };
 	out->at = calloc(options->point_count, sizeof(*out->at));
 	if (!out->at)
 		return error_nomem(err, options->point_count * sizeof(*out->at));
@@ -257,7 +257,7 @@ static int find_points(struct tranship_store *from,
 	return rc;
 }
 
-static int copy_all(struct copying *c, const struct point_ids *ids, uint64_t *copied,
+static int copy_all(struct copying *c, const struct point_keys *ids, uint64_t *copied,
 		    struct tranship_error *err)
 {
 	size_t i;
@@ -278,7 +278,7 @@ static int copy_all(struct copying *c, const struct point_ids *ids, uint64_t *co
 	return rc;
 }
 
-static int copy_under_lease(struct copying *c, const struct point_ids *ids, uint64_t *copied,
+static int copy_under_lease(struct copying *c, const struct point_keys *ids, uint64_t *copied,
 			    struct tranship_error *err)
 {
 	struct sink_params params = { .store = c->to, .first = 1 };
@@ -309,14 +309,14 @@ int tranship_store_copy(struct tranship_store *from, struct tranship_store *to,
 			     .options = { .threads = options->threads,
 					  .progress = options->progress,
 					  .progress_ctx = options->progress_ctx } };
-	struct point_ids ids;
+	struct point_keys ids;
 	int rc, dropped;
 
 	*copied = 0;
 	if (strcmp(from->id, to->id) == 0)
 		return error_set(err, TRANSHIP_EINVAL, "the other store is this one");
 	rc = options->point_count ? find_points(from, options, &ids, err)
-				  : point_ids_read(from, POINTS_PREFIX, &ids, err);
+				  : point_keys_read(from, POINTS_PREFIX, &ids, err);
 	if (rc == 0)
 		rc = lease_take(to, NULL, "", 0, &lease, err);
 	if (rc == 0) {
@@ -324,6 +324,6 @@ int tranship_store_copy(struct tranship_store *from, struct tranship_store *to,
 		dropped = lease_drop(&lease, rc ? NULL : err);
 		rc = rc ? rc : dropped;
 	}
-	point_ids_free(&ids);
+	point_keys_free(&ids);
 	return rc;
 }

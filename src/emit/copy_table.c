@@ -23,7 +23,7 @@ struct table_copy {
 	struct table_leaf from, from_base, to_base, to;
 	struct {
 		struct table_node from, from_base, to_base, to;
-	} nodes[TABLE_LEVELS_MAX + 1];
+	} nodes[TABLE_LEVELS_MAX];
 	struct copy_record records[LEAF_UNITS];
 	uint16_t numbers[HASH_SIZE];    /* of records, and one; 0: none */
 	uint16_t unit_record[LEAF_UNITS]; /* that a unit is in */
@@ -268,7 +268,7 @@ int copy_table(struct copying *c, uint32_t level, const struct copy_pages *roots
 	t->packer = ZSTD_createCCtx();
 	if (!t->packer)
 		rc = error_nomem(err, 0);
-	else if (level > TABLE_LEVELS_MAX || level != table_levels(size))
+	else if (level >= TABLE_LEVELS_MAX || level != table_levels(size))
 		rc = error_set(err, TRANSHIP_ECORRUPT, "the table has not the levels of its disk");
 	if (rc == 0)
 		rc = copy_page(t, level, 0, roots, out, err);

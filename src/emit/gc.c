@@ -14,7 +14,7 @@
 #include "emit/gc_names.h"
 
 #include "base/error.h"
-#include "emit/point_ids.h"
+#include "emit/point_keys.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -197,10 +197,10 @@ static int reap_points(struct gc *gc, struct tranship_error *err)
 {
 	struct target *t = gc->store->target;
 	char key[TARGET_KEY_MAX + 1];
-	struct point_ids ids;
+	struct point_keys ids;
 	struct object_info info;
 	size_t i;
-	int rc = point_ids_read(gc->store, POINTS_TRASH_PREFIX, &ids, err);
+	int rc = point_keys_read(gc->store, POINTS_TRASH_PREFIX, &ids, err);
 
 	for (i = 0; i < ids.count && rc == 0; i++) {
 		if (!over(gc, ids.times[i]) || gc_names_has_base(&gc->names, ids.at[i]))
@@ -218,7 +218,7 @@ static int reap_points(struct gc *gc, struct tranship_error *err)
 		if (rc == 0)
 			rc = target_remove(t, key, err);
 	}
-	point_ids_free(&ids);
+	point_keys_free(&ids);
 	return rc;
 }
 

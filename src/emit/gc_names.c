@@ -2,7 +2,7 @@
 #include "emit/gc_names.h"
 
 #include "base/error.h"
-#include "emit/point_ids.h"
+#include "emit/point_keys.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -146,29 +146,29 @@ static int add_pruned(struct reading *r, const char *id, struct tranship_error *
 
 static int read_points(struct reading *r, struct tranship_error *err)
 {
-	struct point_ids ids;
+	struct point_keys ids;
 	size_t i;
-	int rc = point_ids_read(r->store, POINTS_PREFIX, &ids, err);
+	int rc = point_keys_read(r->store, POINTS_PREFIX, &ids, err);
 
 	if (rc == 0)
-		rc = point_ids_only(&ids, err);
+		rc = point_keys_only(&ids, err);
 	for (i = 0; i < ids.count && rc == 0; i++) {
 		rc = add_point(r, ids.at[i], err);
 		if (rc == TRANSHIP_ENOTFOUND)
 			rc = 0; /* pruned since, or the listing lags: reading one key does not */
 	}
-	point_ids_free(&ids);
+	point_keys_free(&ids);
 	return rc;
 }
 
 static int read_pruned(struct reading *r, struct tranship_error *err)
 {
-	struct point_ids ids;
+	struct point_keys ids;
 	size_t i;
-	int rc = point_ids_read(r->store, POINTS_TRASH_PREFIX, &ids, err);
+	int rc = point_keys_read(r->store, POINTS_TRASH_PREFIX, &ids, err);
 
 	if (rc == 0)
-		rc = point_ids_only(&ids, err);
+		rc = point_keys_only(&ids, err);
 	for (i = 0; i < ids.count && rc == 0; i++) {
 		int64_t age = r->names->now - ids.times[i];
 
@@ -178,7 +178,7 @@ static int read_pruned(struct reading *r, struct tranship_error *err)
 		if (rc == TRANSHIP_ENOTFOUND)
 			rc = 0;
 	}
-	point_ids_free(&ids);
+	point_keys_free(&ids);
 	return rc;
 }
 

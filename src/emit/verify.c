@@ -8,14 +8,14 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "emit/point_ids.h"
+#include "emit/point_keys.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct points {
-	struct point_ids ids;
+	struct point_keys ids;
 	unsigned char (*digests)[32]; /* of their manifests */
 	bool *sound;
 	uint64_t bytes; /* of their disks */
@@ -100,7 +100,7 @@ static int check_manifest(struct verify *v, struct points *p, size_t i, struct t
 static int check_manifests(struct verify *v, struct points *p, struct tranship_error *err)
 {
 	size_t i;
-	int rc = point_ids_read(v->store, POINTS_PREFIX, &p->ids, err);
+	int rc = point_keys_read(v->store, POINTS_PREFIX, &p->ids, err);
 
 	if (rc)
 		return rc;
@@ -215,7 +215,7 @@ int tranship_store_verify(struct tranship_store *store,
 	damage_free(&v);
 	slot_set_free(v.named);
 	slot_set_free(v.bad);
-	point_ids_free(&p.ids);
+	point_keys_free(&p.ids);
 	free(p.digests);
 	free(p.sound);
 	return rc;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ids of the points of a store, or of those that prune put aside. */
-#ifndef EMIT_POINT_IDS_H
-#define EMIT_POINT_IDS_H
+#ifndef EMIT_POINT_KEYS_H
+#define EMIT_POINT_KEYS_H
 
-#include "emit/manifest.h"
+#include "emit/points.h"
 
-#define POINTS_PREFIX "points/"
 #define POINTS_TRASH_PREFIX "trash/points/"
 
-struct point_ids {
+struct point_keys {
 	char (*at)[POINT_ID_TEXT]; /* ascending, which is by time */
 	int64_t *times;            /* server's clock, when it was put */
 	size_t count, cap;
@@ -16,10 +15,10 @@ struct point_ids {
 };
 
 /* All objects under the prefix. */
-int point_ids_read(struct tranship_store *store, const char *prefix, struct point_ids *out,
+int point_keys_read(struct tranship_store *store, const char *prefix, struct point_keys *out,
 		   struct tranship_error *err);
 /* TRANSHIP_ECORRUPT where there is a stray: who must not miss a point does not go on then. */
-int point_ids_only(const struct point_ids *ids, struct tranship_error *err);
-void point_ids_free(struct point_ids *ids);
+int point_keys_only(const struct point_keys *ids, struct tranship_error *err);
+void point_keys_free(struct point_keys *ids);
 
 #endif

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/error.h"
 #include "base/text.h"
-#include "emit/point_ids.h"
+#include "emit/point_keys.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Points of a store: far more than anybody keeps. */
-#define POINTS_MAX (16U << 20)
+#define POINT_KEYS_MAX (16U << 20)
 
 struct reader {
-	struct point_ids *out;
+	struct point_keys *out;
 	size_t prefix;
 };
 
-static int grow(struct point_ids *ids, struct tranship_error *err)
+static int grow(struct point_keys *ids, struct tranship_error *err)
 {
 	size_t cap = ids->cap ? ids->cap + ids->cap / 2 : 64;
 	void *more;
 
-	if (ids->count >= POINTS_MAX)
+	if (ids->count >= POINT_KEYS_MAX)
 		return error_set(err, TRANSHIP_ELIMIT, "the store has more than %u points",
-				 POINTS_MAX);
+				 POINT_KEYS_MAX);
 	more = realloc(ids->at, cap * sizeof(*ids->at));
 	if (!more)
 		return error_nomem(err, cap * sizeof(*ids->at));
@@ -54,20 +54,20 @@ static int take(void *ctx, const struct object_info *object, struct tranship_err
 	return 0;
 }
 
-int point_ids_read(struct tranship_store *store, const char *prefix, struct point_ids *out,
+int point_keys_read(struct tranship_store *store, const char *prefix, struct point_keys *out,
 		   struct tranship_error *err)
 {
 	struct reader r = { .out = out, .prefix = strlen(prefix) };
 	int rc;
 
-	*out = (struct point_ids){ 0 };
+	*out = (struct point_keys){ 0 };
 	rc = target_list(store->target, prefix, take, &r, err);
 	if (rc)
-		point_ids_free(out);
+		point_keys_free(out);
 	return rc;
 }
 
-int point_ids_only(const struct point_ids *ids, struct tranship_error *err)
+int point_keys_only(const struct point_keys *ids, struct tranship_error *err)
 {
 	return *ids->stray ? error_set(err, TRANSHIP_ECORRUPT,
 				       "'%s' is no point, and stands among them; move it away",
@@ -75,9 +75,9 @@ int point_ids_only(const struct point_ids *ids, struct tranship_error *err)
 			   : 0;
 }
 
-void point_ids_free(struct point_ids *ids)
+void point_keys_free(struct point_keys *ids)
 {
 	free(ids->at);
 	free(ids->times);
-	*ids = (struct point_ids){ 0 };
+	*ids = (struct point_keys){ 0 };
 }
