@@ -101,10 +101,11 @@ static int unmark(struct gc *gc, const struct slot_id *id, struct tranship_error
 {
 	char key[TARGET_KEY_MAX + 1];
 	struct object_info info;
-	int rc;
+	int64_t now;
+	int rc = target_now(gc->store->target, &now, err);
 
-	if (!gc->options->no_grace && gc_clock() - gc->names.read >= gc->grace / 4)
-		return 0;
+	if (rc || (!gc->options->no_grace && now - gc->names.now >= (int64_t)(gc->grace / 4)))
+		return rc;
 	slot_key(id, key);
 	rc = target_stat(gc->store->target, key, &info, err);
 	if (rc == TRANSHIP_ENOTFOUND) {

@@ -6,18 +6,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Writers at once: far more than anybody runs. */
 #define LEASES_MAX 65536U
-
-uint64_t gc_clock(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec;
-}
 
 void gc_names_free(struct gc_names *names)
 {
@@ -209,7 +200,7 @@ int gc_names_read(struct tranship_store *store, uint64_t grace, bool pruned, str
 	struct reading r = { .store = store, .grace = grace, .names = out };
 	int rc;
 
-	*out = (struct gc_names){ .read = gc_clock() };
+	*out = (struct gc_names){ 0 };
 	rc = target_now(store->target, &out->now, err);
 	if (rc == 0)
 		rc = slot_set_new(&out->points, err);

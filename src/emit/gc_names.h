@@ -12,8 +12,7 @@
 #include "emit/manifest.h"
 
 struct gc_names {
-	int64_t now;   /* server's clock, before anything was read */
-	uint64_t read; /* this machine's clock, seconds, at the same time */
+	int64_t now; /* server's clock, before anything was read */
 	struct slot_set *points;
 	struct slot_set *bases; /* and not in `points` */
 	struct lease_info *live;
@@ -36,8 +35,5 @@ void gc_names_free(struct gc_names *names);
 bool gc_names_has(const struct gc_names *names, const struct slot_id *id);
 /* Whether a live lease names this point as its base. */
 bool gc_names_has_base(const struct gc_names *names, const char *point);
-
-/* Seconds that went by on this machine, asleep or not. */
-uint64_t gc_clock(void);
 
 #endif
