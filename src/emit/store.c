@@ -99,8 +99,6 @@ int store_init_target(struct target *t, const struct tranship_store_init_options
 		rc = put_head(t, &head, err);
 	explicit_bzero(data_key, sizeof(data_key));
 	explicit_bzero(&secret, sizeof(secret));
-	if (rc == 0)
-		target_close(t);
 	return rc;
 }
 
@@ -113,8 +111,7 @@ int tranship_store_init(const char *location, const struct tranship_store_init_o
 	if (rc)
 		return rc;
 	rc = store_init_target(t, options, err);
-	if (rc)
-		target_close(t);
+	target_close(t);
 	return rc;
 }
 
