@@ -34,9 +34,8 @@ struct copying {
 };
 
 /* Threads that read records from one store, and name and pack them for the other. */
-int copy_pool_new(struct tranship_store *from, struct tranship_store *to,
-		  struct block_index *index, unsigned threads, struct copy_pool **out,
-		  struct tranship_error *err);
+int copy_pool_new(struct tranship_store *from, struct tranship_store *to, struct block_index *index,
+		  unsigned threads, struct copy_pool **out, struct tranship_error *err);
 void copy_pool_free(struct copy_pool *pool);
 /* Finds or stores each record in the other store. */
 int copy_records(struct copying *c, struct copy_record *records, size_t count,

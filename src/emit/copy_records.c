@@ -148,9 +148,8 @@ static void *work(void *arg)
 	return NULL;
 }
 
-int copy_pool_new(struct tranship_store *from, struct tranship_store *to,
-		  struct block_index *index, unsigned threads, struct copy_pool **out,
-		  struct tranship_error *err)
+int copy_pool_new(struct tranship_store *from, struct tranship_store *to, struct block_index *index,
+		  unsigned threads, struct copy_pool **out, struct tranship_error *err)
 {
 	struct copy_pool *p = calloc(1, sizeof(*p));
 	int failed = 0;

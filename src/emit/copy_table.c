@@ -25,7 +25,7 @@ struct table_copy {
 		struct table_node from, from_base, to_base, to;
 	} nodes[TABLE_LEVELS_MAX];
 	struct copy_record records[LEAF_UNITS];
-	uint16_t numbers[HASH_SIZE];    /* of records, and one; 0: none */
+	uint16_t numbers[HASH_SIZE];      /* of records, and one; 0: none */
 	uint16_t unit_record[LEAF_UNITS]; /* that a unit is in */
 	unsigned char packed[LEAF_ENCODED_MAX];
 	struct buffer page;
@@ -87,7 +87,7 @@ static uint16_t record_number(struct table_copy *t, size_t *count, const struct 
 			return (uint16_t)(t->numbers[at] - 1);
 	}
 	t->records[*count] = (struct copy_record){ .from = *ref };
-	t->numbers[at] = (uint16_t)++*count;
+	t->numbers[at] = (uint16_t)++ * count;
 	return (uint16_t)(*count - 1);
 }
 

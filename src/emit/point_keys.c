@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "emit/point_keys.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "emit/point_keys.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +41,7 @@ static int take(void *ctx, const struct object_info *object, struct tranship_err
 	int rc = 0;
 
 	if (!manifest_id_parse(id, NULL)) {
-		text_escape(r->out->stray, sizeof(r->out->stray), object->key,
-			    strlen(object->key));
+		text_escape(r->out->stray, sizeof(r->out->stray), object->key, strlen(object->key));
 		return 0;
 	}
 	if (r->out->count == r->out->cap)
@@ -55,7 +54,7 @@ static int take(void *ctx, const struct object_info *object, struct tranship_err
 }
 
 int point_keys_read(struct tranship_store *store, const char *prefix, struct point_keys *out,
-		   struct tranship_error *err)
+		    struct tranship_error *err)
 {
 	struct reader r = { .out = out, .prefix = strlen(prefix) };
 	int rc;

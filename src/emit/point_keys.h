@@ -16,7 +16,7 @@ struct point_keys {
 
 /* All objects under the prefix. */
 int point_keys_read(struct tranship_store *store, const char *prefix, struct point_keys *out,
-		   struct tranship_error *err);
+		    struct tranship_error *err);
 /* TRANSHIP_ECORRUPT where there is a stray: who must not miss a point does not go on then. */
 int point_keys_only(const struct point_keys *ids, struct tranship_error *err);
 void point_keys_free(struct point_keys *ids);

@@ -196,7 +196,8 @@ int tranship_store_verify(struct tranship_store *store,
 
 	*out = (struct tranship_store_verify_result){ 0 };
 	if (!(options->subset >= 0 && options->subset <= 1))
-		return error_set(err, TRANSHIP_EINVAL, "%g is no share: 0 to 1 is", options->subset);
+		return error_set(err, TRANSHIP_EINVAL, "%g is no share: 0 to 1 is",
+				 options->subset);
 	v.copy.progress = options->progress;
 	v.copy.progress_ctx = options->progress_ctx;
 	rc = slot_set_new(&v.named, err);

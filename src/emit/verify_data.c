@@ -144,9 +144,8 @@ static int check_slot(struct reading *r, const struct slot_id *id, struct transh
 	slot_key(id, key);
 	rc = target_get_all(store->target, key, SLOT_OBJECT_MAX, &bytes, &len, &why);
 	if (rc)
-		return verify_is_finding(rc, &why)
-			       ? add_damage(r, id, why.message, NULL, 0, err)
-			       : error_copy(err, &why, rc);
+		return verify_is_finding(rc, &why) ? add_damage(r, id, why.message, NULL, 0, err)
+						   : error_copy(err, &why, rc);
 	pthread_mutex_lock(&r->lock);
 	r->v->result->read += len;
 	pthread_mutex_unlock(&r->lock);
@@ -232,7 +231,8 @@ static unsigned thread_count(const struct reading *r)
 
 int verify_data(struct verify *v, struct tranship_error *err)
 {
-	struct reading r = { .v = v, .lock = PTHREAD_MUTEX_INITIALIZER,
+	struct reading r = { .v = v,
+			     .lock = PTHREAD_MUTEX_INITIALIZER,
 			     .ended = PTHREAD_COND_INITIALIZER };
 	pthread_t threads[THREADS_MAX];
 	unsigned count = 0, want, i;

@@ -223,8 +223,9 @@ int verify_table(struct verify *v, const struct manifest *m, struct tranship_err
 	int rc;
 
 	if (m->root.level != table_levels(m->size) || m->root.level >= TABLE_LEVELS_MAX) {
-		verify_finding(v, "point %s: its table has %" PRIu32 " levels, its disk needs %" PRIu32,
-			       m->id, m->root.level, table_levels(m->size));
+		verify_finding(
+			v, "point %s: its table has %" PRIu32 " levels, its disk needs %" PRIu32,
+			m->id, m->root.level, table_levels(m->size));
 		return 0;
 	}
 	w.nodes = calloc(TABLE_LEVELS_MAX, sizeof(*w.nodes));
