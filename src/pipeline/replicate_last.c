@@ -66,7 +66,7 @@ int replication_open_last(struct replication *run, struct tranship_error *err)
 	int rc = run->has_last ? open_last(run, &why) : 0;
 
 	if (rc == 0)
-		return slot_uses_new(run->last.slots, run->last.slot_count, &run->uses, err);
+		return slot_uses_add_all(&run->uses, run->last.slots, run->last.slot_count, err);
 	if (rc != TRANSHIP_ENOTFOUND && rc != TRANSHIP_ECORRUPT)
 		return error_copy(err, &why, rc);
 	table_close(run->old);
@@ -89,5 +89,5 @@ int replication_open_last(struct replication *run, struct tranship_error *err)
 	/* What an interrupted run made was built upon it. */
 	run->checkpoint.next_leaf = 0;
 	run->checkpoint.page_count = 0;
-	return slot_uses_new(NULL, 0, &run->uses, err);
+	return 0;
 }
