@@ -10,8 +10,7 @@ extern const struct place store_place, s3_place, nbd_place, nbd_unix_place, nbds
 	nbds_unix_place;
 
 static const struct place *const places[] = {
-	&store_place, &s3_place,	&nbd_place, &nbd_unix_place,
-	&nbds_place,  &nbds_unix_place, NULL,
+	&store_place, &s3_place, &nbd_place, &nbd_unix_place, &nbds_place, &nbds_unix_place, NULL,
 };
 
 const struct place *place_find(const char *location)

@@ -3,69 +3,86 @@
 
 #include "base/error.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-static int take_slot(void *ctx, const struct object_info *object, struct tranship_error *err)
+enum { THERE = 1, TRASHED = 2 };
+
+struct check {
+	const struct manifest_slot *slots; /* ascending */
+	size_t count;
+	unsigned char *seen;
+	unsigned char what;
+};
+
+static int compare(const void *key, const void *element)
 {
+	const struct manifest_slot *slot = element;
+
+	return memcmp(key, &slot->id, sizeof(slot->id));
+}
+
+static int take(void *ctx, const struct object_info *object, struct tranship_error *err)
+{
+	struct check *c = ctx;
+	const struct manifest_slot *slot;
 	struct slot_id id;
 
-	return slot_id_of_key(object->key, &id) ? slot_set_add(ctx, &id, err) : 0;
+	(void)err;
+	if (!slot_id_of_key(object->key, &id))
+		return 0;
+	slot = bsearch(&id, c->slots, c->count, sizeof(*slot), compare);
+	if (slot)
+		c->seen[slot - c->slots] |= c->what;
+	return 0;
 }
 
-static int list_slots(struct tranship_store *store, const char *prefix, struct slot_set **out,
-		      struct tranship_error *err)
+/* By key where it was not listed. */
+static int is_good(struct tranship_store *store, const struct check *c, size_t i, bool *good,
+		   struct tranship_error *err)
 {
-	int rc = slot_set_new(out, err);
-
-	if (rc == 0)
-		rc = target_list(store->target, prefix, take_slot, *out, err);
-	if (rc) {
-		slot_set_free(*out);
-		*out = NULL;
-	}
-	return rc;
-}
-
-int trash_list(struct tranship_store *store, struct slot_set **out, struct tranship_error *err)
-{
-	return list_slots(store, "trash/", out, err);
-}
-
-/* A listing may lag behind what was just stored: then the slot itself is asked for. */
-static int is_there(struct tranship_store *store, const struct slot_id *id, bool *there,
-		    struct tranship_error *err)
-{
-	struct object_info info;
 	char key[TARGET_KEY_MAX + 1];
-	int rc;
+	struct object_info info;
+	int rc = 0;
 
-	slot_key(id, key);
+	*good = !(c->seen[i] & TRASHED);
+	if (!*good || c->seen[i] & THERE)
+		return 0;
+	slot_key(&c->slots[i].id, key);
 	rc = target_stat(store->target, key, &info, err);
-	*there = rc == 0;
+	*good = rc == 0;
 	return rc == TRANSHIP_ENOTFOUND ? 0 : rc;
+}
+
+static int add_bad(struct slot_set **bad, const struct slot_id *id, struct tranship_error *err)
+{
+	int rc = *bad ? 0 : slot_set_new(bad, err);
+
+	return rc ? rc : slot_set_add(*bad, id, err);
 }
 
 int commit_check(struct tranship_store *store, const struct manifest_slot *slots, size_t count,
 		 struct slot_set **bad, struct tranship_error *err)
 {
-	struct slot_set *listed = NULL, *trash = NULL;
+	struct check c = { .slots = slots, .count = count, .what = THERE };
 	size_t i;
-	int rc = slot_set_new(bad, err);
+	bool good;
+	int rc;
 
+	*bad = NULL;
+	c.seen = calloc(count + 1, 1);
+	if (!c.seen)
+		return error_nomem(err, count + 1);
+	rc = target_list(store->target, "slots/", take, &c, err);
+	c.what = TRASHED;
 	if (rc == 0)
-		rc = list_slots(store, "slots/", &listed, err);
-	if (rc == 0)
-		rc = trash_list(store, &trash, err);
+		rc = target_list(store->target, "trash/", take, &c, err);
 	for (i = 0; i < count && rc == 0; i++) {
-		bool there = slot_set_has(listed, &slots[i].id);
-
-		if (!there)
-			rc = is_there(store, &slots[i].id, &there, err);
-		if (rc == 0 && (!there || slot_set_has(trash, &slots[i].id)))
-			rc = slot_set_add(*bad, &slots[i].id, err);
+		rc = is_good(store, &c, i, &good, err);
+		if (rc == 0 && !good)
+			rc = add_bad(bad, &slots[i].id, err);
 	}
-	slot_set_free(listed);
-	slot_set_free(trash);
+	free(c.seen);
 	if (rc) {
 		slot_set_free(*bad);
 		*bad = NULL;

@@ -5,8 +5,23 @@
 #include "base/checked.h"
 #include "base/error.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+int put_change_uses(struct put *put, const struct slot_id *id, int64_t by,
+		    struct tranship_error *err)
+{
+	uint64_t had = slot_uses_of(put->p->uses, id);
+
+	if (by < 0 && had < (uint64_t)-by)
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "the last point's manifest says that %" PRIu64
+				 " units and pages are in a slot of which its table names %" PRId64
+				 " more",
+				 had, -by - (int64_t)had);
+	return slot_uses_add(put->p->uses, id, (uint64_t)by, err);
+}
 
 /* The units of a leaf into the counts of uses, or out of them. */
 static int count_leaf(struct put *put, const struct table_leaf *leaf, int64_t sign,
@@ -24,7 +39,7 @@ static int count_leaf(struct put *put, const struct table_leaf *leaf, int64_t si
 		}
 	for (i = 0; i < leaf->slot_count && rc == 0; i++)
 		if (counts[i])
-			rc = slot_uses_change(put->p->uses, &leaf->slots[i], sign * counts[i], err);
+			rc = put_change_uses(put, &leaf->slots[i], sign * counts[i], err);
 	free(counts);
 	return rc;
 }
@@ -45,9 +60,9 @@ static int replace_leaf(struct put *put, const struct page_ref *was, const struc
 	if (rc == 0)
 		rc = count_leaf(put, put->now, 1, err);
 	if (rc == 0 && was->there)
-		rc = slot_uses_change(put->p->uses, &was->at.slot, -1, err);
+		rc = put_change_uses(put, &was->at.slot, -1, err);
 	if (rc == 0 && now->there)
-		rc = slot_uses_change(put->p->uses, &now->at.slot, 1, err);
+		rc = put_change_uses(put, &now->at.slot, 1, err);
 	return rc ? rc : put_tree_leaf(put, put->leaf, now, err);
 }
 

@@ -70,6 +70,9 @@ int put_worker_new(void *ctx, void **worker, struct tranship_error *err);
 void put_worker_free(void *ctx, void *worker);
 /* Ends the leaf that is open. */
 int put_leaf_end(struct put *put, struct tranship_error *err);
+/* How often the slot is used. TRANSHIP_ECORRUPT: less than is taken away. */
+int put_change_uses(struct put *put, const struct slot_id *id, int64_t by,
+		    struct tranship_error *err);
 /* The leaves of an interrupted run. */
 int put_replay(struct put *put, struct tranship_error *err);
 

@@ -89,9 +89,9 @@ static int node_page(struct put *put, uint32_t level, struct page_ref *out,
 		rc = put_page(put, out, err);
 	}
 	if (rc == 0 && was.there)
-		rc = slot_uses_change(put->p->uses, &was.at.slot, -1, err);
+		rc = put_change_uses(put, &was.at.slot, -1, err);
 	if (rc == 0 && out->there)
-		rc = slot_uses_change(put->p->uses, &out->at.slot, 1, err);
+		rc = put_change_uses(put, &out->at.slot, 1, err);
 	return rc;
 }
 
@@ -177,7 +177,7 @@ static int drop_higher(struct put *put, struct tranship_error *err)
 		for (number = 0; level > put->tree.level && number < count && rc == 0; number++) {
 			rc = old_node(put, level, number, &ref, err);
 			if (rc == 0 && ref.there)
-				rc = slot_uses_change(put->p->uses, &ref.at.slot, -1, err);
+				rc = put_change_uses(put, &ref.at.slot, -1, err);
 		}
 	}
 	return rc;

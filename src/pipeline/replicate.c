@@ -178,7 +178,7 @@ static int commit(struct replication *run, struct tranship_error *err)
 		memcpy(m.predecessor_digest, run->last_digest, sizeof(m.predecessor_digest));
 		m.time_us = run->last.time_us + 1; /* at least */
 	}
-	rc = slot_uses_list(run->uses, &m.slots, &m.slot_count, err);
+	rc = slot_uses_list(&run->uses, &m.slots, &m.slot_count, err);
 	if (rc == 0)
 		rc = lease_check(&run->lease, err);
 	if (rc == 0)
@@ -232,7 +232,7 @@ static void run_fini(struct replication *run)
 {
 	sink_free(run->sink);
 	block_index_close(run->index);
-	slot_uses_free(run->uses);
+	slot_uses_free(&run->uses);
 	slot_set_free(run->bad);
 	table_close(run->old);
 	tranship_changes_free(run->changes);

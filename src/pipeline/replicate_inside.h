@@ -5,6 +5,7 @@
 
 #include "emit/commit_check.h"
 #include "emit/put.h"
+#include "emit/trash.h"
 #include "pipeline/checkpoint.h"
 #include "tranship/pipeline.h"
 
@@ -38,7 +39,7 @@ struct replication {
 	bool leased;
 	struct slot_set *bad;
 	struct block_index *index;
-	struct slot_uses *uses;
+	struct slot_uses uses;
 	struct sink *sink;
 	struct checkpoint checkpoint;
 	bool checkpointed; /* there is one, and it is being written */

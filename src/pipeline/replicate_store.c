@@ -38,7 +38,7 @@ static void fill_params(struct replication *run, struct put_params *p)
 				  .threads = run->threads,
 				  .sink = run->sink,
 				  .index = run->index,
-				  .uses = run->uses,
+				  .uses = &run->uses,
 				  .meter = &run->meter,
 				  .leaf_done = replication_leaf_done,
 				  .idle = replication_idle,
@@ -54,7 +54,7 @@ static int check_slots(struct replication *run, struct slot_set **bad, struct tr
 {
 	struct manifest_slot *slots;
 	size_t count;
-	int rc = slot_uses_list(run->uses, &slots, &count, err);
+	int rc = slot_uses_list(&run->uses, &slots, &count, err);
 
 	if (rc == 0)
 		rc = commit_check(run->store, slots, count, bad, err);
@@ -103,7 +103,7 @@ static int check_and_repair(struct replication *run, struct tranship_error *err)
 		slot_set_free(bad);
 		bad = NULL;
 		rc = check_slots(run, &bad, err);
-		if (rc || slot_set_count(bad) == 0)
+		if (rc || !bad)
 			break;
 		if (tries == REPAIRS_MAX)
 			rc = error_set(

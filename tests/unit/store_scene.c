@@ -203,7 +203,7 @@ static void check_unit(struct store_scene *s, struct slots_scratch *scratch,
 	assert_ok(slots_read(s->store->slots, scratch, &b->units[i].at, &raw, &len, &err), &err);
 	assert_true((b->units[i].sub + 1U) * STORE_UNIT <= len);
 	assert_memory_equal(raw + b->units[i].sub * STORE_UNIT, wanted, STORE_UNIT);
-	assert_ok(slot_uses_change(uses, &b->units[i].at.slot, 1, &err), &err);
+	assert_ok(slot_uses_add(uses, &b->units[i].at.slot, 1, &err), &err);
 }
 
 static void count_pages(struct table *t, uint32_t level, uint64_t size, struct slot_uses *uses)
@@ -217,7 +217,7 @@ static void count_pages(struct table *t, uint32_t level, uint64_t size, struct s
 		for (n = 0; n < count; n++) {
 			assert_ok(table_page_ref(t, l, n, &ref, &err), &err);
 			if (ref.there)
-				assert_ok(slot_uses_change(uses, &ref.at.slot, 1, &err), &err);
+				assert_ok(slot_uses_add(uses, &ref.at.slot, 1, &err), &err);
 		}
 }
 
@@ -227,7 +227,7 @@ void store_scene_check(struct store_scene *s, const char *point, const struct sp
 	struct manifest_slot *slots;
 	struct slots_scratch *scratch;
 	struct tranship_error err;
-	struct slot_uses *uses;
+	struct slot_uses uses = { 0 };
 	struct table_block b;
 	struct manifest m;
 	struct table *t;
@@ -240,7 +240,6 @@ void store_scene_check(struct store_scene *s, const char *point, const struct sp
 	assert_int_equal(m.size, d->size);
 	assert_ok(table_open(s->store->slots, &m.root, m.size, &t, &err), &err);
 	assert_ok(slots_scratch_new(&scratch, &err), &err);
-	assert_ok(slot_uses_new(NULL, 0, &uses, &err), &err);
 	for (i = 0; i < d->count;
 	     i++) { /* what has pages is looked at below, and this has to have */
 		if (d->pieces[i].off >= d->size)
@@ -260,17 +259,17 @@ void store_scene_check(struct store_scene *s, const char *point, const struct sp
 		assert_ok(table_read_block(t, block, &b, &err), &err);
 		sparse_read(d, block * STORE_BLOCK, wanted, STORE_BLOCK);
 		for (i = 0; i < STORE_BLOCK_UNITS; i++)
-			check_unit(s, scratch, &b, i, wanted + i * STORE_UNIT, uses);
+			check_unit(s, scratch, &b, i, wanted + i * STORE_UNIT, &uses);
 	}
-	count_pages(t, m.root.level, m.size, uses);
-	assert_ok(slot_uses_list(uses, &slots, &count, &err), &err);
+	count_pages(t, m.root.level, m.size, &uses);
+	assert_ok(slot_uses_list(&uses, &slots, &count, &err), &err);
 	assert_int_equal(count, m.slot_count);
 	for (i = 0; i < count; i++) {
 		assert_memory_equal(&slots[i].id, &m.slots[i].id, sizeof(slots[i].id));
 		assert_int_equal(slots[i].uses, m.slots[i].uses);
 	}
 	free(slots);
-	slot_uses_free(uses);
+	slot_uses_free(&uses);
 	slots_scratch_free(scratch);
 	table_close(t);
 	manifest_free(&m);
