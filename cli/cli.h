@@ -13,10 +13,10 @@ enum {
 	EXIT_OK = 0,
 	EXIT_ERROR = 1,
 	EXIT_USAGE = 2,
-	EXIT_TROUBLE = 2, /* of compare */
-	EXIT_NOTHING = 3, /* of replicate: nothing had changed, no point was made */
-	EXIT_LOST = 4,    /* convert and map with --salvage: all is there but for what was lost */
-	EXIT_TRACKING = 5,       /* of replicate: the changes do not begin at the last point */
+	EXIT_TROUBLE = 2,  /* of compare */
+	EXIT_NOTHING = 3,  /* of replicate: nothing had changed, no point was made */
+	EXIT_LOST = 4,     /* convert and map with --salvage: all is there but for what was lost */
+	EXIT_TRACKING = 5, /* of replicate: the changes do not begin at the last point */
 	EXIT_SOURCE_CHANGED = 6, /* of replicate: the source changed while it was read */
 	EXIT_NOT_QUIET = 7,      /* of replicate: the last pass allowed still found too much */
 };

@@ -26,8 +26,8 @@ bool job_lost_tracking(struct job *job, const char *text)
 {
 	bool fail = strcmp(text, "fail") == 0;
 
-	job->on_lost_tracking = fail ? TRANSHIP_LOST_TRACKING_FAIL
-				     : TRANSHIP_LOST_TRACKING_FINGERPRINT;
+	job->on_lost_tracking =
+		fail ? TRANSHIP_LOST_TRACKING_FAIL : TRANSHIP_LOST_TRACKING_FINGERPRINT;
 	return fail || strcmp(text, "fingerprint") == 0;
 }
 

@@ -43,8 +43,7 @@ static const char *take_options(const struct members *m, void *out, const json_t
 
 		if (!text || strchr(text, ',') || strpbrk(name, "=,"))
 			return "a string, or an object of strings without commas";
-		cli_join_options(&job->source.options,
-				 texts_printf(m->texts, "%s=%s", name, text));
+		cli_join_options(&job->source.options, texts_printf(m->texts, "%s=%s", name, text));
 	}
 	return NULL;
 }
@@ -336,8 +335,7 @@ int job_take_answer(struct job *job, const char *text, size_t len, bool *last,
 	json_decref(root);
 	if (rc)
 		return rc;
-	if (!answer.changes.file &&
-	    (answer.changes.format || answer.changes.base_id))
+	if (!answer.changes.file && (answer.changes.format || answer.changes.base_id))
 		return texts_error(err, TRANSHIP_EINVAL,
 				   "%s: 'changes-format' and 'base-id' go with 'changes'", m.where);
 	answer.changes.size = job->changes.size;

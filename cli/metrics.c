@@ -101,14 +101,15 @@ static void print_sums(FILE *out, const char *labels, const struct run_record *r
 	gauge(out, labels, PREFIX "slots", "Slots that were stored.", (double)sum.slots);
 	gauge(out, labels, PREFIX "passes", "Passes of the last run.", run->pass_count);
 	gauge(out, labels, PREFIX "resumed", "1 if it went on from a checkpoint.", sum.resumed);
-	gauge(out, labels, PREFIX "lost_tracking",
-	      "1 if changes were given and could not be used.", sum.lost_tracking);
+	gauge(out, labels, PREFIX "lost_tracking", "1 if changes were given and could not be used.",
+	      sum.lost_tracking);
 }
 
 static void print_result(FILE *out, const char *labels, const struct run_record *run)
 {
-	static const char *const words[] = { "point",          "nothing",   "failed",  "lost-tracking",
-					     "source-changed", "not-quiet", "canceled" };
+	static const char *const words[] = { "point",         "nothing",        "failed",
+					     "lost-tracking", "source-changed", "not-quiet",
+					     "canceled" };
 	size_t i;
 
 	head(out, PREFIX "result", "How the last run ended: 1 for one of the results.");
@@ -134,8 +135,7 @@ int metrics_write(const struct run_record *run, const char *path, struct transhi
 		      success);
 	gauge(out, labels, PREFIX "last_run_timestamp_seconds", "When the last run ended.",
 	      run->ended);
-	gauge(out, labels, PREFIX "duration_seconds", "How long the last run took.",
-	      run->seconds);
+	gauge(out, labels, PREFIX "duration_seconds", "How long the last run took.", run->seconds);
 	print_sums(out, labels, run);
 	gauge(out, labels, PREFIX "exit_code", "Exit code of the last run.", run->exit_code);
 	print_result(out, labels, run);

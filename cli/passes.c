@@ -54,9 +54,9 @@ static int replicate(const struct job *job, struct tranship_disk *disk,
 	struct tranship_replicate_options options = {
 		.name = job->name,
 		.disk = job->disk,
-		.version = job->version   ? job->version
-			   : changes      ? NULL
-					  : job->changes.target_id,
+		.version = job->version ? job->version
+			   : changes    ? NULL
+					: job->changes.target_id,
 		.changes = changes,
 		.on_lost_tracking = job->on_lost_tracking,
 		.source_identity = job->source_identity,
@@ -74,8 +74,7 @@ static int replicate(const struct job *job, struct tranship_disk *disk,
 	int rc;
 
 	tranship_store_get_info(store, &info);
-	run_meter_init(&meter, job->progress && !job->source.quiet, disk, changes,
-		       info.block_size);
+	run_meter_init(&meter, job->progress && !job->source.quiet, disk, changes, info.block_size);
 	rc = tranship_replicate(disk, store, &options, &pass->result, err);
 	cli_meter_clear(&meter.line);
 	return rc;
@@ -111,8 +110,7 @@ static int one_pass(const struct job *job, struct tranship_store *store, struct 
 static int prepare(struct job *job, const struct run_record *run, bool *last,
 		   struct tranship_error *err)
 {
-	const struct tranship_replicate_result *before =
-		&run->passes[run->pass_count - 1].result;
+	const struct tranship_replicate_result *before = &run->passes[run->pass_count - 1].result;
 	struct pass_state state = { .pass = run->pass_count + 1,
 				    .version = before->version,
 				    .point = before->point,
@@ -178,8 +176,7 @@ static int exit_code_of(const struct job *job, const struct run_record *run)
 			return code;
 		if (run->err.code == TRANSHIP_ETRACKING)
 			return EXIT_TRACKING;
-		return run->pass_count > 0 &&
-				       run->passes[run->pass_count - 1].result.source_changed
+		return run->pass_count > 0 && run->passes[run->pass_count - 1].result.source_changed
 			       ? EXIT_SOURCE_CHANGED
 			       : EXIT_ERROR;
 	}

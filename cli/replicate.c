@@ -138,9 +138,7 @@ static error_t parse_changes(int key, char *arg, struct argp_state *state, struc
 	switch (key) {
 	case OPT_CHANGES: job->changes.file = arg; break;
 	case OPT_CHANGES_FORMAT: job->changes.format = arg; break;
-	case OPT_CHANGES_SIZE:
-		job->changes.size = cli_parse_size(state, "size", arg);
-		break;
+	case OPT_CHANGES_SIZE: job->changes.size = cli_parse_size(state, "size", arg); break;
 	case OPT_BLOCK_SIZE:
 		job->changes.block_size = cli_parse_size(state, "block size", arg);
 		break;
@@ -241,8 +239,10 @@ static const struct argp argp = {
 	"[JOB.json]",
 	"Makes a restore point: reads what changed on a disk since its last point in a store, and "
 	"stores what is not there yet."
-	"\vA job file says the same as the options, which stand above it. An interrupted run leaves "
-	"no point; the next one goes on where it stopped. Exit codes: 0 a point was made, 3 nothing "
+	"\vA job file says the same as the options, which stand above it. An interrupted run "
+	"leaves "
+	"no point; the next one goes on where it stopped. Exit codes: 0 a point was made, 3 "
+	"nothing "
 	"had changed, 5 the changes do not begin at the last point, 6 the source changed while it "
 	"was read, 7 --max-passes was reached, 1 anything else."
 	"\n\nExample: tranship replicate -p --source web.vmdk --store /backup --name web",

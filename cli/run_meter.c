@@ -97,8 +97,7 @@ static void draw(const struct run_meter *meter, const struct tranship_replicate_
 		double left = (double)(meter->to_read - progress->read) / rate;
 
 		if (left < 360000)
-			fprintf(stderr, ", %u:%02u left", (unsigned)left / 60,
-				(unsigned)left % 60);
+			fprintf(stderr, ", %u:%02u left", (unsigned)left / 60, (unsigned)left % 60);
 	}
 	fputs("\033[K", stderr);
 }

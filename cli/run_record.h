@@ -27,13 +27,13 @@ struct run_record {
 /* How it ended, as one word. */
 static inline const char *run_result_word(const struct run_record *run)
 {
-	return run->exit_code > 128                      ? "canceled"
-	       : run->exit_code == EXIT_OK               ? "point"
-	       : run->exit_code == EXIT_NOTHING          ? "nothing"
-	       : run->exit_code == EXIT_TRACKING         ? "lost-tracking"
-	       : run->exit_code == EXIT_SOURCE_CHANGED   ? "source-changed"
-	       : run->exit_code == EXIT_NOT_QUIET        ? "not-quiet"
-							 : "failed";
+	return run->exit_code > 128                    ? "canceled"
+	       : run->exit_code == EXIT_OK             ? "point"
+	       : run->exit_code == EXIT_NOTHING        ? "nothing"
+	       : run->exit_code == EXIT_TRACKING       ? "lost-tracking"
+	       : run->exit_code == EXIT_SOURCE_CHANGED ? "source-changed"
+	       : run->exit_code == EXIT_NOT_QUIET      ? "not-quiet"
+						       : "failed";
 }
 
 /* Whether everything that was asked for was done. */

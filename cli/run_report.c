@@ -126,6 +126,5 @@ void run_report_print(const struct run_record *run)
 	       cli_size_text(r->read, read), cli_size_text(r->sent, sent), r->slots, r->seconds);
 	printf("%s: %s\n", r->nothing ? "nothing changed since point" : "point", r->point);
 	if (run->job->until_quiet)
-		printf("%s after %u passes\n", run->quiet ? "quiet" : "not quiet",
-		       run->pass_count);
+		printf("%s after %u passes\n", run->quiet ? "quiet" : "not quiet", run->pass_count);
 }

@@ -67,9 +67,9 @@ struct tranship_replicate_options {
 #define TRANSHIP_LEVEL_NONE (-1)
 
 struct tranship_replicate_result {
-	bool nothing;       /* nothing had changed: no point was made */
-	bool resumed;       /* went on from a checkpoint */
-	bool lost_tracking; /* changes were given and could not be used */
+	bool nothing;        /* nothing had changed: no point was made */
+	bool resumed;        /* went on from a checkpoint */
+	bool lost_tracking;  /* changes were given and could not be used */
 	bool source_changed; /* while it was read: that is why it failed */
 	enum tranship_method method;
 	char point[64];       /* the id of the new point; where nothing changed, of the last */

@@ -6,9 +6,9 @@
 . "$(dirname "$0")/replicas.sh"
 need jq
 mib=$((1 << 20))
-rounds=${KILL_ROUNDS:-6}
+all=${KILL_ROUNDS:-8}
 RANDOM=${KILL_SEED:-$$}
-echo "KILL_SEED=${KILL_SEED:-$$} KILL_ROUNDS=$rounds"
+echo "KILL_SEED=${KILL_SEED:-$$} KILL_ROUNDS=$all"
 head -c 32 /dev/urandom >key
 declare -A sums # what each point has to be, by its name
 
@@ -79,9 +79,17 @@ kills() {
 	[ -z "$(find .state -type f)" ] || fail "a checkpoint stays: $(find .state -type f)"
 	echo "${*:-plain}: $rounds rounds, $stopped killed, $made of them had made their point"
 }
-listed=0
-kills
-listed=0
-export TRANSHIP_KEY_FILE=$work/key
-kills --encrypt --key-file key
+# Half of them plain, half encrypted; a new store after 25 rounds, since each point of one is read after each kill.
+for half in plain encrypted; do
+	options=()
+	if [ $half = encrypted ]; then
+		options=(--encrypt --key-file key)
+		export TRANSHIP_KEY_FILE=$work/key
+	fi
+	for ((left = all / 2; left > 0; left -= rounds)); do
+		rounds=$((left < 25 ? left : 25))
+		listed=0
+		kills "${options[@]}"
+	done
+done
 finish
