@@ -399,6 +399,24 @@ static void test_manifest__in_anothers_place(void **state)
 	manifest_free(&m);
 }
 
+/* In an encrypted store the same manifest never looks the same, and cannot be seen. */
+static void test_manifest_encode__salt(void **state)
+{
+	struct manifest m = manifest_of(5);
+	struct store_keys keys = store_keys_of(true);
+	size_t len, len_b;
+	unsigned char *a = encoded(&m, &keys, &len), *b = encoded(&m, &keys, &len_b);
+
+	(void)state;
+	assert_int_equal(len, len_b);
+	assert_memory_not_equal(a + MANIFEST_OFF_SALT, b + MANIFEST_OFF_SALT, SEAL_SALT);
+	assert_memory_not_equal(a + MANIFEST_HEAD_SIZE, b + MANIFEST_HEAD_SIZE, 16);
+	assert_null(memmem(a, len, m.name, strlen(m.name)));
+	free(a);
+	free(b);
+	manifest_free(&m);
+}
+
 /* What could not be read again is not written. */
 static void test_manifest_encode__refuses(void **state)
 {
@@ -447,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_manifest__bytes_that_are_wrong),
 		cmocka_unit_test(test_manifest__damaged),
 		cmocka_unit_test(test_manifest__in_anothers_place),
+		cmocka_unit_test(test_manifest_encode__salt),
 		cmocka_unit_test(test_manifest_encode__refuses),
 	};
 
