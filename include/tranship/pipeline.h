@@ -52,7 +52,9 @@ struct tranship_replicate_options {
 	 * inode, size, mtime and ctime, which are looked at again at the end. */
 	const char *source_identity;
 	/* A file in which the run says how far it got, so that the next one goes on from there; it
-	 * is removed after success. NULL: none. */
+	 * is removed after success. Beside it, in a file of its name with ".last", stands which
+	 * point was the newest then: where the store does not have that one any more, it is warned
+	 * of. NULL: none. */
 	const char *checkpoint;
 	int level;        /* of zstd, 1 to 19; 0: 1; TRANSHIP_LEVEL_NONE: not compressed */
 	unsigned threads; /* that read and pack; 0: one a CPU, at most 8 */
