@@ -192,6 +192,7 @@ static void test_put__only_the_owner_may_read(void **state)
 static void test_put__syncs_before_and_after_the_rename(void **state)
 {
 	struct target *t = open_in(*state);
+	struct tranship_error err;
 
 	calls_begin();
 	put(t, "slots/ab/1", "0123456789");
@@ -207,6 +208,13 @@ static void test_put__syncs_before_and_after_the_rename(void **state)
 	put(t, "slots/ab/3", "x");
 	assert_string_equal(calls_end(), "ddfrd");
 	assert_object(t, "slots/ab/1", "0123456789");
+	/* One that went away and is made again is a new one. */
+	put(t, "tags/1", "x");
+	assert_ok(target_remove(t, "tags/1", &err), &err);
+	assert_int_equal(rmdir(path_in(*state, "tags")), 0);
+	calls_begin();
+	put(t, "tags/1", "x");
+	assert_string_equal(calls_end(), "dfrd");
 	target_close(t);
 }
 
