@@ -10,6 +10,7 @@
 #include "image_vhdx_log.h"
 #include "image_vmdk.h"
 #include "image_vmfs.h"
+#include "make_pages.h"
 #include "manifest_image.h"
 #include "slot_image.h"
 #include "vhdx_input.h"
@@ -598,6 +599,7 @@ int main(int argc, char **argv)
 	make_options();
 	make_fingerprints();
 	make_deltas();
+	make_pages(save);
 	make_store();
 	return 0;
 }
