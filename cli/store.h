@@ -21,5 +21,9 @@ void store_time_text(int64_t us, char out[STORE_TIME_TEXT]);
 
 /* Prints it and gives it back. */
 void store_print_json(json_t *json);
+void store_print_info(const struct tranship_store *store, const char *location,
+		      enum cli_output output);
+/* Takes the argument of --output, or ends the program with a usage error. */
+enum cli_output store_take_output(struct argp_state *state, const char *arg);
 
 #endif
