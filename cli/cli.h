@@ -14,7 +14,8 @@ enum {
 	EXIT_ERROR = 1,
 	EXIT_USAGE = 2,
 	EXIT_TROUBLE = 2, /* of compare */
-	EXIT_LOST = 4,    /* convert, restore and map with --salvage: all is there but for what was lost */
+	EXIT_LOST =
+		4, /* convert, restore and map with --salvage: all is there but for what was lost */
 };
 
 /* The name under which the program was called; messages begin with it. */
