@@ -102,10 +102,8 @@ static int unmark(struct gc *gc, const struct slot_id *id, struct tranship_error
 	char key[TARGET_KEY_MAX + 1];
 	struct object_info info;
 	int64_t now;
-	int rc = target_now(gc->store->target, &now, err);
+	int rc;
 
-	if (rc || (!gc->options->no_grace && now - gc->names.now >= (int64_t)(gc->grace / 4)))
-		return rc;
 	slot_key(id, key);
 	rc = target_stat(gc->store->target, key, &info, err);
 	if (rc == TRANSHIP_ENOTFOUND) {
@@ -114,8 +112,12 @@ static int unmark(struct gc *gc, const struct slot_id *id, struct tranship_error
 			  gc->store->target->name, key);
 		return 0;
 	}
+	if (rc == 0)
+		rc = target_now(gc->store->target, &now, err);
+	if (rc || (!gc->options->no_grace && now - gc->names.now >= (int64_t)(gc->grace / 4)))
+		return rc;
 	slot_trash_key(id, key);
-	if (rc == 0 && !gc->options->dry_run)
+	if (!gc->options->dry_run)
 		rc = target_remove(gc->store->target, key, err);
 	if (rc == 0)
 		gc->result->unmarked++;
