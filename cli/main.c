@@ -34,6 +34,8 @@ static const struct {
 	{ "rebase", cmd_rebase, "give an image another parent", EXIT_ERROR },
 	{ "dd", cmd_dd, "copy a part of a disk", EXIT_ERROR },
 	{ "fingerprint", cmd_fingerprint, "digest a disk, to find later what changed", EXIT_ERROR },
+	{ "store", cmd_store, "make a store of restore points, list them, take care of it",
+	  EXIT_ERROR },
 	{ "measure", cmd_measure, "say how large a converted image would be", EXIT_ERROR },
 };
 

@@ -17,7 +17,8 @@ int target_open(const char *location, bool create, const struct tranship_store_o
 	char shown[200];
 
 	*out = NULL;
-	(void)options;
+	if (begins_with(location, "s3://"))
+		return target_s3_open(location, options, out, err);
 	if (begins_with(location, "store:"))
 		location += strlen("store:");
 	if (*location == '\0' || strstr(location, "://")) {

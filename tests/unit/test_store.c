@@ -165,6 +165,31 @@ static void test_key__a_passphrase_opens_it(void **state)
 	target_close(t);
 }
 
+static const char *answer(void *ctx)
+{
+	++*(unsigned *)ctx;
+	return "open sesame";
+}
+
+static void test_key__is_asked_for_where_it_is_needed(void **state)
+{
+	unsigned asked = 0;
+	struct tranship_store_options options = { .ask = answer, .ask_ctx = &asked, .cache = "" };
+	struct target *plain = memory_target_new(), *t = memory_target_new();
+	struct tranship_store *store;
+	struct tranship_error err;
+
+	(void)state;
+	assert_ok(init_at(plain, false, NULL, NULL, &err), &err);
+	assert_ok(store_open_target(plain, &options, &store, &err), &err);
+	tranship_store_close(store);
+	assert_int_equal(asked, 0);
+	assert_ok(init_at(t, true, "open sesame", NULL, &err), &err);
+	assert_ok(store_open_target(t, &options, &store, &err), &err);
+	assert_int_equal(asked, 1);
+	tranship_store_close(store);
+}
+
 static void test_key__a_file_opens_it(void **state)
 {
 	struct target *t = memory_target_new();
@@ -322,7 +347,8 @@ static void test_open__refuses_a_strange_store_json(void **state)
 			     cases[i].code, &err, cases[i].piece);
 		free(changed);
 	}
-	for (i = 0; i < len; i++)
+	/* All but the newline at its end is needed. */
+	for (i = 0; i < len - 1; i++)
 		assert_int_not_equal(store_head_decode("s", text, i, &out, NULL), 0);
 	free(text);
 }
@@ -388,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_init__checks_what_it_is_given),
 		IN_FOLDER(test_open__says_that_there_is_none),
 		cmocka_unit_test(test_key__a_passphrase_opens_it),
+		cmocka_unit_test(test_key__is_asked_for_where_it_is_needed),
 		cmocka_unit_test(test_key__a_file_opens_it),
 		cmocka_unit_test(test_rekey__keeps_the_data_key),
 		cmocka_unit_test(test_open__is_not_fooled_into_writing_plainly),
