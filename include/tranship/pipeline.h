@@ -110,8 +110,19 @@ struct tranship_restore_result {
 	uint64_t same;    /* that an existing output had already */
 	uint64_t lost;
 };
-/* Writes a point as an image, every block verified. With TRANSHIP_CREATE_IN_PLACE onto an existing
- * image or device, of which only what differs is written. */
+/*
+ * Writes a point as an image, every block verified. A new output takes its name when it is whole.
+ *
+ * With TRANSHIP_CREATE_IN_PLACE onto an existing image or device of at least the point's size, of
+ * which only what differs is written (all, where it has a parent, cannot be read, or is known to be
+ * zeros). That is not atomic: interrupted, the target is partly the one and partly the other, and
+ * the same call finishes it. An image of a format with structure is sound at every instant, keeps
+ * its kind and its size, and gets a new identity; what a larger one has behind the point's end
+ * becomes zeros, while a larger raw file or device keeps it.
+ *
+ * TRANSHIP_ENOTFOUND: there is no such point; TRANSHIP_ECORRUPT: a slot is missing or damaged, the
+ * message names it and the range of the disk; TRANSHIP_ELIMIT: the target is too small.
+ */
 TRANSHIP_API int tranship_restore(struct tranship_store *store, const char *point, const char *path,
 				  const struct tranship_restore_options *options,
 				  struct tranship_restore_result *out, struct tranship_error *err);

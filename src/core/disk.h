@@ -108,6 +108,9 @@ void disk_close_keeping(struct tranship_disk *disk, struct tranship_file *file);
 int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name,
 		  uint32_t *index, struct tranship_error *err);
 
+/* The same for a disk that is no file but stands at a place (core/place.h): its location. */
+int disk_add_place(struct tranship_disk *disk, const char *location, struct tranship_error *err);
+
 /*
  * Says that the disk needs a parent with this identity, or with the other one (NULL: none). Its
  * map then calls ABSENT what the parent has.
