@@ -155,12 +155,10 @@ static void print_verified(struct care_args *args,
 	char read[32];
 
 	if (args->findings) {
-		store_print_json(json_pack("{s:I, s:I, s:I, s:I, s:O}", "points",
-					   (json_int_t)result->points, "slots",
-					   (json_int_t)result->slots, "read",
-					   (json_int_t)result->read, "errors",
-					   (json_int_t)result->errors, "findings",
-					   args->findings));
+		store_print_json(json_pack(
+			"{s:I, s:I, s:I, s:I, s:O}", "points", (json_int_t)result->points, "slots",
+			(json_int_t)result->slots, "read", (json_int_t)result->read, "errors",
+			(json_int_t)result->errors, "findings", args->findings));
 		return;
 	}
 	if (args->quiet)
@@ -244,8 +242,8 @@ static void print_gc(const struct care_args *args, const struct tranship_gc_resu
 			(json_int_t)r->slots, "named", (json_int_t)r->named, "marked",
 			(json_int_t)r->marked, "unmarked", (json_int_t)r->unmarked, "waiting",
 			(json_int_t)r->waiting, "deleted", (json_int_t)r->deleted, "freed",
-			(json_int_t)r->freed_bytes, "points-deleted",
-			(json_int_t)r->points_deleted, "dry-run", args->gc.dry_run));
+			(json_int_t)r->freed_bytes, "points-deleted", (json_int_t)r->points_deleted,
+			"dry-run", args->gc.dry_run));
 		return;
 	}
 	if (args->quiet)

@@ -58,8 +58,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!args->to_location)
 			argp_error(state, "two stores are needed");
 		if (args->to.key_file && args->to.passphrase_file)
-			argp_error(state,
-				   "one of --to-key-file and --to-passphrase-file is taken");
+			argp_error(state, "one of --to-key-file and --to-passphrase-file is taken");
 		break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
