@@ -36,6 +36,7 @@ static const struct {
 	{ "fingerprint", cmd_fingerprint, "digest a disk, to find later what changed", EXIT_ERROR },
 	{ "store", cmd_store, "make a store of restore points, list them, take care of it",
 	  EXIT_ERROR },
+	{ "serve", cmd_serve, "let other programs read a disk over NBD", EXIT_ERROR },
 	{ "measure", cmd_measure, "say how large a converted image would be", EXIT_ERROR },
 };
 

@@ -74,6 +74,8 @@ static struct slot_id *fresh_place(const struct slot_set *set, const struct slot
 
 bool slot_set_has(const struct slot_set *set, const struct slot_id *id)
 {
+	if (!set)
+		return false;
 	if (is_zero(id))
 		return set->zero;
 	return (set->count && bsearch(id, set->sorted, set->count, sizeof(*id), compare)) ||
@@ -157,7 +159,7 @@ int slot_set_add(struct slot_set *set, const struct slot_id *id, struct tranship
 
 size_t slot_set_count(const struct slot_set *set)
 {
-	return set->count + set->fresh_count + set->zero;
+	return set ? set->count + set->fresh_count + set->zero : 0;
 }
 
 int slot_set_list(struct slot_set *set, const struct slot_id **ids, size_t *count,

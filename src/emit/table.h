@@ -136,6 +136,10 @@ int table_read_leaf(struct table *t, uint64_t number, struct table_leaf *out,
 int table_page_ref(struct table *t, uint32_t level, uint64_t number, struct page_ref *out,
 		   struct tranship_error *err);
 
+/* The same of a leaf that no table names yet. */
+int table_leaf_fetch(struct slots *slots, const struct page_ref *ref, uint64_t number,
+		     struct table_leaf *out, struct tranship_error *err);
+
 /* Whether both name the same page; two that are not there are the same. */
 bool page_ref_equal(const struct page_ref *a, const struct page_ref *b);
 
