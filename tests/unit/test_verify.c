@@ -254,7 +254,7 @@ static void test_verify__manifests(void **state)
 	put_again(&s, &s.points[1]);
 	put_again(&s, &s.points[0]); /* with another salt: not what it was */
 	verify(&s, false, 0);
-	expect(&s, 1, "it was put back, or exchanged");
+	expect(&s, 1, "it was put back, exchanged");
 	manifest_key(s.points[0].id, key);
 	bytes = memory_target_bytes(s.store->target, key, &len);
 	bytes[len / 2] ^= 1;
