@@ -14,7 +14,8 @@ enum {
 	EXIT_ERROR = 1,
 	EXIT_USAGE = 2,
 	EXIT_TROUBLE = 2, /* of compare */
-	EXIT_LOST = 4,    /* convert and map with --salvage: all is there but for what was lost */
+	EXIT_LOST =
+		4, /* convert, restore and map with --salvage: all is there but for what was lost */
 };
 
 /* The name under which the program was called; messages begin with it. */
@@ -119,6 +120,7 @@ int cmd_fingerprint(int argc, char **argv);
 int cmd_changes(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_apply(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_store(int argc, char **argv);
 int cmd_serve(int argc, char **argv);

@@ -28,6 +28,7 @@ static const struct {
 	{ "changes", cmd_changes, "read a list of changes that somebody else tracked", EXIT_ERROR },
 	{ "merge", cmd_merge, "make one delta of several that follow each other", EXIT_ERROR },
 	{ "apply", cmd_apply, "make an image the next version, by a delta", EXIT_ERROR },
+	{ "restore", cmd_restore, "write a restore point of a store as an image", EXIT_ERROR },
 	{ "check", cmd_check, "check the structure of an image", EXIT_ERROR },
 	{ "resize", cmd_resize, "give a disk another size", EXIT_ERROR },
 	{ "commit", cmd_commit, "write what an image holds into its parent", EXIT_ERROR },

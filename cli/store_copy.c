@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_OUTPUT = 0x200, OPT_TO_KEY_FILE, OPT_TO_PASSPHRASE_FILE };
+enum { OPT_OUTPUT = 0x200, OPT_TO_KEY_FILE, OPT_TO_PASSPHRASE_FILE, OPT_TO_PLAIN };
 
 struct copy_args {
 	struct cli_store from, to;
@@ -24,6 +24,7 @@ static const struct argp_option options[] = {
 	{ "to-key-file", OPT_TO_KEY_FILE, "FILE", 0,
 	  "What unlocks the other store (default: what unlocks the first)", 0 },
 	{ "to-passphrase-file", OPT_TO_PASSPHRASE_FILE, "FILE", 0, "Or: its passphrase", 0 },
+	{ "to-plain", OPT_TO_PLAIN, NULL, 0, "Or: it is not encrypted", 0 },
 	{ "threads", 'm', "N", 0, "That read and pack (default: one a CPU, at most 8)", 0 },
 	{ "output", OPT_OUTPUT, "human|json", 0, "How to print what was done", 0 },
 	{ "progress", 'p', NULL, 0, "Show progress on a terminal", 0 },
@@ -49,6 +50,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT: state->child_inputs[0] = &args->from; break;
 	case OPT_TO_KEY_FILE: args->to.key_file = arg; break;
 	case OPT_TO_PASSPHRASE_FILE: args->to.passphrase_file = arg; break;
+	case OPT_TO_PLAIN: args->to.plain = true; break;
 	case OPT_OUTPUT: args->output = store_take_output(state, arg); break;
 	case 'm': args->copy.threads = cli_parse_threads(state, arg); break;
 	case 'p': args->progress = true; break;
@@ -115,7 +117,7 @@ int store_copy(int argc, char **argv)
 	cli_store_init(&args.to);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	args.to.open = args.from.open;
-	if (!args.to.key_file && !args.to.passphrase_file) {
+	if (!args.to.key_file && !args.to.passphrase_file && !args.to.plain) {
 		args.to.key_file = args.from.key_file;
 		args.to.passphrase_file = args.from.passphrase_file;
 	}

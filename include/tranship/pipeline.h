@@ -100,6 +100,7 @@ struct tranship_restore_options {
 	const char *options; /* of that format */
 	unsigned create_flags;
 	enum tranship_cache cache;
+	uint64_t time; /* seconds since 1970 for time stamps inside the image; 0: now */
 	/* Damaged or missing blocks become zeros and are told; NULL: the first ends the restore. */
 	tranship_lost_fn *lost;
 	void *lost_ctx;

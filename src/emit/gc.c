@@ -14,6 +14,7 @@
 #include "emit/gc_names.h"
 
 #include "base/error.h"
+#include "emit/point_alias.h"
 #include "emit/point_keys.h"
 
 #include <inttypes.h>
@@ -195,7 +196,19 @@ static int reap_all(struct gc *gc, struct slot_set *set, bool marked, struct tra
 	return rc;
 }
 
-/* Manifests that prune put aside, with their tags. */
+/* What there is beside the manifest of a point that is no longer in the list. */
+static int forget_point(struct gc *gc, const char *id, struct tranship_error *err)
+{
+	char key[TARGET_KEY_MAX + 1];
+	int rc;
+
+	snprintf(key, sizeof(key), "tags/%s", id);
+	rc = target_remove(gc->store->target, key, err);
+	aliases_key(id, key);
+	return rc ? rc : target_remove(gc->store->target, key, err);
+}
+
+/* Manifests that prune put aside. */
 static int reap_points(struct gc *gc, struct tranship_error *err)
 {
 	struct target *t = gc->store->target;
@@ -213,10 +226,8 @@ static int reap_points(struct gc *gc, struct tranship_error *err)
 			continue;
 		manifest_key(ids.at[i], key);
 		rc = target_stat(t, key, &info, err);
-		if (rc == TRANSHIP_ENOTFOUND) { /* else prune did not come to its end */
-			snprintf(key, sizeof(key), "tags/%s", ids.at[i]);
-			rc = target_remove(t, key, err);
-		}
+		if (rc == TRANSHIP_ENOTFOUND) /* else prune did not come to its end */
+			rc = forget_point(gc, ids.at[i], err);
 		manifest_trash_key(ids.at[i], key);
 		if (rc == 0)
 			rc = target_remove(t, key, err);

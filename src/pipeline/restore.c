@@ -113,6 +113,7 @@ static int create(struct restore *r, struct tranship_error *err)
 							 .flags = o->create_flags,
 							 .cache = o->cache,
 							 .source = r->disk,
+							 .time = o->time,
 							 .warn = o->copy.warn,
 							 .warn_ctx = o->copy.warn_ctx };
 	int rc = tranship_create(r->path, &options, &r->writer, err);
