@@ -327,4 +327,5 @@ static struct nbdkit_plugin plugin = {
 	.pread = plugin_pread,
 };
 
+NBDKIT_DLL_PUBLIC struct nbdkit_plugin *plugin_init(void); /* that the next line defines */
 NBDKIT_REGISTER_PLUGIN(plugin)
