@@ -252,7 +252,7 @@ static int finish(struct nbd_connection *c, int64_t cookie, const char *what,
 	if (done > 0)
 		return 0;
 	/* A server that shuts down says so in its reply. */
-	c->lost = handle_is_gone(c) || cookie < 0 || nbd_get_errno() == ESHUTDOWN;
+	c->lost = handle_is_gone(c) || nbd_get_errno() == ESHUTDOWN;
 	return failed(c, what, err);
 }
 

@@ -48,18 +48,24 @@ expect 1 "$TRANSHIP" info --image-option colour=red "$uri"
 says "unknown"
 end_server
 
-# One connection where a server does not say that it may be several; and without block status all is data.
-for filters in "--filter=multi-conn multi-conn-mode=disable" "--filter=noextents" "--no-sr"; do
-	case $filters in
-	--no-sr) with_nbdkit plain $filters file disk.raw ;;
-	*) with_nbdkit plain ${filters%% *} file disk.raw ${filters#* } 2>/dev/null ;;
-	esac
+# One connection where a server does not say that it may be several.
+with_nbdkit lone --filter=log --filter=multi-conn --filter=delay file disk.raw multi-conn-mode=disable rdelay=2ms \
+	logfile=lone-requests
+expect 0 "$TRANSHIP" convert -m 4 -O raw "$uri" lone.raw
+cmp disk.raw lone.raw || fail "one connection: other content"
+[ "$(grep -c ' Connect ' lone-requests)" -eq 1 ] || fail "several connections: $(grep ' Connect ' lone-requests)"
+end_server
+# Without block status all is data.
+for option in --filter=noextents --no-sr; do
+	with_nbdkit plain $option file disk.raw
 	expect 0 "$TRANSHIP" convert -m 4 -O raw "$uri" plain.raw
-	cmp disk.raw plain.raw || fail "$filters: other content"
+	cmp disk.raw plain.raw || fail "$option: other content"
+	[ "$("$TRANSHIP" map --output=json "$uri" | data_of)" = "[0,$((24 * mib))]" ] || fail "$option: not all is data"
 	rm -f plain.raw
 	end_server
 done
 # Blocks of 4096 bytes: sectors, and reads that are no multiples of them; small replies.
+head -c $((2 * mib)) /dev/urandom | dd of=disk.raw conv=notrunc status=none
 with_nbdkit blocks --filter=log --filter=blocksize-policy file disk.raw blocksize-minimum=4096 blocksize-maximum=64K \
 	blocksize-error-policy=error logfile=requests
 expect 0 "$TRANSHIP" convert -m 4 -O raw "$uri" blocks.raw
