@@ -13,10 +13,11 @@ enum {
 	EXIT_OK = 0,
 	EXIT_ERROR = 1,
 	EXIT_USAGE = 2,
-	EXIT_TROUBLE = 2,  /* of compare */
-	EXIT_NOTHING = 3,  /* of replicate: nothing had changed, no point was made */
-	EXIT_LOST = 4,     /* convert and map with --salvage: all is there but for what was lost */
-	EXIT_TRACKING = 5, /* of replicate: the changes do not begin at the last point */
+	EXIT_TROUBLE = 2, /* of compare */
+	EXIT_NOTHING = 3, /* of replicate: nothing had changed, no point was made */
+	EXIT_LOST =
+		4, /* convert, restore and map with --salvage: all is there but for what was lost */
+	EXIT_TRACKING = 5,       /* of replicate: the changes do not begin at the last point */
 	EXIT_SOURCE_CHANGED = 6, /* of replicate: the source changed while it was read */
 	EXIT_NOT_QUIET = 7,      /* of replicate: the last pass allowed still found too much */
 };
@@ -136,8 +137,9 @@ int cmd_fingerprint(int argc, char **argv);
 int cmd_changes(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_apply(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_check(int argc, char **argv);
-int cmd_serve(int argc, char **argv);
 int cmd_store(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 
 #endif

@@ -28,6 +28,7 @@ static const struct {
 	{ "changes", cmd_changes, "read a list of changes that somebody else tracked", EXIT_ERROR },
 	{ "merge", cmd_merge, "make one delta of several that follow each other", EXIT_ERROR },
 	{ "apply", cmd_apply, "make an image the next version, by a delta", EXIT_ERROR },
+	{ "restore", cmd_restore, "write a restore point of a store as an image", EXIT_ERROR },
 	{ "check", cmd_check, "check the structure of an image", EXIT_ERROR },
 	{ "resize", cmd_resize, "give a disk another size", EXIT_ERROR },
 	{ "commit", cmd_commit, "write what an image holds into its parent", EXIT_ERROR },
@@ -36,9 +37,9 @@ static const struct {
 	{ "replicate", cmd_replicate, "carry what changed on a disk into a store, as a point",
 	  EXIT_ERROR },
 	{ "fingerprint", cmd_fingerprint, "digest a disk, to find later what changed", EXIT_ERROR },
-	{ "serve", cmd_serve, "let other programs read a disk over NBD", EXIT_ERROR },
 	{ "store", cmd_store, "make a store of restore points, list them, take care of it",
 	  EXIT_ERROR },
+	{ "serve", cmd_serve, "let other programs read a disk over NBD", EXIT_ERROR },
 	{ "measure", cmd_measure, "say how large a converted image would be", EXIT_ERROR },
 };
 

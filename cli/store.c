@@ -15,6 +15,10 @@ static const struct {
 	{ "init", store_init, "make a store in an empty place" },
 	{ "list", store_list, "list its restore points" },
 	{ "show", store_show, "say what a store, or one of its restore points, is" },
+	{ "verify", store_verify, "check that all that it should have is there, and sound" },
+	{ "prune", store_prune, "take restore points out of it by rules" },
+	{ "gc", store_gc, "give back the space of what no restore point needs" },
+	{ "copy", store_copy, "copy restore points to another store" },
 	{ "tag", store_tag, "add tags to a restore point, or take some off" },
 	{ "rekey", store_rekey, "give an encrypted store another passphrase or key file" },
 };

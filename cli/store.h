@@ -13,6 +13,10 @@ int store_list(int argc, char **argv);
 int store_show(int argc, char **argv);
 int store_tag(int argc, char **argv);
 int store_rekey(int argc, char **argv);
+int store_verify(int argc, char **argv);
+int store_prune(int argc, char **argv);
+int store_gc(int argc, char **argv);
+int store_copy(int argc, char **argv);
 
 /* A point as JSON, and its time as text. */
 json_t *store_point_json(const struct tranship_point *point);

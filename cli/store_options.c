@@ -129,7 +129,7 @@ int cli_store_secret(struct cli_store *s)
 {
 	s->open.key_file = s->key_file;
 	s->open.passphrase = NULL;
-	if (s->key_file)
+	if (s->key_file || s->plain)
 		return 0;
 	if (s->passphrase_file) {
 		cli_wipe(s->passphrase);

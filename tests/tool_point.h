@@ -8,4 +8,9 @@
 /* argv[1] is "point". Prints the point's id. Returns the exit code. */
 int tool_point(int argc, char **argv);
 
+#define TOOL_REPLICATE_USAGE "replicate LOCATION DISK NAME RAW (the key: $TRANSHIP_KEY_FILE)"
+
+/* argv[1] is "replicate": the same of a raw disk. */
+int tool_replicate(int argc, char **argv);
+
 #endif

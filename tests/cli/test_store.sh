@@ -63,6 +63,7 @@ expect 1 "$TRANSHIP" store init --key-file key new
 says "no encryption asked for"
 expect 1 "$TRANSHIP" store init --encrypt new </dev/null
 says "there is no terminal to ask for one"
+[ ! -e new ] || fail "a refused init left a folder"
 expect 2 "$TRANSHIP" store list --key-file key --passphrase-file key sealed
 
 # Another key; then a passphrase, and what is stored stays readable.
