@@ -6,10 +6,11 @@
 #include <string.h>
 
 /* The rows, each in the folder of its kind. */
-extern const struct place nbd_place, nbd_unix_place, nbds_place, nbds_unix_place;
+extern const struct place store_place, s3_place, nbd_place, nbd_unix_place, nbds_place,
+	nbds_unix_place;
 
 static const struct place *const places[] = {
-	&nbd_place, &nbd_unix_place, &nbds_place, &nbds_unix_place, NULL,
+	&store_place, &s3_place, &nbd_place, &nbd_unix_place, &nbds_place, &nbds_unix_place, NULL,
 };
 
 const struct place *place_find(const char *location)

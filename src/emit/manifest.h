@@ -14,6 +14,14 @@
 
 #define POINT_ID_TEXT 56U /* "TIME-ID" and its end */
 
+/* Limits: of the JSON text, of the slots of a point, of the front of the object that the JSON text
+ * ends in, and of the object. */
+#define MANIFEST_HEAD_SIZE 96U
+#define MANIFEST_JSON_MAX (64U << 10)
+#define MANIFEST_SLOTS_MAX (1U << 26)
+#define MANIFEST_FRONT_MAX (MANIFEST_HEAD_SIZE + MANIFEST_JSON_MAX + SEAL_TAG)
+#define MANIFEST_SIZE_MAX (MANIFEST_FRONT_MAX + (uint64_t)MANIFEST_SLOTS_MAX * 25)
+
 struct manifest_slot {
 	struct slot_id id;
 	uint64_t uses; /* units and pages that are in it */
@@ -40,17 +48,27 @@ struct manifest {
 	size_t slot_count;
 };
 
+/* Frees what it has, and wipes it; one that is all zeros is fine. */
 void manifest_free(struct manifest *m);
 
-/* The object. digest: its SHA-256. *bytes is malloc'ed. */
+/* The id of a point: its time, and 16 random bytes. TRANSHIP_EINVAL: before 1970, or after 9999. */
+int manifest_id_format(int64_t time_us, const unsigned char bytes[OBJECT_ID_SIZE],
+		       char out[POINT_ID_TEXT], struct tranship_error *err);
+/* The bytes of an id; bytes may be NULL. False: it is none. That its time is one is not looked at.
+ */
+bool manifest_id_parse(const char *id, unsigned char *bytes);
+
+/* The object. digest: its SHA-256. *bytes is malloc'ed. TRANSHIP_EINVAL: m is not one that could be
+ * read again. */
 int manifest_encode(const struct manifest *m, const struct store_keys *keys, unsigned char **bytes,
 		    size_t *len, unsigned char digest[32], struct tranship_error *err);
-/* `with_slots` false: the list of slots is not read, and bytes may end behind the JSON text. A
- * manifest under another name than its own is TRANSHIP_ECORRUPT. */
+/* `with_slots` false: the list of slots is not read (there is none in *out), and bytes may end
+ * behind the JSON text. A manifest under another name than its own is TRANSHIP_ECORRUPT. What is
+ * given back is to be freed; after an error there is nothing in it. */
 int manifest_decode(const struct store_keys *keys, const char *id, const unsigned char *bytes,
 		    size_t len, bool with_slots, struct manifest *out, struct tranship_error *err);
 
-/* points/ID, and trash/points/ID where prune put it. */
+/* points/ID, and trash/points/ID where prune put it. out: TARGET_KEY_MAX + 1. */
 void manifest_key(const char *id, char *out);
 void manifest_trash_key(const char *id, char *out);
 

@@ -119,7 +119,8 @@ int slot_check(const struct store_keys *keys, const struct slot_id *id, unsigned
 	       size_t len, bool deep, struct tranship_error *err);
 
 /*
- * Slots for reading: a bounded number of indexes is kept. Any number of threads, each with a
+ * Slots for reading: a bounded number of indexes is kept. Target and keys must outlive them. Any
+ * number of threads, each with a
  * scratch.
  */
 struct slots;

@@ -24,10 +24,16 @@ struct tranship_store {
 	void *warn_ctx;
 };
 
-/* For tests: over a target of the caller's, which it takes over on success. */
+/* The same over a target, which stays the caller's. */
 int store_init_target(struct target *t, const struct tranship_store_init_options *options,
 		      struct tranship_error *err);
+/* Takes the target over on success. */
 int store_open_target(struct target *t, const struct tranship_store_options *options,
 		      struct tranship_store **out, struct tranship_error *err);
+
+/* What store->cache_folder is, malloc'ed, or NULL. wanted: tranship_store_options.cache. */
+int store_cache_name(const char *wanted, const char *id, char **out, struct tranship_error *err);
+/* Makes store->cache_folder, which is not NULL, with the folders above it, mode 0700. */
+int store_cache_make(const struct tranship_store *store, struct tranship_error *err);
 
 #endif

@@ -9,17 +9,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool target_prefix_ok(const char *prefix)
+{
+	char before = '/';
+	size_t i;
+
+	for (i = 0; prefix[i]; i++) {
+		if (i == TARGET_KEY_MAX ||
+		    !strchr("abcdefghijklmnopqrstuvwxyz0123456789.-_/TZ", prefix[i]) ||
+		    (before == '/' && (prefix[i] == '/' || prefix[i] == '.')))
+			return false;
+		before = prefix[i];
+	}
+	return true;
+}
+
+bool target_key_ok(const char *key)
+{
+	return *key && target_prefix_ok(key) && key[strlen(key) - 1] != '/';
+}
+
 static int check_key(const char *key, struct tranship_error *err)
 {
-	size_t len = strlen(key), i;
-
-	for (i = 0; i < len; i++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789.-_/TZ", key[i]) ||
-		    (key[i] == '.' && (i == 0 || key[i - 1] == '/')))
-			break;
-	if (i < len || len == 0 || len > TARGET_KEY_MAX || key[0] == '/')
-		return error_set(err, TRANSHIP_EINVAL, "not a key of an object");
-	return 0;
+	return target_key_ok(key) ? 0 : error_set(err, TRANSHIP_EINVAL, "not a key of an object");
 }
 
 int target_put(struct target *t, const char *key, const void *bytes, size_t len,
@@ -98,6 +110,8 @@ int target_stat(struct target *t, const char *key, struct object_info *out,
 int target_list(struct target *t, const char *prefix, object_fn *fn, void *ctx,
 		struct tranship_error *err)
 {
+	if (!target_prefix_ok(prefix))
+		return error_set(err, TRANSHIP_EINVAL, "not what keys of objects begin with");
 	return t->ops->list(t, prefix, fn, ctx, err);
 }
 

@@ -21,6 +21,10 @@
 
 #define TARGET_KEY_MAX 200U
 
+/* Whether it is a key, and whether keys may begin with it ("" too). */
+bool target_key_ok(const char *key);
+bool target_prefix_ok(const char *prefix);
+
 struct target;
 
 struct object_info {
@@ -84,6 +88,12 @@ void target_close(struct target *t);
 /* A folder. `create`: it is made (with its parents' last level only) where it is not there. */
 int target_folder_open(const char *path, bool create, struct target **out,
 		       struct tranship_error *err);
+/* Removes what writers that were killed left of objects, if it is older than two days; *removed
+ * counts. Nothing to do for a target that is no folder. gc calls it. */
+int target_folder_sweep(struct target *t, uint64_t *removed, struct tranship_error *err);
+/* TRANSHIP_EINVAL where a folder has anything in it but lost+found and what a killed writer left.
+ */
+int target_folder_vacant(struct target *t, struct tranship_error *err);
 /* s3://bucket/prefix. */
 int target_s3_open(const char *url, const struct tranship_store_options *options,
 		   struct target **out, struct tranship_error *err);
