@@ -11,7 +11,7 @@ struct cli_store {
 	struct tranship_store_options open;
 	const char *passphrase_file;
 	const char *key_file;
-	bool plain; /* it is not encrypted: what the environment says is not for it */
+	bool plain;       /* it is not encrypted: what the environment says is not for it */
 	char *passphrase; /* from a file or a terminal; malloc'ed */
 };
 
