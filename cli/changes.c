@@ -20,8 +20,9 @@ struct changes_args {
 	struct tranship_changes_options list;
 	enum cli_output output;
 	const char *path;
-	uint32_t layers; /* 0: path is a list */
-	uint64_t round;  /* 0: not */
+	uint32_t layers;    /* 0: not of a chain */
+	const char *bitmap; /* NULL: not of an NBD export; else, and without layers, a list */
+	uint64_t round;     /* 0: not */
 	struct step *steps;
 	size_t step_count;
 };
@@ -34,6 +35,7 @@ enum {
 	OPT_BASE_ID,
 	OPT_TARGET_ID,
 	OPT_LAYERS,
+	OPT_BITMAP,
 	OPT_UNION,
 	OPT_INTERSECT,
 	OPT_SUBTRACT,
@@ -51,6 +53,8 @@ static const struct argp_option options[] = {
 	{ "target-id", OPT_TARGET_ID, "ID", 0, "Which version came out of them", 0 },
 	{ "layers", OPT_LAYERS, "N", 0,
 	  "Instead of a list: what the first N images of a chain hold", 0 },
+	{ "bitmap", OPT_BITMAP, "NAME", 0,
+	  "Instead of a list: what the dirty bitmap of an NBD export has noted", 0 },
 	{ "union", OPT_UNION, "LIST", 0, "Add what is in this list of our own", 0 },
 	{ "intersect", OPT_INTERSECT, "LIST", 0, "Leave out what is not in this one", 0 },
 	{ "subtract", OPT_SUBTRACT, "LIST", 0, "Leave out what is in this one", 0 },
@@ -95,6 +99,7 @@ static error_t parse_list(int key, char *arg, struct argp_state *state)
 	case OPT_BASE_ID: args->list.base_id = arg; break;
 	case OPT_TARGET_ID: args->list.target_id = arg; break;
 	case OPT_LAYERS: args->layers = parse_layers(state, arg); break;
+	case OPT_BITMAP: args->bitmap = arg; break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
@@ -125,11 +130,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		args->path = arg;
 		break;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "a list, or with --layers an image, is needed");
+		argp_error(state,
+			   "a list, with --layers an image, or with --bitmap a URL is needed");
 		break;
 	case ARGP_KEY_END:
 		if (args->layers && (args->list.format || args->list.size || args->list.block_size))
 			argp_error(state, "--layers takes an image, not a list");
+		if (args->bitmap &&
+		    (args->layers || args->list.format || args->list.size || args->list.block_size))
+			argp_error(state, "--bitmap takes the URL of an NBD export, not a list");
 		break;
 	default: return parse_list(key, arg, state);
 	}
@@ -143,7 +152,9 @@ static const struct argp argp = {
 	"Reads a list of what changed on a disk, checks that it is whole, and prints it."
 	"\vThe list is what a hypervisor, a cloud or a storage system said; '-' is standard input. "
 	"What is printed as JSON is taken by diff --changes. --union, --intersect and --subtract "
-	"are done in the order in which they are given."
+	"are done in the order in which they are given. With --bitmap it is the URL of an NBD "
+	"export "
+	"(nbd://, nbd+unix://) that has the dirty bitmap."
 	"\n\nExample: rbd diff --from-snap a pool/disk@b --format json | "
 	"tranship changes --changes-format rbd --size 40G --output=json - >changes.json",
 	children,
@@ -165,6 +176,21 @@ static int open_layers(const struct changes_args *args, struct tranship_changes 
 	if (rc)
 		cli_report(args->path, &err);
 	tranship_disk_close(disk);
+	return rc;
+}
+
+static int open_bitmap(const struct changes_args *args, struct tranship_changes **out)
+{
+	struct tranship_open_options how;
+	struct tranship_error err;
+	int rc;
+
+	cli_open_options(&args->source, args->path, &how);
+	rc = tranship_changes_of_nbd(args->path, &how, args->bitmap, out, &err);
+	if (rc == 0)
+		rc = tranship_changes_set_ids(*out, args->list.base_id, args->list.target_id, &err);
+	if (rc)
+		cli_report(args->path, &err);
 	return rc;
 }
 
@@ -200,6 +226,8 @@ static int open_set(const struct changes_args *args, struct tranship_changes **s
 
 	if (args->layers) {
 		rc = open_layers(args, set);
+	} else if (args->bitmap) {
+		rc = open_bitmap(args, set);
 	} else {
 		rc = tranship_changes_open(args->path, &args->list, set, &err);
 		if (rc)

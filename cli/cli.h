@@ -120,5 +120,6 @@ int cmd_changes(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_apply(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 
 #endif

@@ -34,6 +34,7 @@ static const struct {
 	{ "rebase", cmd_rebase, "give an image another parent", EXIT_ERROR },
 	{ "dd", cmd_dd, "copy a part of a disk", EXIT_ERROR },
 	{ "fingerprint", cmd_fingerprint, "digest a disk, to find later what changed", EXIT_ERROR },
+	{ "serve", cmd_serve, "let other programs read a disk over NBD", EXIT_ERROR },
 	{ "measure", cmd_measure, "say how large a converted image would be", EXIT_ERROR },
 };
 

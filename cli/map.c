@@ -84,6 +84,8 @@ static const struct argp argp = {
 static void print_human(const struct tranship_disk *disk, const struct tranship_extent *e,
 			bool first)
 {
+	const char *name = tranship_disk_file_name(disk, e->file_index);
+
 	if (first)
 		printf("%-16s%-16s%-16s%s\n", "Offset", "Length", "Mapped to", "File");
 	if (e->len == 0 || e->kind != TRANSHIP_DATA)
@@ -95,7 +97,7 @@ static void print_human(const struct tranship_disk *disk, const struct tranship_
 		printf("%-16s", "unreadable");
 	else
 		printf("%#-16" PRIx64, e->file_off);
-	cli_print_text(tranship_disk_file_name(disk, e->file_index));
+	cli_print_text(name ? name : "");
 	putchar('\n');
 }
 

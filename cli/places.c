@@ -15,7 +15,7 @@ static void place_of(const char *path, char *place)
 	struct stat st;
 
 	*place = '\0';
-	if (!path || strcmp(path, "-") == 0 || strlen(path) >= PATH_MAX)
+	if (!path || strcmp(path, "-") == 0 || strlen(path) >= PATH_MAX || tranship_is_place(path))
 		return;
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return;

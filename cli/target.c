@@ -37,7 +37,7 @@ static char *path_beside(const char *beside, const char *path)
 	const char *slash = strrchr(beside, '/');
 	char *joined;
 
-	if (!slash || *path == '/')
+	if (!slash || *path == '/' || tranship_is_place(path))
 		return strdup(path);
 	return asprintf(&joined, "%.*s%s", (int)(slash - beside) + 1, beside, path) < 0 ? NULL
 											: joined;

@@ -10,6 +10,9 @@
 #include "image_vhdx_log.h"
 #include "image_vmdk.h"
 #include "image_vmfs.h"
+#include "make_pages.h"
+#include "manifest_image.h"
+#include "slot_image.h"
 #include "vhdx_input.h"
 
 #include <errno.h>
@@ -534,6 +537,48 @@ static void make_deltas(void)
 	save_delta("larger", &image, target);
 }
 
+/* The encrypted one with its index in clear, as fuzz_slot.c has it. */
+static void save_slot(const char *name, bool encrypted)
+{
+	struct buffer slot = { 0 };
+	struct store_keys keys;
+
+	if (slot_image_keys(encrypted, &keys, NULL) || slot_image(&keys, &slot, NULL))
+		die("slot_image");
+	slot_image_open(&keys, slot.bytes, slot.len);
+	save("slot", name, slot.bytes, slot.len);
+	buffer_free(&slot);
+}
+
+static void save_manifest(const char *name, size_t slots, bool first)
+{
+	unsigned char *bytes, digest[32];
+	struct store_keys keys;
+	struct manifest m;
+	size_t len;
+
+	if (slot_image_keys(false, &keys, NULL) || manifest_image(slots, &m, NULL))
+		die("manifest_image");
+	if (first) { /* of a disk of zeros */
+		m.predecessor[0] = '\0';
+		memset(&m.root.page, 0, sizeof(m.root.page));
+	}
+	if (manifest_encode(&m, &keys, &bytes, &len, digest, NULL))
+		die("manifest_encode");
+	save("manifest", name, bytes, len);
+	free(bytes);
+	manifest_free(&m);
+}
+
+static void make_store(void)
+{
+	save_slot("plain", false);
+	save_slot("encrypted", true);
+	save_manifest("first", 0, true);
+	save_manifest("next", 5, false);
+	save_manifest("parts", 2050, false);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -554,5 +599,7 @@ int main(int argc, char **argv)
 	make_options();
 	make_fingerprints();
 	make_deltas();
+	make_pages(save);
+	make_store();
 	return 0;
 }

@@ -19,6 +19,7 @@ extern "C" {
 #endif
 
 struct tranship_changes;
+struct tranship_open_options; /* tranship/image.h */
 
 /* The longest id of a version of a disk, in bytes, without the end of the string. */
 #define TRANSHIP_ID_MAX 255
@@ -146,6 +147,22 @@ TRANSHIP_API int tranship_changes_save(const struct tranship_changes *changes, c
 TRANSHIP_API int tranship_changes_of_layers(struct tranship_disk *disk, uint32_t depth,
 					    struct tranship_changes **out,
 					    struct tranship_error *err);
+
+/*
+ * What the dirty bitmap of an NBD export (of a running qemu, of a qcow2 image that qemu-nbd -B
+ * serves) has noted, without reading data. `url` and `options` (NULL: none; only options.options is
+ * looked at) are as for tranship_open; `bitmap` is its name, or the whole name of its context
+ * ("qemu:dirty-bitmap:NAME"). The set's origin is "nbd-bitmap"; it has no ids.
+ *
+ * TRANSHIP_ENOTFOUND: the export has no such bitmap, so nothing is known of what changed;
+ * TRANSHIP_EIO: there is no such export, or the connection was lost (it is not made again: a bitmap
+ * may be another one by then); TRANSHIP_ECORRUPT, TRANSHIP_EUNSUPPORTED: what the server says is
+ * none of a bitmap; TRANSHIP_EINVAL: the URL or the name.
+ */
+TRANSHIP_API int tranship_changes_of_nbd(const char *url,
+					 const struct tranship_open_options *options,
+					 const char *bitmap, struct tranship_changes **out,
+					 struct tranship_error *err);
 
 #ifdef __cplusplus
 }

@@ -79,7 +79,8 @@ struct tranship_diff_options {
 	/*
 	 * Only these ranges of the disks are looked at. Their ids must agree with the others that
 	 * are known. NULL: all of the disk; where the old disk is a parent of the new one, what the
-	 * images above it hold, without reading the rest.
+	 * images above it hold, and where both are restore points of one store and lineage, what
+	 * their block tables say, without reading the rest.
 	 */
 	const struct tranship_changes *changes;
 	/*

@@ -94,8 +94,22 @@ struct tranship_open_options {
 TRANSHIP_API int tranship_open(const char *path, const struct tranship_open_options *options,
 			       struct tranship_disk **out, struct tranship_error *err);
 
-/* The same for a file that is already open. Takes it over on success. `options->member` is
- * honoured. */
+/*
+ * Whether tranship_open takes this for a place instead of a path: the export of an NBD server
+ * (nbd://HOST[:PORT]/EXPORT, nbd+unix:///EXPORT?socket=PATH; nbds:// and nbds+unix:// with TLS).
+ * Only what is given to tranship_open itself is looked at so: a hint inside an image never names a
+ * place.
+ *
+ * An export is a disk as it is (format NULL or "raw"). Its options: connections=N (at most; 8),
+ * reconnect=N (how often in a row a lost connection is made again; 6), timeout=SECONDS (of silence;
+ * 60), tls-certificates=FOLDER, tls-psk-file=FILE, tls-user=NAME. Flags, policy and journal are of
+ * no meaning to it and are ignored; member and parents are TRANSHIP_EINVAL. Reading waits, and
+ * makes lost connections again: the export must have its size still (TRANSHIP_EMISMATCH).
+ */
+TRANSHIP_API bool tranship_is_place(const char *location);
+
+/* The same as tranship_open for a file that is already open. Takes it over on success.
+ * `options->member` is honoured. */
 TRANSHIP_API int tranship_open_file(struct tranship_file *file,
 				    const struct tranship_open_options *options,
 				    struct tranship_disk **out, struct tranship_error *err);

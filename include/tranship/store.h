@@ -42,6 +42,10 @@ struct tranship_s3_options {
 struct tranship_store_options {
 	const char *passphrase; /* of an encrypted store; not kept */
 	const char *key_file;   /* or: a file whose content (32 to 4096 bytes) unwraps it */
+	/* Asked for the passphrase where the store has one and nothing is given; NULL, or where it
+	 * returns NULL: there is none. The text belongs to who is asked, and is not kept. */
+	const char *(*ask)(void *ctx);
+	void *ask_ctx;
 	const char *cache; /* a folder for what can be built again; NULL: $XDG_CACHE_HOME/tranship
 			      or ~/.cache/tranship; "": none */
 	struct tranship_s3_options s3;

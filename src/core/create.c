@@ -2,6 +2,7 @@
 /* From a path, a size and options to a writer. */
 #include "core/format.h"
 #include "core/in_place.h"
+#include "core/place.h"
 
 #include "base/error.h"
 #include "base/text.h"
@@ -172,6 +173,9 @@ int tranship_create(const char *path, const struct tranship_create_options *opti
 		return rc;
 	if (!format->no_output && !path)
 		return error_set(err, TRANSHIP_EINVAL, "format '%s' needs an output", format->name);
+	if (path && place_find(path))
+		return error_set(err, TRANSHIP_EUNSUPPORTED, "%s can only be read",
+				 place_find(path)->prefix);
 	if (changes_image(format, path, options))
 		return in_place_create(path, options, out, err);
 	if (!format->no_output) {

@@ -112,6 +112,13 @@ int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, 
 	return 0;
 }
 
+int disk_add_place(struct tranship_disk *disk, const char *location, struct tranship_error *err)
+{
+	struct disk_file added = { .name = (char *)location };
+
+	return add_file(disk, &added, err);
+}
+
 int disk_add_files_of(struct tranship_disk *disk, const struct tranship_disk *other,
 		      uint32_t *first, struct tranship_error *err)
 {

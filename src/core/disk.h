@@ -16,6 +16,7 @@
 struct check;
 struct modify_ops;
 struct property_sink;
+struct tranship_changes;
 
 struct disk_ops {
 	int (*map)(struct tranship_disk *disk, uint64_t off, struct tranship_extent *out,
@@ -30,6 +31,12 @@ struct disk_ops {
 	/* NULL: there is no structure to check. */
 	int (*check)(struct tranship_disk *disk, struct check *check, struct tranship_error *err);
 	const struct modify_ops *modify; /* NULL: it cannot be changed in place */
+	/*
+	 * Where both disks are versions of one and what differs is known without reading them: 1,
+	 * and *out is what changed since the other one. 0: it is not known. NULL: never.
+	 */
+	int (*changes_since)(struct tranship_disk *disk, struct tranship_disk *other,
+			     struct tranship_changes **out, struct tranship_error *err);
 	/* Forward disks: makes a map that waits for input return TRANSHIP_ECANCELED. */
 	void (*cancel)(struct tranship_disk *disk);
 	/* Releases the format's own struct, which contains this disk. */
@@ -100,6 +107,9 @@ void disk_close_keeping(struct tranship_disk *disk, struct tranship_file *file);
  * (NULL: not wanted). */
 int disk_add_file(struct tranship_disk *disk, const struct tranship_file *file, const char *name,
 		  uint32_t *index, struct tranship_error *err);
+
+/* The same for a disk that is no file but stands at a place (core/place.h): its location. */
+int disk_add_place(struct tranship_disk *disk, const char *location, struct tranship_error *err);
 
 /*
  * Says that the disk needs a parent with this identity, or with the other one (NULL: none). Its

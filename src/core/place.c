@@ -5,8 +5,12 @@
 
 #include <string.h>
 
+/* The rows, each in the folder of its kind. */
+extern const struct place store_place, s3_place, nbd_place, nbd_unix_place, nbds_place,
+	nbds_unix_place;
+
 static const struct place *const places[] = {
-	NULL,
+	&store_place, &s3_place, &nbd_place, &nbd_unix_place, &nbds_place, &nbds_unix_place, NULL,
 };
 
 const struct place *place_find(const char *location)
@@ -17,6 +21,11 @@ const struct place *place_find(const char *location)
 		if (strncmp(location, places[i]->prefix, strlen(places[i]->prefix)) == 0)
 			return places[i];
 	return NULL;
+}
+
+bool tranship_is_place(const char *location)
+{
+	return place_find(location);
 }
 
 int place_open(const struct place *place, const char *location,

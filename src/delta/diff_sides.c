@@ -194,20 +194,24 @@ static bool same_file(const struct tranship_disk *a, const struct tranship_disk 
 
 /*
  * Where the old disk is one of the parents of the new one, what the images above it hold is all
- * that can have changed. Not where a fingerprint of all of it is wanted and there is none to go on
- * from.
+ * that can have changed; and some disks know by themselves what they have changed since another
+ * one. Not where a fingerprint of all of it is wanted and there is none to go on from.
  */
 int diff_derive_changes(struct diff *d, struct tranship_error *err)
 {
 	uint32_t i, count = tranship_disk_layer_count(d->target);
 	bool carried = !d->options->fingerprint_out || d->carry;
+	int rc;
 
 	if (!d->old || d->options->changes || !carried)
 		return 0;
 	for (i = 1; i < count; i++)
 		if (same_file(tranship_disk_layer(d->target, i), tranship_disk_layer(d->old, 0)))
 			return tranship_changes_of_layers(d->target, i, &d->layers, err);
-	return 0;
+	if (!d->target->ops->changes_since)
+		return 0;
+	rc = d->target->ops->changes_since(d->target, d->old, &d->layers, err);
+	return rc < 0 ? rc : 0;
 }
 
 void diff_describe_base(struct diff *d)

@@ -10,13 +10,18 @@
 
 #include "emit/store_inside.h"
 
-/* A set of slots. */
+/* A set of slots; less than 24 bytes each. */
 struct slot_set;
 int slot_set_new(struct slot_set **out, struct tranship_error *err);
 void slot_set_free(struct slot_set *set);
 int slot_set_add(struct slot_set *set, const struct slot_id *id, struct tranship_error *err);
+/* NULL: an empty set. */
 bool slot_set_has(const struct slot_set *set, const struct slot_id *id);
 size_t slot_set_count(const struct slot_set *set);
+/* Its ids, ascending, until the next one is added; the id of all zeros, which no slot has, is left
+ * out. */
+int slot_set_list(struct slot_set *set, const struct slot_id **ids, size_t *count,
+		  struct tranship_error *err);
 
 struct block_index;
 /* `without`: slots that nothing may be found in. */

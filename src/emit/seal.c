@@ -146,6 +146,7 @@ static const char *info_of(enum seal_purpose purpose)
 	case SEAL_POINT: return "tranship point";
 	case SEAL_TAGS: return "tranship tags";
 	case SEAL_LEASE: return "tranship lease";
+	case SEAL_ALIASES: return "tranship aliases";
 	}
 	return NULL;
 }

@@ -38,7 +38,13 @@ int store_keys_derive(struct store_keys *keys, struct tranship_error *err);
 int name_of(const struct store_keys *keys, const void *bytes, size_t len,
 	    unsigned char name[NAME_SIZE], struct tranship_error *err);
 
-enum seal_purpose { SEAL_SLOT = 1, SEAL_POINT = 2, SEAL_TAGS = 3, SEAL_LEASE = 4 };
+enum seal_purpose {
+	SEAL_SLOT = 1,
+	SEAL_POINT = 2,
+	SEAL_TAGS = 3,
+	SEAL_LEASE = 4,
+	SEAL_ALIASES = 5
+};
 
 /* One object's. Wipe it with explicit_bzero. */
 struct sealer {

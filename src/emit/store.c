@@ -99,8 +99,6 @@ int store_init_target(struct target *t, const struct tranship_store_init_options
 		rc = put_head(t, &head, err);
 	explicit_bzero(data_key, sizeof(data_key));
 	explicit_bzero(&secret, sizeof(secret));
-	if (rc == 0)
-		target_close(t);
 	return rc;
 }
 
@@ -113,8 +111,7 @@ int tranship_store_init(const char *location, const struct tranship_store_init_o
 	if (rc)
 		return rc;
 	rc = store_init_target(t, options, err);
-	if (rc)
-		target_close(t);
+	target_close(t);
 	return rc;
 }
 
@@ -156,6 +153,17 @@ static int unlock(const char *where, const struct store_head *head,
 	return rc ? rc : store_keys_derive(keys, err);
 }
 
+static int read_secret(const struct store_head *head, const struct tranship_store_options *options,
+		       struct store_secret *out, struct tranship_error *err)
+{
+	const char *passphrase = options->passphrase;
+
+	if (!passphrase && !options->key_file && options->ask &&
+	    head->wrapped.kind == KEY_PASSPHRASE)
+		passphrase = options->ask(options->ask_ctx);
+	return store_secret_read(passphrase, options->key_file, out, err);
+}
+
 static int fill(struct tranship_store *s, struct target *t,
 		const struct tranship_store_options *options, struct tranship_error *err)
 {
@@ -166,7 +174,7 @@ static int fill(struct tranship_store *s, struct target *t,
 
 	if (rc)
 		return rc;
-	rc = store_secret_read(options->passphrase, options->key_file, &secret, err);
+	rc = read_secret(&head, options, &secret, err);
 	if (rc == 0)
 		rc = unlock(t->name, &head, &secret, &s->keys, err);
 	explicit_bzero(&secret, sizeof(secret));

@@ -53,6 +53,9 @@ int store_head_encode(const struct store_head *head, char **text, size_t *len,
 int store_head_decode(const char *where, const void *text, size_t len, struct store_head *out,
 		      struct tranship_error *err);
 
+/* Up to max bytes of a file; the caller wipes them. Returns an errno value. */
+int secret_file_read(const char *path, unsigned char *bytes, size_t max, size_t *len);
+
 /* A passphrase or the content of a key file. Wipe it with explicit_bzero. */
 struct store_secret {
 	enum key_kind kind;

@@ -24,9 +24,10 @@ struct tranship_store {
 	void *warn_ctx;
 };
 
-/* For tests: over a target of the caller's, which it takes over on success. */
+/* The same over a target, which stays the caller's. */
 int store_init_target(struct target *t, const struct tranship_store_init_options *options,
 		      struct tranship_error *err);
+/* Takes the target over on success. */
 int store_open_target(struct target *t, const struct tranship_store_options *options,
 		      struct tranship_store **out, struct tranship_error *err);
 

@@ -42,8 +42,7 @@ static int read_passphrase(const char *passphrase, struct store_secret *out,
 	return 0;
 }
 
-/* Up to one byte more than there may be. Returns an errno value. */
-static int read_secret_file(const char *path, unsigned char *bytes, size_t max, size_t *len)
+int secret_file_read(const char *path, unsigned char *bytes, size_t max, size_t *len)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), sys = 0;
 	ssize_t n = 1;
@@ -72,7 +71,7 @@ static int read_key_file(const char *path, struct store_secret *out, struct tran
 	int sys, rc = 0;
 
 	text_show(shown, sizeof(shown), path, strlen(path));
-	sys = read_secret_file(path, bytes, sizeof(bytes), &len);
+	sys = secret_file_read(path, bytes, sizeof(bytes), &len);
 	if (sys)
 		rc = error_sys(err, sys, "the key file '%s' could not be read", shown);
 	else if (len < KEY_FILE_MIN || len > KEY_FILE_MAX)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "memory_target.h"
+#include "memory_target_inside.h"
 
 #include "base/error.h"
 #include "support.h"
@@ -42,6 +42,37 @@ static int absent(const struct memory_target *m, const char *key, struct transhi
 			 key);
 }
 
+static void call_hook(struct memory_target *m, enum memory_op op, const char *key, bool after)
+{
+	if (!m->hook || m->in_hook)
+		return;
+	m->in_hook = true;
+	m->hook(m->hook_ctx, op, key, after);
+	m->in_hook = false;
+}
+
+/* What all operations begin with; 0 means that the lock is held. */
+static int begin(struct memory_target *m, enum memory_op op, const char *key,
+		 struct tranship_error *err)
+{
+	int code = 0;
+
+	call_hook(m, op, key, false);
+	pthread_mutex_lock(&m->lock);
+	if (++m->calls == m->fail_at)
+		code = m->fail_code;
+	if (code == 0)
+		return 0;
+	pthread_mutex_unlock(&m->lock);
+	return error_set(err, code, "%s/%s: made to fail", m->target.name, key);
+}
+
+static void end(struct memory_target *m, enum memory_op op, const char *key)
+{
+	pthread_mutex_unlock(&m->lock);
+	call_hook(m, op, key, true);
+}
+
 /* A new, empty object. NULL: no memory. */
 static struct memory_object *insert(struct memory_target *m, const char *key)
 {
@@ -69,9 +100,13 @@ static int memory_put(struct target *t, const char *key, const void *bytes, size
 	struct memory_target *m = memory_target_of(t);
 	unsigned char *copy = malloc(len + 1);
 	struct memory_object *o = NULL;
+	int rc = begin(m, MEMORY_PUT, key, err);
 
 	(void)sha256;
-	pthread_mutex_lock(&m->lock);
+	if (rc) {
+		free(copy);
+		return rc;
+	}
 	m->puts++;
 	if (copy) {
 		o = find(m, key);
@@ -85,8 +120,9 @@ static int memory_put(struct target *t, const char *key, const void *bytes, size
 		o->bytes = copy;
 		o->info.size = len;
 		o->info.time = m->now;
+		memory_lag_note(m, &o->info, true);
 	}
-	pthread_mutex_unlock(&m->lock);
+	end(m, MEMORY_PUT, key);
 	if (o)
 		return 0;
 	free(copy);
@@ -98,18 +134,20 @@ static int memory_get(struct target *t, const char *key, uint64_t off, void *buf
 {
 	struct memory_target *m = memory_target_of(t);
 	const struct memory_object *o;
+	int rc = begin(m, MEMORY_GET, key, err);
 
-	pthread_mutex_lock(&m->lock);
+	*got = 0;
+	if (rc)
+		return rc;
 	m->reads++;
 	o = find(m, key);
-	*got = 0;
 	if (o && off < o->info.size) {
 		uint64_t left = o->info.size - off;
 
 		*got = len < left ? len : (size_t)left;
 		memcpy(buf, o->bytes + off, *got);
 	}
-	pthread_mutex_unlock(&m->lock);
+	end(m, MEMORY_GET, key);
 	return o ? 0 : absent(m, key, err);
 }
 
@@ -118,18 +156,20 @@ static int memory_tail(struct target *t, const char *key, void *buf, size_t len,
 {
 	struct memory_target *m = memory_target_of(t);
 	const struct memory_object *o;
+	int rc = begin(m, MEMORY_TAIL, key, err);
 
-	pthread_mutex_lock(&m->lock);
-	m->reads++;
-	o = find(m, key);
 	*got = 0;
 	*size = 0;
+	if (rc)
+		return rc;
+	m->reads++;
+	o = find(m, key);
 	if (o) {
 		*size = o->info.size;
 		*got = len < *size ? len : (size_t)*size;
 		memcpy(buf, o->bytes + *size - *got, *got);
 	}
-	pthread_mutex_unlock(&m->lock);
+	end(m, MEMORY_TAIL, key);
 	return o ? 0 : absent(m, key, err);
 }
 
@@ -138,12 +178,14 @@ static int memory_stat(struct target *t, const char *key, struct object_info *ou
 {
 	struct memory_target *m = memory_target_of(t);
 	const struct memory_object *o;
+	int rc = begin(m, MEMORY_STAT, key, err);
 
-	pthread_mutex_lock(&m->lock);
+	if (rc)
+		return rc;
 	o = find(m, key);
 	if (o)
 		*out = o->info;
-	pthread_mutex_unlock(&m->lock);
+	end(m, MEMORY_STAT, key);
 	return o ? 0 : absent(m, key, err);
 }
 
@@ -153,15 +195,21 @@ static int memory_list(struct target *t, const char *prefix, object_fn *fn, void
 {
 	struct memory_target *m = memory_target_of(t);
 	struct object_info *copy;
-	size_t count = 0, i;
-	int rc = 0;
+	size_t total, count = 0, i;
+	int rc = begin(m, MEMORY_LIST, prefix, err);
 
-	pthread_mutex_lock(&m->lock);
-	copy = malloc((m->count + 1) * sizeof(*copy));
-	for (i = 0; copy && i < m->count; i++)
-		if (strncmp(m->objects[i].info.key, prefix, strlen(prefix)) == 0)
-			copy[count++] = m->objects[i].info;
-	pthread_mutex_unlock(&m->lock);
+	if (rc)
+		return rc;
+	memory_lag_settle(m);
+	total = m->lags ? m->shown_count : m->count;
+	copy = malloc((total + 1) * sizeof(*copy));
+	for (i = 0; copy && i < total; i++) {
+		const struct object_info *info = m->lags ? &m->shown[i] : &m->objects[i].info;
+
+		if (strncmp(info->key, prefix, strlen(prefix)) == 0)
+			copy[count++] = *info;
+	}
+	end(m, MEMORY_LIST, prefix);
 	if (!copy)
 		return error_nomem(err, sizeof(*copy));
 	for (i = 0; i < count && rc == 0; i++)
@@ -174,18 +222,20 @@ static int memory_remove(struct target *t, const char *key, struct tranship_erro
 {
 	struct memory_target *m = memory_target_of(t);
 	struct memory_object *o;
+	int rc = begin(m, MEMORY_REMOVE, key, err);
 
-	(void)err;
-	pthread_mutex_lock(&m->lock);
+	if (rc)
+		return rc;
 	o = find(m, key);
 	if (o) {
 		size_t at = (size_t)(o - m->objects);
 
+		memory_lag_note(m, &o->info, false);
 		free(o->bytes);
 		m->count--;
 		memmove(o, o + 1, (m->count - at) * sizeof(*o));
 	}
-	pthread_mutex_unlock(&m->lock);
+	end(m, MEMORY_REMOVE, key);
 	return 0;
 }
 
@@ -193,10 +243,12 @@ static int memory_now(struct target *t, int64_t *out, struct tranship_error *err
 {
 	struct memory_target *m = memory_target_of(t);
 
-	(void)err;
-	pthread_mutex_lock(&m->lock);
+	int rc = begin(m, MEMORY_NOW, "", err);
+
+	if (rc)
+		return rc;
 	*out = m->now;
-	pthread_mutex_unlock(&m->lock);
+	end(m, MEMORY_NOW, "");
 	return 0;
 }
 
@@ -208,6 +260,8 @@ static void memory_close(struct target *t)
 	for (i = 0; i < m->count; i++)
 		free(m->objects[i].bytes);
 	free(m->objects);
+	free(m->shown);
+	free(m->changes);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
@@ -255,4 +309,27 @@ unsigned char *memory_target_bytes(struct target *t, const char *key, size_t *le
 		*len = (size_t)o->info.size;
 	pthread_mutex_unlock(&m->lock);
 	return o ? o->bytes : NULL;
+}
+
+bool memory_target_has(struct target *t, const char *key)
+{
+	return memory_target_bytes(t, key, NULL) != NULL;
+}
+
+void memory_target_fail(struct target *t, unsigned long nth, int code)
+{
+	struct memory_target *m = memory_target_of(t);
+
+	pthread_mutex_lock(&m->lock);
+	m->fail_at = nth ? m->calls + nth : 0;
+	m->fail_code = code;
+	pthread_mutex_unlock(&m->lock);
+}
+
+void memory_target_hook(struct target *t, memory_hook *hook, void *ctx)
+{
+	struct memory_target *m = memory_target_of(t);
+
+	m->hook = hook;
+	m->hook_ctx = ctx;
 }

@@ -2,80 +2,20 @@
 /* Slots as they are built, and read again from a target. */
 #include "support.h"
 
-#include "emit/slot.h"
+#include "emit/slot_ondisk.h"
 #include "memory_target.h"
+#include "slot_scene.h"
 #include "store_keys.h"
 
-#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
 
-static struct slot_id id_of(unsigned char n)
-{
-	struct slot_id id = { { 1, 2, 3, 4, 5, 6, 7, 8 } };
-
-	id.bytes[OBJECT_ID_SIZE - 1] = n;
-	return id;
-}
-
-/* Content of record n: text that compresses, or not. */
-static size_t content_of_record(uint32_t n, unsigned char *raw)
-{
-	size_t len = 1 + (size_t)n * 977 % 70000;
-	struct rng rng = { n + 1 };
-
-	if (n % 2)
-		rng_fill(&rng, raw, len);
-	else
-		memset(raw, 'a' + (int)(n % 26), len);
-	return len;
-}
-
-static void add_record(struct slot_builder *b, const struct store_keys *keys, uint32_t n)
-{
-	static unsigned char raw[RECORD_RAW_MAX], packed[RECORD_RAW_MAX * 2];
-	struct slot_entry e = { .kind = n % 3 ? RECORD_BLOCK : RECORD_PAGE };
-	struct tranship_error err;
-	const void *stored = raw;
-	uint32_t record;
-
-	e.raw = e.stored = (uint32_t)content_of_record(n, raw);
-	if (n % 2 == 0) {
-		e.codec = CODEC_ZSTD;
-		e.stored = (uint32_t)ZSTD_compress(packed, sizeof(packed), raw, e.raw, 1);
-		stored = packed;
-	}
-	assert_ok(name_of(keys, raw, e.raw, e.name, &err), &err);
-	assert_ok(slot_builder_add(b, &e, stored, &record, &err), &err);
-	assert_int_equal(record, n);
-}
-
-/* Puts a slot of `count` records. */
-static void put_slot(struct target *t, const struct store_keys *keys, struct slot_builder *b,
-		     const struct slot_id *id, uint32_t count)
-{
-	unsigned char sha256[32], hash[32];
-	char key[TARGET_KEY_MAX + 1];
-	const unsigned char *bytes;
-	struct tranship_error err;
-	uint32_t n;
-	size_t len;
-
-	slot_builder_begin(b, id);
-	for (n = 0; n < count; n++)
-		add_record(b, keys, n);
-	assert_ok(slot_builder_seal(b, keys, &bytes, &len, sha256, &err), &err);
-	SHA256(bytes, len, hash);
-	assert_memory_equal(hash, sha256, 32);
-	slot_key(id, key);
-	assert_ok(target_put(t, key, bytes, len, sha256, &err), &err);
-}
-
 static void read_slot(struct target *t, const struct store_keys *keys, const struct slot_id *id,
 		      uint32_t count)
 {
-	static unsigned char raw[RECORD_RAW_MAX], want[RECORD_RAW_MAX], stored[RECORD_RAW_MAX * 2];
+	static unsigned char raw[SCENE_RECORD_MAX], want[SCENE_RECORD_MAX];
+	static unsigned char stored[2 * SCENE_RECORD_MAX];
 	ZSTD_DCtx *zstd = ZSTD_createDCtx();
 	char key[TARGET_KEY_MAX + 1];
 	struct tranship_error err;
@@ -88,7 +28,7 @@ static void read_slot(struct target *t, const struct store_keys *keys, const str
 	for (n = 0; n < count; n++) {
 		const struct slot_entry *e = &index.entries[n];
 
-		assert_int_equal(e->raw, content_of_record(n, want));
+		assert_int_equal(e->raw, scene_record(n, want));
 		assert_int_equal(e->kind, n % 3 ? RECORD_BLOCK : RECORD_PAGE);
 		assert_ok(
 			target_get_exactly(t, key, e->off, stored, slot_entry_space(keys, e), &err),
@@ -104,22 +44,18 @@ static void round_trip(bool encrypted, uint32_t count)
 {
 	struct store_keys keys = store_keys_of(encrypted);
 	struct target *t = memory_target_new();
-	struct slot_id first = id_of(1), second = id_of(2);
+	struct slot_id id = slot_id_of(1);
 	char key[TARGET_KEY_MAX + 1];
 	struct tranship_error err;
-	struct slot_builder *b;
 	unsigned char *bytes;
 	size_t len;
 
-	assert_ok(slot_builder_new(SLOT_SIZE_DEFAULT, &b, &err), &err);
-	put_slot(t, &keys, b, &first, count);
-	put_slot(t, &keys, b, &second, 1); /* the builder serves again */
-	read_slot(t, &keys, &first, count);
-	read_slot(t, &keys, &second, 1);
-	slot_key(&first, key);
+	scene_put(t, &keys, &id, count);
+	read_slot(t, &keys, &id, count);
+	slot_key(&id, key);
 	bytes = memory_target_bytes(t, key, &len);
-	assert_ok(slot_check(&keys, &first, bytes, len, true, &err), &err);
-	slot_builder_free(b);
+	assert_ok(slot_check(&keys, &id, bytes, len, false, &err), &err);
+	assert_ok(slot_check(&keys, &id, bytes, len, true, &err), &err);
 	target_close(t);
 }
 
@@ -140,11 +76,127 @@ static void test_slot__long_index(void **state)
 	round_trip(true, 700);
 }
 
+static void test_slot_key(void **state)
+{
+	static const char *const none[] = {
+		"slots/02/0102030405060708000000000000000g",
+		"slots/03/01020304050607080000000000000002",
+		"slots/02/0102030405060708000000000000000A",
+		"slots/02/0102030405060708000000000000002",
+		"slots/01020304050607080000000000000002",
+		"trash/points/01020304050607080000000000000002",
+		"trash/02/01020304050607080000000000000002",
+		"slots/",
+		"",
+	};
+	struct slot_id id = slot_id_of(2), got;
+	char key[TARGET_KEY_MAX + 1];
+	size_t i;
+
+	(void)state;
+	slot_key(&id, key);
+	assert_string_equal(key, "slots/02/01020304050607080000000000000002");
+	assert_true(slot_id_of_key(key, &got) && slot_id_equal(&id, &got));
+	slot_trash_key(&id, key);
+	assert_string_equal(key, "trash/01020304050607080000000000000002");
+	memset(&got, 0, sizeof(got));
+	assert_true(slot_id_of_key(key, &got) && slot_id_equal(&id, &got));
+	for (i = 0; i < COUNT_OF(none); i++)
+		assert_false(slot_id_of_key(none[i], &got));
+}
+
+/* A slot takes records up to its size, and at least one; and its number of records. */
+static void test_slot_builder__is_full(void **state)
+{
+	struct store_keys keys = store_keys_of(true);
+	struct slot_id id = slot_id_of(1);
+	const unsigned char *bytes;
+	struct slot_entry e = { .raw = 1, .stored = 1, .kind = RECORD_BLOCK };
+	static unsigned char big[RECORD_RAW_MAX];
+	unsigned char sha256[32];
+	struct tranship_error err;
+	struct slot_builder *b;
+	uint32_t record, n;
+	size_t len;
+
+	(void)state;
+	assert_ok(slot_builder_new(SLOT_SIZE_MIN, &b, &err), &err);
+	slot_builder_begin(b, &id);
+	assert_false(slot_builder_is_full(b, SLOT_STORED_MAX));
+	e.raw = e.stored = RECORD_RAW_MAX;
+	assert_ok(slot_builder_add(b, &e, big, &record, &err), &err);
+	assert_true(slot_builder_is_full(b, 1));
+	assert_true(slot_builder_size(b) > SLOT_SIZE_MIN);
+	assert_ok(slot_builder_seal(b, &keys, &bytes, &len, sha256, &err), &err);
+	assert_int_equal(len, slot_builder_size(b));
+
+	slot_builder_begin(b, &id);
+	e.raw = e.stored = 1;
+	for (n = 0; !slot_builder_is_full(b, 1); n++)
+		assert_ok(slot_builder_add(b, &e, "x", &record, &err), &err);
+	assert_int_equal(n, slot_builder_count(b));
+	assert_in_range(slot_builder_size(b), SLOT_SIZE_MIN - 80, SLOT_SIZE_MIN);
+	while (slot_builder_count(b) < SLOT_RECORDS_MAX)
+		assert_ok(slot_builder_add(b, &e, "x", &record, &err), &err);
+	assert_true(slot_builder_is_full(b, 1));
+	assert_fails(slot_builder_add(b, &e, "x", &record, &err), TRANSHIP_ELIMIT, &err, "no room");
+	assert_ok(slot_builder_seal(b, &keys, &bytes, &len, sha256, &err), &err);
+	slot_builder_free(b);
+}
+
+static void test_slot_builder__refuses(void **state)
+{
+	static const struct {
+		struct slot_entry entry;
+		const char *piece;
+	} rows[] = {
+		{ { .raw = 1, .stored = 1 }, "kind" },
+		{ { .raw = 1, .stored = 1, .kind = 3 }, "kind" },
+		{ { .raw = 1, .stored = 1, .kind = RECORD_PAGE, .codec = 2 }, "codec" },
+		{ { .stored = 1, .kind = RECORD_PAGE, .codec = CODEC_ZSTD }, "empty" },
+		{ { .raw = RECORD_RAW_MAX + 1, .stored = 1, .kind = RECORD_BLOCK }, "too large" },
+		{ { .raw = 5, .kind = RECORD_BLOCK, .codec = CODEC_ZSTD }, "no bytes" },
+		{ { .raw = 5, .stored = 500, .kind = RECORD_BLOCK, .codec = CODEC_ZSTD },
+		  "too many" },
+		{ { .raw = 5, .stored = 4, .kind = RECORD_BLOCK }, "another size" },
+	};
+	struct store_keys keys = store_keys_of(false);
+	struct slot_id id = slot_id_of(1);
+	const unsigned char *bytes;
+	unsigned char sha256[32];
+	struct tranship_error err;
+	struct slot_builder *b;
+	uint32_t record;
+	size_t len, i;
+
+	(void)state;
+	assert_fails(slot_builder_new((size_t)SLOT_SIZE_MAX + 1, &b, &err), TRANSHIP_ELIMIT, &err,
+		     "allowed are");
+	assert_ok(slot_builder_new(SLOT_SIZE_MIN, &b, &err), &err);
+	slot_builder_begin(b, &id);
+	for (i = 0; i < COUNT_OF(rows); i++)
+		assert_fails(slot_builder_add(b, &rows[i].entry, "", &record, &err),
+			     TRANSHIP_EINVAL, &err, rows[i].piece);
+	assert_fails(slot_builder_seal(b, &keys, &bytes, &len, sha256, &err), TRANSHIP_EINVAL, &err,
+		     "empty");
+	scene_add(b, &keys, 0);
+	assert_ok(slot_builder_seal(b, &keys, &bytes, &len, sha256, &err), &err);
+	assert_fails(slot_builder_seal(b, &keys, &bytes, &len, sha256, &err), TRANSHIP_EINVAL, &err,
+		     "sealed");
+	slot_builder_begin(b, &id);
+	scene_add(b, &keys, 0);
+	assert_ok(slot_builder_seal(b, &keys, &bytes, &len, sha256, &err), &err);
+	slot_builder_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slot__round_trip),
 		cmocka_unit_test(test_slot__long_index),
+		cmocka_unit_test(test_slot_key),
+		cmocka_unit_test(test_slot_builder__is_full),
+		cmocka_unit_test(test_slot_builder__refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

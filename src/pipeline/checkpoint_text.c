@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/checkpoint_text.h"
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECKPOINT_VERSION 1
+#define HEAD_MAX 4096U
+
+static void to_hex(const unsigned char *bytes, size_t len, char *out)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static bool from_hex(const char *text, unsigned char *out, size_t len)
+{
+	size_t i;
+
+	if (strspn(text, "0123456789abcdef") < 2 * len)
+		return false;
+	for (i = 0; i < len; i++) {
+		char two[3] = { text[2 * i], text[2 * i + 1], '\0' };
+
+		out[i] = (unsigned char)strtoul(two, NULL, 16);
+	}
+	return true;
+}
+
+static bool take_text(const json_t *root, const char *name, char *out, size_t cap)
+{
+	const char *text = json_string_value(json_object_get(root, name));
+
+	if (!text || strlen(text) >= cap || !text_is_line(text, TRANSHIP_ID_MAX))
+		return false;
+	memcpy(out, text, strlen(text) + 1);
+	return true;
+}
+
+static bool take_hex(const json_t *root, const char *name, unsigned char *out, size_t len)
+{
+	const char *text = json_string_value(json_object_get(root, name));
+
+	return text && strlen(text) == 2 * len && from_hex(text, out, len);
+}
+
+static bool take_number(const json_t *root, const char *name, int64_t max, uint64_t *out)
+{
+	const json_t *value = json_object_get(root, name);
+	json_int_t n = json_integer_value(value);
+
+	*out = (uint64_t)n;
+	return json_is_integer(value) && n >= 0 && n <= max;
+}
+
+const char *checkpoint_parse_head(const char *text, struct checkpoint_head *out)
+{
+	const char *end = strchr(text, '\n');
+	uint64_t version, epoch;
+	json_t *root;
+	bool ok;
+
+	if (!end || (size_t)(end - text) > HEAD_MAX)
+		return NULL;
+	root = json_loadb(text, (size_t)(end - text), JSON_REJECT_DUPLICATES, NULL);
+	ok = take_number(root, "checkpoint", CHECKPOINT_VERSION, &version) &&
+	     version == CHECKPOINT_VERSION &&
+	     take_text(root, "store", out->store, sizeof(out->store)) &&
+	     take_text(root, "disk", out->disk, sizeof(out->disk)) &&
+	     take_text(root, "base", out->base, sizeof(out->base)) &&
+	     take_text(root, "source", out->source, sizeof(out->source)) &&
+	     take_number(root, "size", INT64_MAX, &out->size) &&
+	     take_hex(root, "writer", out->writer, sizeof(out->writer)) &&
+	     take_number(root, "epoch", INT32_MAX, &epoch) &&
+	     take_hex(root, "seed", out->seed.bytes, sizeof(out->seed.bytes));
+	out->epoch = ok ? (uint32_t)epoch : 0;
+	json_decref(root);
+	return ok ? end + 1 : NULL;
+}
+
+int checkpoint_print_head(const struct checkpoint_head *head, struct buffer *out,
+			  struct tranship_error *err)
+{
+	char writer[2 * WRITER_ID_SIZE + 1], seed[2 * DIGEST_SEED_SIZE + 1], *text;
+	json_t *root;
+	int rc;
+
+	to_hex(head->writer, sizeof(head->writer), writer);
+	to_hex(head->seed.bytes, sizeof(head->seed.bytes), seed);
+	root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:s, s:i, s:s}", "checkpoint",
+			 CHECKPOINT_VERSION, "store", head->store, "disk", head->disk, "base",
+			 head->base, "source", head->source, "size", (json_int_t)head->size,
+			 "writer", writer, "epoch", (int)head->epoch, "seed", seed);
+	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	json_decref(root);
+	rc = text ? buffer_printf(out, err, "%s\n", text)
+		  : error_set(err, TRANSHIP_EINVAL, "an id is no UTF-8");
+	explicit_bzero(seed, sizeof(seed));
+	free(text);
+	return rc;
+}
+
+bool checkpoint_parse_page(const char *line, struct put_page *out)
+{
+	char slot[2 * OBJECT_ID_SIZE + 1], pin[2 * sizeof(out->ref.pin) + 1], end;
+	int used = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (sscanf(line, "zero %" SCNu64 "%c", &out->leaf, &end) == 2 && end == '\n')
+		return true;
+	if (sscanf(line, "leaf %" SCNu64 " %32[0-9a-f] %" SCNu32 " %32[0-9a-f]%n", &out->leaf, slot,
+		   &out->ref.at.record, pin, &used) != 4 ||
+	    line[used] != '\n')
+		return false;
+	out->ref.there = true;
+	return from_hex(slot, out->ref.at.slot.bytes, OBJECT_ID_SIZE) &&
+	       from_hex(pin, out->ref.pin, sizeof(out->ref.pin)) && out->leaf < UINT32_MAX &&
+	       out->ref.at.record < SLOT_RECORDS_MAX;
+}
+
+bool checkpoint_parse_end(const char *line, uint64_t *next_leaf, struct put_counts *counts,
+			  uint64_t *check)
+{
+	char end;
+
+	memset(counts, 0, sizeof(*counts));
+	return sscanf(line,
+		      "upto %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %16" SCNx64
+		      "%c",
+		      next_leaf, &counts->read, &counts->changed, &counts->zeroed,
+		      &counts->deduplicated, check, &end) == 7 &&
+	       end == '\n' && *next_leaf < UINT32_MAX;
+}
+
+uint64_t checkpoint_check(const char *lines, size_t len, uint64_t next_leaf)
+{
+	return check64(lines, len, next_leaf);
+}
+
+int checkpoint_print_section(uint64_t next_leaf, const struct put_page *pages, size_t count,
+			     const struct put_counts *counts, struct buffer *out,
+			     struct tranship_error *err)
+{
+	size_t start = out->len, i;
+	int rc = 0;
+
+	for (i = 0; i < count && rc == 0; i++) {
+		char slot[2 * OBJECT_ID_SIZE + 1], pin[2 * sizeof(pages->ref.pin) + 1];
+
+		to_hex(pages[i].ref.at.slot.bytes, OBJECT_ID_SIZE, slot);
+		to_hex(pages[i].ref.pin, sizeof(pages->ref.pin), pin);
+		rc = pages[i].ref.there
+			     ? buffer_printf(out, err, "leaf %" PRIu64 " %s %" PRIu32 " %s\n",
+					     pages[i].leaf, slot, pages[i].ref.at.record, pin)
+			     : buffer_printf(out, err, "zero %" PRIu64 "\n", pages[i].leaf);
+	}
+	if (rc)
+		return rc;
+	return buffer_printf(
+		out, err,
+		"upto %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %016" PRIx64 "\n",
+		next_leaf, counts->read, counts->changed, counts->zeroed, counts->deduplicated,
+		checkpoint_check((const char *)out->bytes + start, out->len - start, next_leaf));
+}
