@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -331,12 +332,34 @@ static int finish(struct call *call, CURLcode code, struct tranship_error *err)
 	return 0;
 }
 
+/* Before 7.87 what is written over TLS to a peer that is gone raises SIGPIPE, and CURLOPT_NOSIGNAL
+ * leaves that to us. */
+static CURLcode perform_quietly(CURL *curl)
+{
+	const struct timespec at_once = { 0 };
+	sigset_t broken_pipe, old, pending;
+	bool before;
+	CURLcode code;
+
+	sigemptyset(&broken_pipe);
+	sigaddset(&broken_pipe, SIGPIPE);
+	sigpending(&pending);
+	before = sigismember(&pending, SIGPIPE) == 1;
+	pthread_sigmask(SIG_BLOCK, &broken_pipe, &old);
+	code = curl_easy_perform(curl);
+	sigpending(&pending);
+	if (!before && sigismember(&pending, SIGPIPE) == 1)
+		sigtimedwait(&broken_pipe, NULL, &at_once);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return code;
+}
+
 static int perform(struct http *h, CURL *curl, struct call *call, struct curl_slist *lines,
 		   struct tranship_error *err)
 {
 	CURLcode code = set_up(curl, h, call, lines);
 
-	return finish(call, code == CURLE_OK ? curl_easy_perform(curl) : code, err);
+	return finish(call, code == CURLE_OK ? perform_quietly(curl) : code, err);
 }
 
 int http_do(struct http *http, const struct http_request *request, struct http_reply *reply,
