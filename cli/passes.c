@@ -45,10 +45,23 @@ static int open_changes(const struct job *job, const struct tranship_disk *disk,
 	return tranship_changes_open(c->file, &options, out, err) ? of_file(c->file, err) : 0;
 }
 
+/* How the source is looked at: other words may make another disk of the same file. */
+static char *view_of(const struct cli_source *source)
+{
+	char *view;
+
+	if (asprintf(&view, "%s %s,%s,%u", source->member ? source->member : "",
+		     source->options ? source->options : "", source->format ? source->format : "",
+		     source->flags) < 0)
+		abort();
+	return view;
+}
+
 static int replicate(const struct job *job, struct tranship_disk *disk,
 		     const struct tranship_changes *changes, struct tranship_store *store,
 		     struct run_pass *pass, struct tranship_error *err)
 {
+	char *view = view_of(&job->source);
 	struct tranship_store_info info;
 	struct run_meter meter;
 	struct tranship_replicate_options options = {
@@ -60,6 +73,7 @@ static int replicate(const struct job *job, struct tranship_disk *disk,
 		.changes = changes,
 		.on_lost_tracking = job->on_lost_tracking,
 		.source_identity = job->source_identity,
+		.source_view = view,
 		.checkpoint = job->no_checkpoint ? NULL : job->checkpoint,
 		.level = job->level,
 		.threads = job->threads,
@@ -77,6 +91,7 @@ static int replicate(const struct job *job, struct tranship_disk *disk,
 	run_meter_init(&meter, job->progress && !job->source.quiet, disk, changes, info.block_size);
 	rc = tranship_replicate(disk, store, &options, &pass->result, err);
 	cli_meter_clear(&meter.line);
+	free(view);
 	return rc;
 }
 

@@ -51,6 +51,10 @@ struct tranship_replicate_options {
 	/* Who the source is: the same text means the same content. NULL: its local files' device,
 	 * inode, size, mtime and ctime, which are looked at again at the end. */
 	const char *source_identity;
+	/* What else makes the source what it is: how the image is looked at (a member of an
+	 * archive, options of its format). Where it is another text than the interrupted run's
+	 * nothing that one read counts. NULL: nothing. */
+	const char *source_view;
 	/* A file in which the run says how far it got, so that the next one goes on from there; it
 	 * is removed after success. Beside it, in a file of its name with ".last", stands which
 	 * point was the newest then: where the store does not have that one any more, it is warned

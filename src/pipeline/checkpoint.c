@@ -134,21 +134,54 @@ static int load(struct checkpoint *cp, bool *found, struct tranship_error *err)
 	return rc;
 }
 
+/* Whether the file that is open is the one that has the name. */
+static bool is_current(const struct checkpoint *cp)
+{
+	struct stat named, opened;
+
+	return stat(cp->path, &named) == 0 && fstat(cp->old_fd, &opened) == 0 &&
+	       named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
+/*
+ * Opens the file, or makes it, so that there is something to lock for the first run, too. A run
+ * that ends, or begins its own, between open and lock leaves the lock of a file that has no name
+ * any more: what stands in it was used already.
+ */
+static int lock_file(struct checkpoint *cp, struct tranship_error *err)
+{
+	for (;;) {
+		cp->old_fd = open(cp->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		cp->made = cp->old_fd < 0 && errno == ENOENT;
+		if (cp->made)
+			cp->old_fd =
+				open(cp->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (cp->old_fd < 0)
+			return failed(cp, "opened", err);
+		if (flock(cp->old_fd, LOCK_EX | LOCK_NB) < 0) {
+			cp->made = false;
+			return error_set(err, TRANSHIP_EBUSY, "another run has the checkpoint '%s'",
+					 cp->path);
+		}
+		if (is_current(cp))
+			return 0;
+		close(cp->old_fd);
+	}
+}
+
 int checkpoint_open(const char *path, struct checkpoint *out, bool *found,
 		    struct tranship_error *err)
 {
+	int rc;
+
 	memset(out, 0, sizeof(*out));
 	out->fd = out->old_fd = -1;
 	*found = false;
 	out->path = strdup(path);
 	if (!out->path)
 		return error_nomem(err, strlen(path));
-	out->old_fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (out->old_fd < 0)
-		return errno == ENOENT ? 0 : failed(out, "opened", err);
-	if (flock(out->old_fd, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, TRANSHIP_EBUSY, "another run has the checkpoint '%s'", path);
-	return load(out, found, err);
+	rc = lock_file(out, err);
+	return rc ? rc : load(out, found, err);
 }
 
 static int sync_folder(const struct checkpoint *cp, struct tranship_error *err)
@@ -225,6 +258,8 @@ void checkpoint_close(struct checkpoint *cp)
 {
 	if (!cp->path)
 		return;
+	if (cp->made && cp->fd < 0)
+		unlink(cp->path); /* it was for the lock alone */
 	if (cp->fd >= 0)
 		close(cp->fd);
 	if (cp->old_fd >= 0)

@@ -16,17 +16,21 @@
 struct checkpoint_head {
 	char store[40];
 	char disk[TRANSHIP_ID_MAX + 1];
-	char base[64];                    /* the id of the last point; "": none */
-	char source[TRANSHIP_ID_MAX + 1]; /* "": not known */
+	char base[64];                /* the id of the point that is built upon; "": none */
+	char source[SOURCE_ID_TEXT];  /* "": not known */
+	char changes[SOURCE_ID_TEXT]; /* a digest of those that were given; "": all was read */
 	uint64_t size;
 	unsigned char writer[WRITER_ID_SIZE];
-	uint32_t epoch; /* how many runs had it before: their slots have other numbers */
+	/* The slots of each run have numbers of their own. By chance, not counted: of a checkpoint
+	 * there may be copies (a home that was restored or cloned). */
+	uint32_t epoch;
 	struct digest_seed seed;
 };
 
 struct checkpoint {
 	char *path;
 	int fd, old_fd;
+	bool made; /* there was none: old_fd is an empty file, for the lock */
 	struct checkpoint_head head;
 	/* What interrupted runs did. */
 	uint64_t next_leaf; /* all before it are done */
@@ -37,7 +41,8 @@ struct checkpoint {
 
 /*
  * Reads what is there, if anything. `found`: there was a checkpoint of this store and disk: head
- * and pages are its. TRANSHIP_EBUSY: another run has it.
+ * and pages are its. Where there is none the file is made, and removed by checkpoint_close unless
+ * the run begins its own. TRANSHIP_EBUSY: another run has it.
  */
 int checkpoint_open(const char *path, struct checkpoint *out, bool *found,
 		    struct tranship_error *err);

@@ -78,6 +78,7 @@ const char *checkpoint_parse_head(const char *text, struct checkpoint_head *out)
 	     take_text(root, "disk", out->disk, sizeof(out->disk)) &&
 	     take_text(root, "base", out->base, sizeof(out->base)) &&
 	     take_text(root, "source", out->source, sizeof(out->source)) &&
+	     take_text(root, "changes", out->changes, sizeof(out->changes)) &&
 	     take_number(root, "size", INT64_MAX, &out->size) &&
 	     take_hex(root, "writer", out->writer, sizeof(out->writer)) &&
 	     take_number(root, "epoch", INT32_MAX, &epoch) &&
@@ -96,10 +97,11 @@ int checkpoint_print_head(const struct checkpoint_head *head, struct buffer *out
 
 	to_hex(head->writer, sizeof(head->writer), writer);
 	to_hex(head->seed.bytes, sizeof(head->seed.bytes), seed);
-	root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:s, s:i, s:s}", "checkpoint",
+	root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:i, s:s}", "checkpoint",
 			 CHECKPOINT_VERSION, "store", head->store, "disk", head->disk, "base",
-			 head->base, "source", head->source, "size", (json_int_t)head->size,
-			 "writer", writer, "epoch", (int)head->epoch, "seed", seed);
+			 head->base, "source", head->source, "changes", head->changes, "size",
+			 (json_int_t)head->size, "writer", writer, "epoch", (int)head->epoch,
+			 "seed", seed);
 	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	rc = text ? buffer_printf(out, err, "%s\n", text)

@@ -106,9 +106,11 @@ static int identify(struct replication *run, struct tranship_error *err)
 {
 	int rc = source_files_id(run->source, run->files, err);
 
-	snprintf(run->source_id, sizeof(run->source_id), "%s",
-		 run->o->source_identity ? run->o->source_identity : run->files);
-	return rc;
+	if (rc)
+		return rc;
+	return source_view_id(run->source,
+			      run->o->source_identity ? run->o->source_identity : run->files,
+			      run->o->source_view, run->source_id, err);
 }
 
 /* The store as it is now: what must not be named, what need not be stored. */
@@ -241,6 +243,8 @@ static int run_all(struct replication *run, struct tranship_error *err)
 	if (rc == 0)
 		rc = look_at_store(run, err);
 	if (rc == 0)
+		rc = replication_checkpoint_begin(run, err);
+	if (rc == 0)
 		rc = replication_store(run, err);
 	if (rc == 0)
 		rc = check_source(run, err);
@@ -289,7 +293,7 @@ int tranship_replicate(struct tranship_disk *source, struct tranship_store *stor
 	run_init(&run);
 	rc = run_all(&run, err);
 	/* Who goes on from the checkpoint goes on with the lease. */
-	if (rc == 0 || !run.o->checkpoint)
+	if (rc == 0 || (run.checkpoint.fd < 0 && !run.result->resumed))
 		tidy(&run);
 	run.result->size = source->size;
 	run.result->read = run.counts.read;

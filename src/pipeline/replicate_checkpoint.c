@@ -2,7 +2,10 @@
 /* What a run leaves behind for the next one, if it is interrupted. */
 #include "pipeline/replicate_inside.h"
 
+#include "base/bytes.h"
+#include "base/digest.h"
 #include "base/error.h"
+#include "base/hex.h"
 #include "core/disk.h"
 
 #include <stdio.h>
@@ -17,12 +20,51 @@ static bool is_ours(const struct replication *run, const struct checkpoint_head 
 	return strcmp(head->store, run->store->id) == 0 && strcmp(head->disk, run->o->disk) == 0;
 }
 
-/* Whether what the interrupted run read is what this one would read. */
-static bool goes_on(const struct replication *run, const struct checkpoint_head *head)
+/* Which blocks are read, and not kept as they were. "": all. */
+static int changes_id(const struct tranship_changes *changes, char out[SOURCE_ID_TEXT],
+		      struct tranship_error *err)
 {
-	return *run->source_id && strcmp(head->source, run->source_id) == 0 &&
-	       head->size == run->source->size &&
-	       strcmp(head->base, run->has_last ? run->last.id : "") == 0;
+	unsigned char digest[32], range[16];
+	struct sha256 *sha;
+	size_t i;
+	int rc;
+
+	out[0] = '\0';
+	if (!changes)
+		return 0;
+	rc = sha256_new(&sha, err);
+	for (i = 0; rc == 0 && i < tranship_changes_count(changes); i++) {
+		struct tranship_change c = tranship_changes_at(changes, i);
+
+		put_le64(range, c.off);
+		put_le64(range + 8, c.len);
+		rc = sha256_update(sha, range, sizeof(range), err);
+	}
+	if (rc == 0)
+		rc = sha256_final(sha, digest, err);
+	sha256_free(sha);
+	if (rc == 0)
+		hex_text(digest, sizeof(digest), out);
+	return rc;
+}
+
+/* Whether what the interrupted run read is what this one would read. A stream begins at its front
+ * again. */
+static bool goes_on(const struct replication *run, const struct checkpoint_head *head,
+		    const char *changes)
+{
+	return !run->source->forward && *run->source_id &&
+	       strcmp(head->source, run->source_id) == 0 && head->size == run->source->size &&
+	       strcmp(head->base, run->has_last ? run->last.id : "") == 0 &&
+	       (!*head->changes || strcmp(head->changes, changes) == 0);
+}
+
+static int new_epoch(uint32_t *epoch, struct tranship_error *err)
+{
+	int rc = random_bytes(epoch, sizeof(*epoch), err);
+
+	*epoch &= INT32_MAX;
+	return rc;
 }
 
 /*
@@ -33,42 +75,56 @@ int replication_checkpoint_open(struct replication *run, struct tranship_error *
 {
 	struct checkpoint *cp = &run->checkpoint;
 	const unsigned char *writer = NULL;
+	char changes[SOURCE_ID_TEXT];
 	bool found = false;
-	int rc = 0;
+	int rc = changes_id(run->changes, changes, err);
 
-	if (run->o->checkpoint)
+	if (rc == 0 && run->o->checkpoint)
 		rc = checkpoint_open(run->o->checkpoint, cp, &found, err);
 	if (rc)
 		return rc;
-	found = found && is_ours(run, &cp->head) && cp->head.epoch < INT32_MAX;
+	found = found && is_ours(run, &cp->head);
 	if (found) {
 		writer = cp->head.writer;
 		run->result->resumed = true;
 		if (!run->has_last)
 			run->seed = cp->head.seed;
 	}
-	if (!found || !goes_on(run, &cp->head)) {
+	if (!found || !goes_on(run, &cp->head, changes)) {
 		cp->next_leaf = 0;
 		cp->page_count = 0;
 		memset(&cp->counts, 0, sizeof(cp->counts));
 	}
-	rc = lease_take(run->store, writer, run->has_last ? run->last.id : "", run->o->grace,
-			&run->lease, err);
+	rc = new_epoch(&cp->head.epoch, err);
+	if (rc == 0)
+		rc = lease_take(run->store, writer, run->has_last ? run->last.id : "",
+				run->o->grace, &run->lease, err);
 	if (rc)
 		return rc;
 	run->leased = true;
 	run->counts = cp->counts;
-	cp->head.epoch = found ? cp->head.epoch + 1 : 0;
+	return 0;
+}
+
+/* A last point that is damaged is not what the leaves are built upon: where it is whole again one
+ * day they say nothing of what it has and the source has not. */
+int replication_checkpoint_begin(struct replication *run, struct tranship_error *err)
+{
+	struct checkpoint_head *head = &run->checkpoint.head;
+	int rc;
+
 	if (!run->o->checkpoint)
 		return 0;
-	snprintf(cp->head.store, sizeof(cp->head.store), "%s", run->store->id);
-	snprintf(cp->head.disk, sizeof(cp->head.disk), "%s", run->o->disk);
-	snprintf(cp->head.base, sizeof(cp->head.base), "%s", run->has_last ? run->last.id : "");
-	snprintf(cp->head.source, sizeof(cp->head.source), "%s", run->source_id);
-	cp->head.size = run->source->size;
-	cp->head.seed = run->seed;
-	memcpy(cp->head.writer, run->lease.writer, WRITER_ID_SIZE);
-	rc = checkpoint_begin(cp, err);
+	snprintf(head->store, sizeof(head->store), "%s", run->store->id);
+	snprintf(head->disk, sizeof(head->disk), "%s", run->o->disk);
+	snprintf(head->base, sizeof(head->base), "%s", run->old ? run->last.id : "");
+	snprintf(head->source, sizeof(head->source), "%s", run->source_id);
+	head->size = run->source->size;
+	head->seed = run->seed;
+	memcpy(head->writer, run->lease.writer, WRITER_ID_SIZE);
+	rc = changes_id(run->changes, head->changes, err);
+	if (rc == 0)
+		rc = checkpoint_begin(&run->checkpoint, err);
 	run->checkpointed = rc == 0;
 	return rc;
 }

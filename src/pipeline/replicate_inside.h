@@ -31,9 +31,8 @@ struct replication {
 	struct table *old;
 	/* What changed, in whole blocks; NULL: all is read. */
 	struct tranship_changes *changes;
-	char files[SOURCE_ID_TEXT]; /* of the source, as the run began; "": not known */
-	char source_id[TRANSHIP_ID_MAX +
-		       1]; /* what the checkpoint calls the source; "": not known */
+	char files[SOURCE_ID_TEXT];     /* of the source, as the run began; "": not known */
+	char source_id[SOURCE_ID_TEXT]; /* what the checkpoint calls the source; "": not known */
 	struct digest_seed seed;
 	struct lease lease;
 	bool leased;
@@ -60,8 +59,10 @@ int replication_choose_method(struct replication *run, struct tranship_error *er
  * reads all. The trash is known, the method is chosen. */
 int replication_open_last(struct replication *run, struct tranship_error *err);
 
-/* replicate_checkpoint.c */
+/* replicate_checkpoint.c. Looks whether there is one to go on from, and takes the lease; */
 int replication_checkpoint_open(struct replication *run, struct tranship_error *err);
+/* and begins this run's, when it is known what of the old one counts. Nothing is stored before. */
+int replication_checkpoint_begin(struct replication *run, struct tranship_error *err);
 /* put_params.leaf_done and idle; ctx is the run. */
 int replication_leaf_done(void *ctx, uint64_t leaf, const struct page_ref *ref,
 			  struct tranship_error *err);

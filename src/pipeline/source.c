@@ -3,9 +3,9 @@
 
 #include "base/buffer.h"
 #include "base/digest.h"
+#include "base/hex.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -16,7 +16,7 @@ static bool describe(const struct disk_file *file, struct buffer *text, struct t
 	struct stat st;
 
 	if (!file->has_id || stat(file->name, &st) < 0 || st.st_dev != file->id.dev ||
-	    st.st_ino != file->id.ino)
+	    st.st_ino != file->id.ino || !S_ISREG(st.st_mode))
 		return false;
 	*rc = buffer_printf(text, err, "%ju %ju %ju %jd.%09ld %jd.%09ld\n", (uintmax_t)st.st_dev,
 			    (uintmax_t)st.st_ino, (uintmax_t)st.st_size,
@@ -30,7 +30,6 @@ static int digest_text(const struct buffer *text, char out[SOURCE_ID_TEXT],
 {
 	unsigned char digest[32];
 	struct sha256 *sha;
-	unsigned i;
 	int rc = sha256_new(&sha, err);
 
 	if (rc)
@@ -39,8 +38,8 @@ static int digest_text(const struct buffer *text, char out[SOURCE_ID_TEXT],
 	if (rc == 0)
 		rc = sha256_final(sha, digest, err);
 	sha256_free(sha);
-	for (i = 0; rc == 0 && i < sizeof(digest); i++)
-		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+	if (rc == 0)
+		hex_text(digest, sizeof(digest), out);
 	return rc;
 }
 
@@ -56,6 +55,23 @@ int source_files_id(const struct tranship_disk *disk, char out[SOURCE_ID_TEXT],
 	for (i = 0; i < disk->file_count && known; i++)
 		known = describe(&disk->files[i], &text, err, &rc);
 	if (known)
+		rc = digest_text(&text, out, err);
+	buffer_free(&text);
+	return rc;
+}
+
+int source_view_id(const struct tranship_disk *disk, const char *identity, const char *view,
+		   char out[SOURCE_ID_TEXT], struct tranship_error *err)
+{
+	struct buffer text = { 0 };
+	int rc;
+
+	out[0] = '\0';
+	if (!*identity)
+		return 0;
+	rc = buffer_printf(&text, err, "%s\n%s %u\n%s\n", identity, disk->format,
+			   (unsigned)disk->sector_size, view ? view : "");
+	if (rc == 0)
 		rc = digest_text(&text, out, err);
 	buffer_free(&text);
 	return rc;

@@ -71,6 +71,24 @@ expect 0 replicate --source disk.raw --name web --output=json
 has .resumed true
 point_is web disk.raw
 
+# A stream is read from its front again, and finds what is stored.
+truncate -s 1G wide.raw
+for at in 0 256 512 768; do
+	openssl rand $((12 * mib)) | dd of=wide.raw bs=1M seek=$at conv=notrunc status=none
+done
+start --source - --image-option size=1G --name pipe --disk pipe --source-identity one --level 0 --rate-limit 150M <wide.raw
+until [ "$(cat .state/tranship/*.checkpoint 2>/dev/null | wc -l)" -gt 2 ]; do
+	kill -0 $job 2>/dev/null || break
+	sleep 0.02
+done
+kill -INT $job
+ended 130 "a run from a pipe"
+expect 0 replicate --source - --image-option size=1G --name pipe --disk pipe --source-identity one --level 0 --output=json <wide.raw
+has .resumed true
+[ "$(value .deduplicated)" -gt $((8 * mib)) ] || fail "it found only $(value .deduplicated) bytes again"
+point_is pipe wide.raw
+nothing_left "a run from a pipe"
+
 # Without a checkpoint all begins anew, and the lease goes.
 scribble disk.raw 0 200
 start --source disk.raw --name web --level 0 --rate-limit 16M --no-checkpoint
