@@ -34,11 +34,26 @@ struct block_rows {
 	size_t waiting_count;
 };
 
+/* Not every file system has files without a name. */
 static int open_unnamed(void)
 {
 	const char *folder = getenv("TMPDIR");
+	char path[4096];
+	int fd;
 
-	return open(folder && *folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (!folder || !*folder)
+		folder = "/tmp";
+	fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+		return fd;
+	if ((size_t)snprintf(path, sizeof(path), "%s/.tranship-XXXXXX", folder) >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
 }
 
 static int open_named(const char *folder)

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "emit/commit_check.h"
 #include "emit/point_keys.h"
+#include "emit/tags.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -195,13 +196,14 @@ static int try_point(struct point_copy *p, uint64_t stored_before, struct transh
 	return rc;
 }
 
-static int copy_tags(void *ctx, const struct tranship_point *point)
+/* Before the point is there: a copy that ends in between would leave it without what keeps it from
+ * prune, and who copies again passes over points that are there. */
+static int copy_tags(const struct point_copy *p, struct tranship_error *err)
 {
-	struct point_copy *p = ctx;
+	struct tags tags;
+	int rc = tags_read(p->c->from, p->from.id, &tags, err);
 
-	return point->tag_count ? tranship_store_tag(p->c->to, point->id, point->tags,
-						     point->tag_count, NULL, 0, NULL)
-				: 0;
+	return rc || tags.count == 0 ? rc : tags_write(p->c->to, p->from.id, &tags, err);
 }
 
 static int copy_point(struct copying *c, const char *id, struct tranship_error *err)
@@ -214,6 +216,9 @@ static int copy_point(struct copying *c, const char *id, struct tranship_error *
 		rc = find_base(&p, err);
 	if (rc)
 		goto out;
+	rc = copy_tags(&p, err);
+	if (rc)
+		goto out;
 	meter_start(&c->meter, &c->options, "copying", p.from.size);
 	for (rc = 1, tries = 0; rc == 1 && tries < TRIES; tries++)
 		rc = try_point(&p, stored, err);
@@ -222,8 +227,6 @@ static int copy_point(struct copying *c, const char *id, struct tranship_error *
 			       "point %s: slots of %s went away %d times while it was copied; does "
 			       "gc run with no grace?",
 			       id, c->to->target->name, TRIES);
-	if (rc == 0)
-		rc = tranship_store_find(c->from, id, copy_tags, &p, err);
 	if (rc == 0)
 		rc = meter_end(&c->meter, err);
 out:

@@ -92,6 +92,8 @@ int replication_choose_method(struct replication *run, struct tranship_error *er
 	if (!run->o->changes)
 		return 0;
 	rc = tracks(run, &why);
+	if (rc == 0 && run->source->forward) /* nothing of it can be left out */
+		return 0;
 	if (rc == 0) {
 		result->method = TRANSHIP_METHOD_CHANGES;
 		return round_changes(run, err);

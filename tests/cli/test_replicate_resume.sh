@@ -88,6 +88,14 @@ has .resumed true
 [ "$(value .deduplicated)" -gt $((8 * mib)) ] || fail "it found only $(value .deduplicated) bytes again"
 point_is pipe wide.raw
 nothing_left "a run from a pipe"
+# What changed is known, and all of a stream has to be read.
+size=$((1 << 30))
+expect 3 replicate --source wide.raw --name pipe --disk pipe --version v1 --output=json
+scribble wide.raw 4100
+list_of v1 v2 $((256 * mib)) $((4 * mib)) >list.json
+cat wide.raw | expect 0 replicate --source - --image-option size=1G --name pipe --disk pipe --changes list.json --output=json
+has '.method, .version' "$(printf 'fingerprint\nv2')"
+point_is pipe wide.raw
 
 # Without a checkpoint all begins anew, and the lease goes.
 scribble disk.raw 0 200

@@ -326,6 +326,38 @@ static void test_copy__faults(void **state)
 	}
 }
 
+static void die_after_a_point(void *ctx, enum memory_op op, const char *key, bool after)
+{
+	if (after && op == MEMORY_PUT && strncmp(key, "points/", 7) == 0)
+		memory_target_fail(ctx, 1, TRANSHIP_EIO);
+}
+
+/* What keeps a point from prune is there when the point is: who copies again passes over it. */
+static void test_copy__ends_right_behind_a_point(void **state)
+{
+	struct tranship_store_copy_options options = { .threads = 1 };
+	static const char *const tags[] = { "gold" };
+	struct tranship_error err;
+	struct scene s;
+	uint64_t copied;
+	unsigned i;
+
+	(void)state;
+	scene_make(&s, false, true);
+	for (i = 0; i < 3; i++)
+		assert_ok(tranship_store_tag(s.from, s.points[i].id, tags, 1, NULL, 0, &err), &err);
+	memory_target_hook(s.to->target, die_after_a_point, s.to->target);
+	assert_fails(tranship_store_copy(s.from, s.to, &options, &copied, &err), TRANSHIP_EIO, &err,
+		     "");
+	memory_target_hook(s.to->target, NULL, NULL);
+	memory_target_fail(s.to->target, 0, 0);
+	assert_int_equal(count_objects(s.to, "points/"), 1);
+	copy(&s, NULL, 0);
+	assert_int_equal(count_objects(s.to, "points/"), 3);
+	assert_int_equal(count_objects(s.to, "tags/"), 3);
+	scene_free(&s);
+}
+
 static void test_copy__damaged_source(void **state)
 {
 	struct tranship_store_copy_options options = { 0 };
@@ -360,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_copy__beside_gc),
 		cmocka_unit_test(test_copy__slots_go_away),
 		cmocka_unit_test(test_copy__faults),
+		cmocka_unit_test(test_copy__ends_right_behind_a_point),
 		cmocka_unit_test(test_copy__damaged_source),
 	};
 

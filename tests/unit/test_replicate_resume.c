@@ -226,7 +226,7 @@ static void test_resume__two_copies_of_a_checkpoint(void **state)
 static void test_resume__nobody_knows_a_device(void **state)
 {
 	struct tranship_disk disk = { 0 };
-	struct disk_file file = { .name = (char *)(uintptr_t)"/dev/null", .has_id = true };
+	struct disk_file file = { .name = (char *)(uintptr_t) "/dev/null", .has_id = true };
 	char id[SOURCE_ID_TEXT], path[] = "/tmp/tranship-test-XXXXXX";
 	struct tranship_error err;
 	struct stat st;
