@@ -74,26 +74,6 @@ static void take_sparse_size(struct convert_args *args, struct argp_state *state
 		args->copy.sparse_size = TRANSHIP_SPARSE_OFF;
 }
 
-static void take_cache(struct convert_args *args, struct argp_state *state, const char *mode)
-{
-	static const struct {
-		const char *name;
-		enum tranship_cache cache;
-	} modes[] = { { "writeback", TRANSHIP_CACHE_WRITEBACK },
-		      { "none", TRANSHIP_CACHE_NONE },
-		      { "writethrough", TRANSHIP_CACHE_WRITETHROUGH },
-		      { "directsync", TRANSHIP_CACHE_WRITETHROUGH },
-		      { "unsafe", TRANSHIP_CACHE_UNSAFE } };
-	size_t i;
-
-	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
-		if (strcmp(mode, modes[i].name) == 0) {
-			args->cache = modes[i].cache;
-			return;
-		}
-	argp_error(state, "cache mode '%s' is unknown", mode);
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct convert_args *args = state->input;
@@ -118,7 +98,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		args->salvage = true;
 		args->source.flags |= TRANSHIP_OPEN_SALVAGE;
 		break;
-	case 't': take_cache(args, state, arg); break;
+	case 't': cli_target_cache(&args->cache, state, arg); break;
 	case 'T': cli_source_cache(&args->source, state, arg); break;
 	case ARGP_KEY_ARG:
 		if (!args->from)

@@ -78,6 +78,26 @@ void cli_target_free(struct cli_target *target)
 	free(target->options);
 }
 
+void cli_target_cache(enum tranship_cache *cache, struct argp_state *state, const char *mode)
+{
+	static const struct {
+		const char *name;
+		enum tranship_cache cache;
+	} modes[] = { { "writeback", TRANSHIP_CACHE_WRITEBACK },
+		      { "none", TRANSHIP_CACHE_NONE },
+		      { "writethrough", TRANSHIP_CACHE_WRITETHROUGH },
+		      { "directsync", TRANSHIP_CACHE_WRITETHROUGH },
+		      { "unsafe", TRANSHIP_CACHE_UNSAFE } };
+	size_t i;
+
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(mode, modes[i].name) == 0) {
+			*cache = modes[i].cache;
+			return;
+		}
+	argp_error(state, "cache mode '%s' is unknown", mode);
+}
+
 void cli_say_in_place(const char *path, unsigned flags)
 {
 	struct stat st;

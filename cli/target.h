@@ -19,6 +19,9 @@ struct cli_target {
 void cli_target_option(struct cli_target *target, char *arg);
 void cli_target_free(struct cli_target *target);
 
+/* Takes -t; an unknown mode is a usage error. */
+void cli_target_cache(enum tranship_cache *cache, struct argp_state *state, const char *mode);
+
 /*
  * Opens the base of the output at `path`, if there is one: *disk, else NULL. Its name counts from
  * the output's folder, as it will be recorded. -1, with a message, if it cannot be opened or is of

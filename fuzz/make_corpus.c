@@ -4,6 +4,7 @@
  * code, like the images of the unit tests, and differ in what a fuzzer would be slow to find.
  */
 #include "base/bytes.h"
+#include "emit/store_head.h"
 #include "fingerprint_input.h"
 #include "image_delta.h"
 #include "image_vhd.h"
@@ -570,8 +571,30 @@ static void save_manifest(const char *name, size_t slots, bool first)
 	manifest_free(&m);
 }
 
+static void save_store_json(const char *name, enum key_kind kind)
+{
+	struct store_head head = { .id = { 0x5E, 0xED }, .slot_size = SLOT_SIZE_DEFAULT };
+	struct wrapped_key *w = &head.wrapped;
+	char *text;
+	size_t len;
+
+	w->kind = kind;
+	if (kind == KEY_PASSPHRASE) {
+		w->n = SCRYPT_N;
+		w->r = SCRYPT_R;
+		w->p = SCRYPT_P;
+	}
+	if (store_head_encode(&head, &text, &len, NULL))
+		die("store_head_encode");
+	save("store", name, text, len);
+	free(text);
+}
+
 static void make_store(void)
 {
+	save_store_json("plain", KEY_NONE);
+	save_store_json("passphrase", KEY_PASSPHRASE);
+	save_store_json("key_file", KEY_FILE);
 	save_slot("plain", false);
 	save_slot("encrypted", true);
 	save_manifest("first", 0, true);

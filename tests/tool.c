@@ -12,11 +12,15 @@
  *   test-tool cowd GRAIN-SECTORS RAW FILE
  *   test-tool sesparse HOLE RAW FILE
  *       a raw disk as an extent of ESXi; HOLE is what its zeros are: 0 absent, 1 unmapped, 2 zero
+ *   test-tool point LOCATION DISK NAME [PREDECESSOR]
+ *   test-tool replicate LOCATION DISK NAME RAW
+ *       a restore point: tool_point.h
  *   test-tool target VERB LOCATION ...
  *       objects of a folder or of S3: tool_target.h
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
+#include "tool_point.h"
 #include "tool_target.h"
 
 #include <fcntl.h>
@@ -202,6 +206,10 @@ int main(int argc, char **argv)
 		return print_end(argv[2]);
 	if (argc == 5 && (strcmp(argv[1], "cowd") == 0 || strcmp(argv[1], "sesparse") == 0))
 		return make_extent(argv[1][0] == 's', strtoul(argv[2], NULL, 10), argv[3], argv[4]);
+	if (argc > 1 && strcmp(argv[1], "point") == 0)
+		return tool_point(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "replicate") == 0)
+		return tool_replicate(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "target") == 0)
 		return tool_target(argc, argv);
 	fprintf(stderr, "usage: test-tool disk FILE SIZE SEED | poke FILE OFFSET HEX | sum-vhd "

@@ -52,7 +52,9 @@ struct tranship_replicate_options {
 	 * inode, size, mtime and ctime, which are looked at again at the end. */
 	const char *source_identity;
 	/* A file in which the run says how far it got, so that the next one goes on from there; it
-	 * is removed after success. NULL: none. */
+	 * is removed after success. Beside it, in a file of its name with ".last", stands which
+	 * point was the newest then: where the store does not have that one any more, it is warned
+	 * of. NULL: none. */
 	const char *checkpoint;
 	int level;        /* of zstd, 1 to 19; 0: 1; TRANSHIP_LEVEL_NONE: not compressed */
 	unsigned threads; /* that read and pack; 0: one a CPU, at most 8 */
@@ -67,9 +69,10 @@ struct tranship_replicate_options {
 #define TRANSHIP_LEVEL_NONE (-1)
 
 struct tranship_replicate_result {
-	bool nothing;       /* nothing had changed: no point was made */
-	bool resumed;       /* went on from a checkpoint */
-	bool lost_tracking; /* changes were given and could not be used */
+	bool nothing;        /* nothing had changed: no point was made */
+	bool resumed;        /* went on from a checkpoint */
+	bool lost_tracking;  /* changes were given and could not be used */
+	bool source_changed; /* while it was read: that is why it failed */
 	enum tranship_method method;
 	char point[64];       /* the id of the new point; where nothing changed, of the last */
 	char predecessor[64]; /* "": none */
@@ -100,6 +103,7 @@ struct tranship_restore_options {
 	const char *options; /* of that format */
 	unsigned create_flags;
 	enum tranship_cache cache;
+	uint64_t time; /* seconds since 1970 for time stamps inside the image; 0: now */
 	/* Damaged or missing blocks become zeros and are told; NULL: the first ends the restore. */
 	tranship_lost_fn *lost;
 	void *lost_ctx;
@@ -110,8 +114,19 @@ struct tranship_restore_result {
 	uint64_t same;    /* that an existing output had already */
 	uint64_t lost;
 };
-/* Writes a point as an image, every block verified. With TRANSHIP_CREATE_IN_PLACE onto an existing
- * image or device, of which only what differs is written. */
+/*
+ * Writes a point as an image, every block verified. A new output takes its name when it is whole.
+ *
+ * With TRANSHIP_CREATE_IN_PLACE onto an existing image or device of at least the point's size, of
+ * which only what differs is written (all, where it has a parent, cannot be read, or is known to be
+ * zeros). That is not atomic: interrupted, the target is partly the one and partly the other, and
+ * the same call finishes it. An image of a format with structure is sound at every instant, keeps
+ * its kind and its size, and gets a new identity; what a larger one has behind the point's end
+ * becomes zeros, while a larger raw file or device keeps it.
+ *
+ * TRANSHIP_ENOTFOUND: there is no such point; TRANSHIP_ECORRUPT: a slot is missing or damaged, the
+ * message names it and the range of the disk; TRANSHIP_ELIMIT: the target is too small.
+ */
 TRANSHIP_API int tranship_restore(struct tranship_store *store, const char *point, const char *path,
 				  const struct tranship_restore_options *options,
 				  struct tranship_restore_result *out, struct tranship_error *err);

@@ -191,7 +191,8 @@ TRANSHIP_API int tranship_store_gc(struct tranship_store *store,
 
 struct tranship_store_copy_options {
 	size_t point_count;
-	const char *const *points; /* none: all that the other store does not have */
+	const char *const *points; /* none: all that the other store does not have and did not
+				      prune (a point that it has was made upon it) */
 	unsigned threads;
 	tranship_progress_fn *progress;
 	void *progress_ctx;

@@ -79,6 +79,11 @@ static const struct writer_ops in_place_ops = {
 	.close = in_place_close,
 };
 
+struct tranship_disk *in_place_disk(struct tranship_writer *writer)
+{
+	return writer->ops == &in_place_ops ? ((struct in_place *)writer)->target.disk : NULL;
+}
+
 static int prepare(struct in_place *w, const struct tranship_create_options *options,
 		   struct tranship_error *err)
 {

@@ -170,6 +170,11 @@ static int try_point(struct point_copy *p, uint64_t stored_before, struct transh
 	struct manifest m;
 	int rc = make_table(p, &root, err);
 
+	/* It may be the other store's point that cannot be read: then nothing is built upon it. */
+	if ((rc == TRANSHIP_ENOTFOUND || rc == TRANSHIP_ECORRUPT) && p->based) {
+		p->based = false;
+		return 1;
+	}
 	if (rc)
 		return rc;
 	make_manifest(p, &root, sink_bytes(p->c->sink) - stored_before, &m);
@@ -257,8 +262,36 @@ static int find_points(struct tranship_store *from,
 	return rc;
 }
 
-static int copy_all(struct copying *c, const struct point_keys *ids, uint64_t *copied,
-		    struct tranship_error *err)
+struct predecessors {
+	struct point_keys ids;
+	struct tranship_error *err;
+};
+
+static int take_predecessor(void *ctx, const struct tranship_point *point)
+{
+	struct predecessors *p = ctx;
+
+	return *point->predecessor ? point_keys_add(&p->ids, point->predecessor, 0, p->err) : 0;
+}
+
+/* What points of the other store were made upon: those of them that are not there were pruned. They
+ * do not come back by themselves: they would have other manifests than those that the points after
+ * them name, which looks like a rollback. */
+static int find_pruned(struct tranship_store *to, struct point_keys *out,
+		       struct tranship_error *err)
+{
+	struct tranship_error own;
+	struct predecessors p = { .err = err ? err : &own };
+	int rc = tranship_store_list(to, NULL, take_predecessor, &p, p.err);
+
+	if (rc == 0 && p.ids.count)
+		qsort(p.ids.at, p.ids.count, sizeof(*p.ids.at), compare_ids);
+	*out = p.ids;
+	return rc;
+}
+
+static int copy_all(struct copying *c, const struct point_keys *ids,
+		    const struct point_keys *pruned, uint64_t *copied, struct tranship_error *err)
 {
 	size_t i;
 	int rc = 0;
@@ -266,6 +299,9 @@ static int copy_all(struct copying *c, const struct point_keys *ids, uint64_t *c
 	for (i = 0; i < ids->count && rc == 0; i++) {
 		bool there;
 
+		if (pruned->count && bsearch(ids->at[i], pruned->at, pruned->count,
+					     sizeof(*pruned->at), compare_ids))
+			continue;
 		rc = has_point(c->to, ids->at[i], &there, err);
 		if (rc || there)
 			continue;
@@ -278,7 +314,8 @@ static int copy_all(struct copying *c, const struct point_keys *ids, uint64_t *c
 	return rc;
 }
 
-static int copy_under_lease(struct copying *c, const struct point_keys *ids, uint64_t *copied,
+static int copy_under_lease(struct copying *c, const struct point_keys *ids,
+			    const struct point_keys *pruned, uint64_t *copied,
 			    struct tranship_error *err)
 {
 	struct sink_params params = { .store = c->to, .first = 1 };
@@ -289,7 +326,7 @@ static int copy_under_lease(struct copying *c, const struct point_keys *ids, uin
 	if (rc == 0)
 		rc = slots_scratch_new(&c->scratch, err);
 	if (rc == 0)
-		rc = copy_all(c, ids, copied, err);
+		rc = copy_all(c, ids, pruned, copied, err);
 	copy_pool_free(c->pool);
 	block_index_close(c->index);
 	sink_free(c->sink);
@@ -309,7 +346,7 @@ int tranship_store_copy(struct tranship_store *from, struct tranship_store *to,
 			     .options = { .threads = options->threads,
 					  .progress = options->progress,
 					  .progress_ctx = options->progress_ctx } };
-	struct point_keys ids;
+	struct point_keys ids, pruned = { 0 };
 	int rc, dropped;
 
 	*copied = 0;
@@ -317,13 +354,16 @@ int tranship_store_copy(struct tranship_store *from, struct tranship_store *to,
 		return error_set(err, TRANSHIP_EINVAL, "the other store is this one");
 	rc = options->point_count ? find_points(from, options, &ids, err)
 				  : point_keys_read(from, POINTS_PREFIX, &ids, err);
+	if (rc == 0 && options->point_count == 0)
+		rc = find_pruned(to, &pruned, err);
 	if (rc == 0)
 		rc = lease_take(to, NULL, "", 0, &lease, err);
 	if (rc == 0) {
-		rc = copy_under_lease(&c, &ids, copied, err);
+		rc = copy_under_lease(&c, &ids, &pruned, copied, err);
 		dropped = lease_drop(&lease, rc ? NULL : err);
 		rc = rc ? rc : dropped;
 	}
 	point_keys_free(&ids);
+	point_keys_free(&pruned);
 	return rc;
 }

@@ -14,6 +14,7 @@
 #include "emit/gc_names.h"
 
 #include "base/error.h"
+#include "emit/point_alias.h"
 #include "emit/point_keys.h"
 
 #include <inttypes.h>
@@ -102,10 +103,8 @@ static int unmark(struct gc *gc, const struct slot_id *id, struct tranship_error
 	char key[TARGET_KEY_MAX + 1];
 	struct object_info info;
 	int64_t now;
-	int rc = target_now(gc->store->target, &now, err);
+	int rc;
 
-	if (rc || (!gc->options->no_grace && now - gc->names.now >= (int64_t)(gc->grace / 4)))
-		return rc;
 	slot_key(id, key);
 	rc = target_stat(gc->store->target, key, &info, err);
 	if (rc == TRANSHIP_ENOTFOUND) {
@@ -114,8 +113,12 @@ static int unmark(struct gc *gc, const struct slot_id *id, struct tranship_error
 			  gc->store->target->name, key);
 		return 0;
 	}
+	if (rc == 0)
+		rc = target_now(gc->store->target, &now, err);
+	if (rc || (!gc->options->no_grace && now - gc->names.now >= (int64_t)(gc->grace / 4)))
+		return rc;
 	slot_trash_key(id, key);
-	if (rc == 0 && !gc->options->dry_run)
+	if (!gc->options->dry_run)
 		rc = target_remove(gc->store->target, key, err);
 	if (rc == 0)
 		gc->result->unmarked++;
@@ -193,7 +196,19 @@ static int reap_all(struct gc *gc, struct slot_set *set, bool marked, struct tra
 	return rc;
 }
 
-/* Manifests that prune put aside, with their tags. */
+/* What there is beside the manifest of a point that is no longer in the list. */
+static int forget_point(struct gc *gc, const char *id, struct tranship_error *err)
+{
+	char key[TARGET_KEY_MAX + 1];
+	int rc;
+
+	snprintf(key, sizeof(key), "tags/%s", id);
+	rc = target_remove(gc->store->target, key, err);
+	aliases_key(id, key);
+	return rc ? rc : target_remove(gc->store->target, key, err);
+}
+
+/* Manifests that prune put aside. */
 static int reap_points(struct gc *gc, struct tranship_error *err)
 {
 	struct target *t = gc->store->target;
@@ -211,10 +226,8 @@ static int reap_points(struct gc *gc, struct tranship_error *err)
 			continue;
 		manifest_key(ids.at[i], key);
 		rc = target_stat(t, key, &info, err);
-		if (rc == TRANSHIP_ENOTFOUND) { /* else prune did not come to its end */
-			snprintf(key, sizeof(key), "tags/%s", ids.at[i]);
-			rc = target_remove(t, key, err);
-		}
+		if (rc == TRANSHIP_ENOTFOUND) /* else prune did not come to its end */
+			rc = forget_point(gc, ids.at[i], err);
 		manifest_trash_key(ids.at[i], key);
 		if (rc == 0)
 			rc = target_remove(t, key, err);

@@ -172,17 +172,22 @@ static bool set_all(json_t *object, const struct manifest *m)
 int manifest_json_make(const struct manifest *m, char **text, struct tranship_error *err)
 {
 	json_t *object = json_object();
+	size_t len = 0;
 	int rc = 0;
 
-	*text = NULL;
-	if (object && set_all(object, m))
-		*text = json_dumps(object, JSON_COMPACT);
+	/* A buffer of our own: in one that grows jansson leaves out what it has no memory for. */
+	*text = malloc(MANIFEST_JSON_MAX + 1);
+	if (*text && object && set_all(object, m))
+		len = json_dumpb(object, *text, MANIFEST_JSON_MAX, JSON_COMPACT);
 	json_decref(object);
-	if (!*text)
-		return error_nomem(err, MANIFEST_JSON_MAX);
-	if (strlen(*text) > MANIFEST_JSON_MAX) {
+	if (len == 0)
+		rc = error_nomem(err, MANIFEST_JSON_MAX);
+	else if (len > MANIFEST_JSON_MAX)
 		rc = error_set(err, TRANSHIP_ELIMIT, "point %s: its JSON text has %zu bytes of %u",
-			       m->id, strlen(*text), MANIFEST_JSON_MAX);
+			       m->id, len, MANIFEST_JSON_MAX);
+	else
+		(*text)[len] = '\0';
+	if (rc) {
 		free(*text);
 		*text = NULL;
 	}
@@ -293,20 +298,47 @@ static int get_all(const struct reading *r, const json_t *object, uint64_t *slot
 	return rc ? rc : get_number(r, object, "slots", slots);
 }
 
+/*
+ * Where malloc fails jansson may take good text for bad, and may leave out a digit without a word;
+ * so it reads twice, and must come to the same.
+ */
+static int load_object(const char *id, const char *text, size_t len, json_t **out,
+		       struct tranship_error *err)
+{
+	json_error_t json, ignored;
+	json_t *first = json_loadb(text, len, JSON_REJECT_DUPLICATES, &json);
+	json_t *second = json_loadb(text, len, JSON_REJECT_DUPLICATES, &ignored);
+	char shown[120] = "";
+	int rc = 0;
+
+	*out = NULL;
+	if (!first && !second)
+		text_escape(shown, sizeof(shown), json.text, strlen(json.text));
+	if (!first != !second || (first && !json_equal(first, second)))
+		rc = error_nomem(err, len);
+	else if (!json_is_object(first))
+		rc = error_set(err, TRANSHIP_ECORRUPT,
+			       "point %s: its JSON text is none of an object%s%s", id,
+			       shown[0] ? ": " : "", shown);
+	json_decref(second);
+	if (rc)
+		json_decref(first);
+	else
+		*out = first;
+	return rc;
+}
+
 int manifest_json_parse(const char *id, const char *text, size_t len, struct manifest *out,
 			uint64_t *slots, struct tranship_error *err)
 {
-	json_t *object = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	struct reading r = { out, id, err };
 	uint64_t version = 0;
-	int rc;
+	json_t *object;
+	int rc = load_object(id, text, len, &object, err);
 
 	memset(out, 0, sizeof(*out));
-	if (!json_is_object(object)) {
-		json_decref(object);
-		return error_set(err, TRANSHIP_ECORRUPT,
-				 "point %s: its JSON text is none of an object", id);
-	}
+	if (rc)
+		return rc;
 	rc = get_number(&r, object, "version", &version);
 	if (rc == 0 && version != MANIFEST_VERSION)
 		rc = error_set(err, TRANSHIP_EUNSUPPORTED,

@@ -25,8 +25,9 @@ int note_put(struct tranship_store *store, const char *key, enum seal_purpose pu
 		free(bytes);
 		return error_nomem(err, NOTE_HEAD_SIZE + len);
 	}
+	memset(bytes, 0, NOTE_HEAD_SIZE);
 	memcpy(bytes, NOTE_MAGIC, NOTE_OFF_SALT);
-	rc = random_bytes(bytes + NOTE_OFF_SALT, SEAL_SALT, err);
+	rc = store->keys.encrypted ? random_bytes(bytes + NOTE_OFF_SALT, SEAL_SALT, err) : 0;
 	if (rc == 0)
 		rc = sealer_init(&sealer, &store->keys, purpose, object_id, bytes + NOTE_OFF_SALT,
 				 err);

@@ -34,22 +34,25 @@ static int grow(struct point_keys *ids, struct tranship_error *err)
 	return 0;
 }
 
+int point_keys_add(struct point_keys *ids, const char *id, int64_t time, struct tranship_error *err)
+{
+	int rc = ids->count == ids->cap ? grow(ids, err) : 0;
+
+	if (rc)
+		return rc;
+	memcpy(ids->at[ids->count], id, POINT_ID_TEXT);
+	ids->times[ids->count++] = time;
+	return 0;
+}
+
 static int take(void *ctx, const struct object_info *object, struct tranship_error *err)
 {
 	struct reader *r = ctx;
 	const char *id = object->key + r->prefix;
-	int rc = 0;
 
-	if (!manifest_id_parse(id, NULL)) {
-		text_escape(r->out->stray, sizeof(r->out->stray), object->key, strlen(object->key));
-		return 0;
-	}
-	if (r->out->count == r->out->cap)
-		rc = grow(r->out, err);
-	if (rc)
-		return rc;
-	memcpy(r->out->at[r->out->count], id, POINT_ID_TEXT);
-	r->out->times[r->out->count++] = object->time;
+	if (manifest_id_parse(id, NULL))
+		return point_keys_add(r->out, id, object->time, err);
+	text_escape(r->out->stray, sizeof(r->out->stray), object->key, strlen(object->key));
 	return 0;
 }
 

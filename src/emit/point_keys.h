@@ -19,6 +19,9 @@ int point_keys_read(struct tranship_store *store, const char *prefix, struct poi
 		    struct tranship_error *err);
 /* TRANSHIP_ECORRUPT where there is a stray: who must not miss a point does not go on then. */
 int point_keys_only(const struct point_keys *ids, struct tranship_error *err);
+/* Behind the others; id has POINT_ID_TEXT bytes. */
+int point_keys_add(struct point_keys *ids, const char *id, int64_t time,
+		   struct tranship_error *err);
 void point_keys_free(struct point_keys *ids);
 
 #endif

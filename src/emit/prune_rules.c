@@ -51,7 +51,7 @@ unsigned prune_next(struct prune_state *s, int64_t time_us, bool tagged)
 		s->left[i]--;
 		s->any[i] = true;
 		s->period[i] = period;
-		rules |= PRUNE_LAST << i;
+		rules |= (unsigned)PRUNE_LAST << i;
 	}
 	return rules;
 }

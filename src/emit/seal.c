@@ -13,6 +13,7 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -23,14 +24,15 @@
 
 /*
  * Fetching an algorithm takes locks and a search by name, which is much for a block of 64 KiB; so
- * it is done once. They live as long as the process.
+ * it is done once (and tried again where memory ran out). They live as long as the process.
  */
 static struct {
 	EVP_MD *sha256;
 	EVP_CIPHER *gcm;
 	EVP_MAC_CTX *hmac; /* of SHA-256, to be copied and given its key */
 } algorithms;
-static pthread_once_t fetched = PTHREAD_ONCE_INIT;
+static pthread_mutex_t fetching = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool fetched;
 
 static EVP_MAC_CTX *new_hmac(void)
 {
@@ -53,9 +55,15 @@ static EVP_MAC_CTX *new_hmac(void)
 
 static void fetch(void)
 {
-	algorithms.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	algorithms.gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-	algorithms.hmac = new_hmac();
+	pthread_mutex_lock(&fetching);
+	if (!algorithms.sha256)
+		algorithms.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (!algorithms.gcm)
+		algorithms.gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+	if (!algorithms.hmac)
+		algorithms.hmac = new_hmac();
+	atomic_store(&fetched, algorithms.sha256 && algorithms.gcm && algorithms.hmac);
+	pthread_mutex_unlock(&fetching);
 }
 
 /* libcrypto's own list of errors is nobody's business here, and would grow. */
@@ -67,8 +75,9 @@ static int crypto_failed(const char *what, struct tranship_error *err)
 
 static int have_algorithms(struct tranship_error *err)
 {
-	pthread_once(&fetched, fetch);
-	if (!algorithms.sha256 || !algorithms.gcm || !algorithms.hmac)
+	if (!atomic_load(&fetched))
+		fetch();
+	if (!atomic_load(&fetched))
 		return crypto_failed("SHA-256, HMAC or AES-256-GCM", err);
 	return 0;
 }

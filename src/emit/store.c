@@ -75,29 +75,42 @@ static int check_init(const struct tranship_store_init_options *options, enum ke
 	return 0;
 }
 
+/* What is asked for, checked before anything is touched. Wipe the secret. */
+static int read_init(const struct tranship_store_init_options *options, struct store_secret *secret,
+		     uint64_t *slot_size, struct tranship_error *err)
+{
+	int rc = store_secret_read(options->open.passphrase, options->open.key_file, secret, err);
+
+	return rc ? rc : check_init(options, secret->kind, slot_size, err);
+}
+
+static int make_store(struct target *t, const struct store_secret *secret, uint64_t slot_size,
+		      struct tranship_error *err)
+{
+	struct store_head head = { .slot_size = slot_size };
+	unsigned char data_key[DATA_KEY_SIZE];
+	int rc = check_vacant(t, err);
+
+	if (rc == 0)
+		rc = new_id(head.id, err);
+	if (rc == 0 && secret->kind != KEY_NONE) {
+		rc = random_bytes(data_key, sizeof(data_key), err);
+		if (rc == 0)
+			rc = store_head_wrap(&head, secret, data_key, err);
+		explicit_bzero(data_key, sizeof(data_key));
+	}
+	return rc ? rc : put_head(t, &head, err);
+}
+
 int store_init_target(struct target *t, const struct tranship_store_init_options *options,
 		      struct tranship_error *err)
 {
-	struct store_head head = { 0 };
-	unsigned char data_key[DATA_KEY_SIZE];
 	struct store_secret secret;
-	int rc;
+	uint64_t slot_size;
+	int rc = read_init(options, &secret, &slot_size, err);
 
-	rc = store_secret_read(options->open.passphrase, options->open.key_file, &secret, err);
 	if (rc == 0)
-		rc = check_init(options, secret.kind, &head.slot_size, err);
-	if (rc == 0)
-		rc = check_vacant(t, err);
-	if (rc == 0)
-		rc = new_id(head.id, err);
-	if (rc == 0 && options->encrypt) {
-		rc = random_bytes(data_key, sizeof(data_key), err);
-		if (rc == 0)
-			rc = store_head_wrap(&head, &secret, data_key, err);
-	}
-	if (rc == 0)
-		rc = put_head(t, &head, err);
-	explicit_bzero(data_key, sizeof(data_key));
+		rc = make_store(t, &secret, slot_size, err);
 	explicit_bzero(&secret, sizeof(secret));
 	return rc;
 }
@@ -105,12 +118,16 @@ int store_init_target(struct target *t, const struct tranship_store_init_options
 int tranship_store_init(const char *location, const struct tranship_store_init_options *options,
 			struct tranship_error *err)
 {
-	struct target *t;
-	int rc = target_open(location, true, &options->open, &t, err);
+	struct target *t = NULL;
+	struct store_secret secret;
+	uint64_t slot_size;
+	int rc = read_init(options, &secret, &slot_size, err);
 
-	if (rc)
-		return rc;
-	rc = store_init_target(t, options, err);
+	if (rc == 0)
+		rc = target_open(location, true, &options->open, &t, err);
+	if (rc == 0)
+		rc = make_store(t, &secret, slot_size, err);
+	explicit_bzero(&secret, sizeof(secret));
 	target_close(t);
 	return rc;
 }

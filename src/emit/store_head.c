@@ -10,6 +10,8 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FORMAT "tranship store"
@@ -49,20 +51,23 @@ static json_t *encryption_json(const struct wrapped_key *w)
 int store_head_encode(const struct store_head *head, char **text, size_t *len,
 		      struct tranship_error *err)
 {
-	char id[GUID_TEXT_SIZE];
+	char id[GUID_TEXT_SIZE], *line;
 	struct guid guid;
 	json_t *json;
+	int n;
 
 	memcpy(guid.bytes, head->id, sizeof(guid.bytes));
 	guid_text_be(&guid, id);
 	json = json_pack("{s:s, s:i, s:s, s:I, s:o}", "format", FORMAT, "version",
 			 (int)STORE_VERSION, "id", id, "slot_size", (json_int_t)head->slot_size,
 			 "encryption", encryption_json(&head->wrapped));
-	*text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+	line = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
 	json_decref(json);
-	if (!*text)
+	n = line ? asprintf(text, "%s\n", line) : -1;
+	free(line);
+	if (n < 0)
 		return error_nomem(err, STORE_HEAD_MAX);
-	*len = strlen(*text);
+	*len = (size_t)n;
 	return 0;
 }
 

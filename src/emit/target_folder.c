@@ -94,24 +94,25 @@ static int enter_level(struct folder_target *f, int fd, const char *path, const 
 		       bool make, int *out, struct tranship_error *err)
 {
 	int rc = 0, next = openat(fd, part, OPEN_FOLDER | O_NOFOLLOW);
+	bool made = next < 0 && errno == ENOENT && make;
 
-	if (next < 0 && errno == ENOENT && make) {
+	if (made) {
 		if (mkdirat(fd, part, 0700) < 0 && errno != EEXIST)
 			return folder_fail(f, path, errno, "could not be made", err);
 		next = openat(fd, part, OPEN_FOLDER | O_NOFOLLOW);
 	}
 	if (next < 0)
 		return folder_fail(f, path, errno, "could not be opened as a folder", err);
-	if (make && !is_synced(f, path)) {
+	if (made || (make && !is_synced(f, path)))
 		rc = sync_folder(f, fd, path, err);
-		if (rc)
-			close(next);
-		else
-			note_synced(f, path);
+	if (rc) {
+		close(next);
+		return rc;
 	}
-	if (rc == 0)
-		*out = next;
-	return rc;
+	if (make)
+		note_synced(f, path);
+	*out = next;
+	return 0;
 }
 
 int folder_enter(struct folder_target *f, const char *key, bool make, int *fd, const char **name,

@@ -48,7 +48,8 @@ static void check_predecessor(struct verify *v, const struct points *p, size_t a
 		    memcmp(p->digests[i - 1], m->predecessor_digest, sizeof(p->digests[0])) != 0)
 			verify_finding(v,
 				       "point %s: its predecessor %s is not what it was when this "
-				       "point was made: it was put back, or exchanged",
+				       "point was made: it was put back, exchanged or copied "
+				       "again",
 				       m->id, m->predecessor);
 		return;
 	}

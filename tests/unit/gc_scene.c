@@ -209,10 +209,9 @@ bool writer_begin(struct scene *s, unsigned n, const char *base)
 void writer_resume(struct scene *s, unsigned n)
 {
 	struct writer *w = &s->writers[n];
-	unsigned char id[WRITER_ID_SIZE];
+	struct lease old = w->lease;
 
-	memcpy(id, w->lease.writer, sizeof(id));
-	begin(s, w, id, w->lease.base);
+	begin(s, w, old.writer, old.base);
 }
 
 bool writer_dedupe(struct scene *s, unsigned n, const struct slot_id *slot)

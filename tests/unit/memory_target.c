@@ -42,13 +42,24 @@ static int absent(const struct memory_target *m, const char *key, struct transhi
 			 key);
 }
 
+/* One thread at a time; what others do meanwhile is not told. */
 static void call_hook(struct memory_target *m, enum memory_op op, const char *key, bool after)
 {
-	if (!m->hook || m->in_hook)
+	memory_hook *hook;
+	void *ctx;
+
+	pthread_mutex_lock(&m->lock);
+	hook = m->in_hook ? NULL : m->hook;
+	ctx = m->hook_ctx;
+	if (hook)
+		m->in_hook = true;
+	pthread_mutex_unlock(&m->lock);
+	if (!hook)
 		return;
-	m->in_hook = true;
-	m->hook(m->hook_ctx, op, key, after);
+	hook(ctx, op, key, after);
+	pthread_mutex_lock(&m->lock);
 	m->in_hook = false;
+	pthread_mutex_unlock(&m->lock);
 }
 
 /* What all operations begin with; 0 means that the lock is held. */

@@ -82,7 +82,7 @@ bool memory_target_has(struct target *t, const char *key);
 void memory_target_lag(struct target *t, const char *prefix, unsigned long calls, int64_t seconds);
 /* The nth operation from now on (1: the next) fails with `code`; 0: none does. */
 void memory_target_fail(struct target *t, unsigned long nth, int code);
-/* NULL: none. For one thread. */
+/* NULL: none. */
 void memory_target_hook(struct target *t, memory_hook *hook, void *ctx);
 
 #endif

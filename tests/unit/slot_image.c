@@ -26,7 +26,7 @@ int slot_image_keys(bool encrypted, struct store_keys *keys, struct tranship_err
 
 size_t slot_image_record(uint32_t n, unsigned char raw[SLOT_IMAGE_RAW_MAX])
 {
-	static const size_t lengths[SLOT_IMAGE_RECORDS] = { 5000, 100, SLOT_IMAGE_RAW_MAX, 1 };
+	static const size_t lengths[SLOT_IMAGE_RECORDS] = { 5000, 100, SLOT_IMAGE_RAW_MAX, 2 };
 	size_t i;
 
 	for (i = 0; i < lengths[n]; i++)

@@ -14,7 +14,7 @@ struct slot_id slot_image_id(void);
 /* The store's id is 16 times 0x51. */
 int slot_image_keys(bool encrypted, struct store_keys *keys, struct tranship_error *err);
 
-/* What a record holds: packed block, stored block, packed page, block of one byte. */
+/* What a record holds: packed block, stored block, packed page, block of two bytes. */
 size_t slot_image_record(uint32_t n, unsigned char raw[SLOT_IMAGE_RAW_MAX]);
 
 /* Appends the slot. */

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "emit/manifest_ondisk.h"
+#include "heap.h"
 #include "manifest_image.h"
 #include "store_keys.h"
 
@@ -399,6 +400,24 @@ static void test_manifest__in_anothers_place(void **state)
 	manifest_free(&m);
 }
 
+/* In an encrypted store the same manifest never looks the same, and cannot be seen. */
+static void test_manifest_encode__salt(void **state)
+{
+	struct manifest m = manifest_of(5);
+	struct store_keys keys = store_keys_of(true);
+	size_t len, len_b;
+	unsigned char *a = encoded(&m, &keys, &len), *b = encoded(&m, &keys, &len_b);
+
+	(void)state;
+	assert_int_equal(len, len_b);
+	assert_memory_not_equal(a + MANIFEST_OFF_SALT, b + MANIFEST_OFF_SALT, SEAL_SALT);
+	assert_memory_not_equal(a + MANIFEST_HEAD_SIZE, b + MANIFEST_HEAD_SIZE, 16);
+	assert_null(memmem(a, len, m.name, strlen(m.name)));
+	free(a);
+	free(b);
+	manifest_free(&m);
+}
+
 /* What could not be read again is not written. */
 static void test_manifest_encode__refuses(void **state)
 {
@@ -437,6 +456,38 @@ static void test_manifest_encode__refuses(void **state)
 	manifest_free(&m);
 }
 
+/* Whichever allocation fails: a code that says so, and nothing is kept. */
+static void test_manifest__no_memory(void **state)
+{
+	struct manifest m = manifest_of(3000), got;
+	unsigned char *bytes, digest[32];
+	int encrypted, rc;
+	size_t len;
+
+	(void)state;
+	for (encrypted = 0; encrypted < 2; encrypted++) {
+		struct store_keys keys = store_keys_of(encrypted);
+		struct heap_seen seen = { .failed = true };
+		struct tranship_error err;
+		unsigned long nth;
+
+		for (nth = 1; HEAP_WATCHED && seen.failed; nth++) {
+			heap_watch(nth, false);
+			rc = manifest_encode(&m, &keys, &bytes, &len, digest, &err);
+			if (rc == 0)
+				rc = manifest_decode(&keys, m.id, bytes, len, true, &got, &err);
+			if (rc == 0)
+				manifest_free(&got);
+			free(bytes);
+			seen = heap_unwatch();
+			if (rc != 0 && rc != TRANSHIP_ENOMEM)
+				fail_msg("allocation %lu: %d \"%s\"", nth, rc, err.message);
+			assert_int_equal(seen.held, 0);
+		}
+	}
+	manifest_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +498,8 @@ int main(void)
 		cmocka_unit_test(test_manifest__bytes_that_are_wrong),
 		cmocka_unit_test(test_manifest__damaged),
 		cmocka_unit_test(test_manifest__in_anothers_place),
+		cmocka_unit_test(test_manifest__no_memory),
+		cmocka_unit_test(test_manifest_encode__salt),
 		cmocka_unit_test(test_manifest_encode__refuses),
 	};
 

@@ -189,6 +189,48 @@ static void test_slot_builder__refuses(void **state)
 	slot_builder_free(b);
 }
 
+/* The object of records 0 to 2; malloc'ed. */
+static unsigned char *sealed_once(const struct store_keys *keys, size_t *len)
+{
+	struct target *t = memory_target_new();
+	struct slot_id id = slot_id_of(1);
+	char key[TARGET_KEY_MAX + 1];
+	struct tranship_error err;
+	unsigned char *bytes;
+
+	scene_put(t, keys, &id, 3);
+	slot_key(&id, key);
+	assert_ok(target_get_all(t, key, SLOT_OBJECT_MAX, &bytes, len, &err), &err);
+	target_close(t);
+	return bytes;
+}
+
+/* In an encrypted store the same content never looks the same, and cannot be seen. */
+static void test_slot_builder__salt(void **state)
+{
+	unsigned char *a, *b, raw[SCENE_RECORD_MAX];
+	size_t len, len_b, raw_len = scene_record(1, raw);
+	struct store_keys keys = store_keys_of(true);
+
+	(void)state;
+	a = sealed_once(&keys, &len);
+	b = sealed_once(&keys, &len_b);
+	assert_int_equal(len, len_b);
+	assert_memory_not_equal(a + SLOT_OFF_SALT, b + SLOT_OFF_SALT, SEAL_SALT);
+	assert_memory_not_equal(a + SLOT_HEAD_SIZE, b + SLOT_HEAD_SIZE, 16);
+	assert_null(memmem(a, len, raw, raw_len));
+	free(a);
+	free(b);
+	keys = store_keys_of(false);
+	a = sealed_once(&keys, &len);
+	b = sealed_once(&keys, &len_b);
+	assert_int_equal(len, len_b);
+	assert_memory_equal(a, b, len);
+	assert_non_null(memmem(a, len, raw, raw_len));
+	free(a);
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_slot_key),
 		cmocka_unit_test(test_slot_builder__is_full),
 		cmocka_unit_test(test_slot_builder__refuses),
+		cmocka_unit_test(test_slot_builder__salt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -284,6 +284,71 @@ static void test_slots_read__another_store(void **state)
 	close_scene(&b);
 }
 
+/* Builds, seals, puts and reads a slot. */
+static int use_all(const struct store_keys *keys, struct tranship_error *err)
+{
+	struct slot_entry e = { .raw = 5, .stored = 5, .kind = RECORD_BLOCK };
+	struct record_ref ref = { slot_id_of(1), 0 };
+	struct target *t = memory_target_new();
+	struct slots_scratch *scratch = NULL;
+	unsigned char sha256[32];
+	char key[TARGET_KEY_MAX + 1];
+	const unsigned char *bytes;
+	struct slot_builder *b = NULL;
+	struct slots *slots = NULL;
+	size_t len;
+	int rc = slot_builder_new(SLOT_SIZE_MIN, &b, err);
+
+	slot_key(&ref.slot, key);
+	if (rc == 0)
+		slot_builder_begin(b, &ref.slot);
+	if (rc == 0)
+		rc = name_of(keys, "block", 5, e.name, err);
+	if (rc == 0)
+		rc = slot_builder_add(b, &e, "block", &ref.record, err);
+	if (rc == 0)
+		rc = slot_builder_seal(b, keys, &bytes, &len, sha256, err);
+	if (rc == 0)
+		rc = target_put(t, key, bytes, len, sha256, err);
+	if (rc == 0)
+		rc = slots_new(t, keys, &slots, err);
+	if (rc == 0)
+		rc = slots_scratch_new(&scratch, err);
+	if (rc == 0)
+		rc = slots_read(slots, scratch, &ref, &bytes, &len, err);
+	assert_true(rc || (len == 5 && memcmp(bytes, "block", 5) == 0));
+	slots_scratch_free(scratch);
+	slots_free(slots);
+	slot_builder_free(b);
+	target_close(t);
+	return rc;
+}
+
+/* Whichever allocation fails, libcrypto's too: a code, and nothing is kept. */
+static void test_slots__no_memory(void **state)
+{
+	int encrypted, rc;
+
+	(void)state;
+	for (encrypted = 0; encrypted < 2; encrypted++) {
+		struct store_keys keys = store_keys_of(encrypted);
+		struct heap_seen seen = { .failed = true };
+		struct tranship_error err;
+		unsigned long nth;
+
+		assert_ok(use_all(&keys, &err), &err);
+		/* The first is the target's. */
+		for (nth = 2; HEAP_WATCHED && seen.failed; nth++) {
+			heap_watch(nth, false);
+			rc = use_all(&keys, &err);
+			seen = heap_unwatch();
+			assert_true(rc == 0 || rc == TRANSHIP_ENOMEM);
+			assert_int_equal(seen.held, 0);
+		}
+		assert_ok(use_all(&keys, &err), &err);
+	}
+}
+
 struct reader {
 	pthread_t thread;
 	struct slots *slots;
@@ -358,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_slots__memory),
 		cmocka_unit_test(test_slots_read__errors),
 		cmocka_unit_test(test_slots_read__another_store),
+		cmocka_unit_test(test_slots__no_memory),
 		cmocka_unit_test(test_slots_read__by_many_threads),
 		cmocka_unit_test(test_slots__one_reads_an_index),
 	};
