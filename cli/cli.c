@@ -90,23 +90,34 @@ static void add_text(const char ***list, size_t *count, const char *text)
 	(*list)[(*count)++] = text;
 }
 
-static void add_folder(struct cli_source *source, const char *folder)
+void cli_source_folder(struct cli_source *source, const char *folder)
 {
 	add_text(&source->folders, &source->policy.folder_count, folder);
 	source->policy.folders = source->folders;
 	source->policy.kind = TRANSHIP_POLICY_LISTED;
 }
 
-static void take_policy(struct cli_source *source, const char *arg)
+void cli_source_parent(struct cli_source *source, const char *path)
 {
-	if (strcmp(arg, "none") == 0)
-		source->policy.kind = TRANSHIP_POLICY_NONE;
-	else if (strcmp(arg, "beside") == 0)
-		source->policy.kind = TRANSHIP_POLICY_BESIDE;
-	else if (strcmp(arg, "anywhere") == 0)
-		source->policy.kind = TRANSHIP_POLICY_ANYWHERE;
-	else
-		add_folder(source, arg);
+	add_text(&source->parents, &source->parent_count, path);
+}
+
+bool cli_source_policy(struct cli_source *source, const char *word)
+{
+	static const struct {
+		const char *word;
+		enum tranship_policy_kind kind;
+	} words[] = { { "none", TRANSHIP_POLICY_NONE },
+		      { "beside", TRANSHIP_POLICY_BESIDE },
+		      { "anywhere", TRANSHIP_POLICY_ANYWHERE } };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(word, words[i].word) == 0) {
+			source->policy.kind = words[i].kind;
+			return true;
+		}
+	return false;
 }
 
 static error_t parse_source(int key, char *arg, struct argp_state *state)
@@ -119,7 +130,10 @@ static error_t parse_source(int key, char *arg, struct argp_state *state)
 	case 'q': source->quiet = true; break;
 	case OPT_IMAGE_OPTION: cli_join_options(&source->options, arg); break;
 	case OPT_MEMBER: source->member = arg; break;
-	case OPT_OTHER_FILES: take_policy(source, arg); break;
+	case OPT_OTHER_FILES:
+		if (!cli_source_policy(source, arg))
+			cli_source_folder(source, arg);
+		break;
 	case OPT_PROBE:
 		if (strcmp(arg, "strict") != 0)
 			argp_error(state, "--probe takes 'strict'");
@@ -127,7 +141,7 @@ static error_t parse_source(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_IMAGE_OPTS: source->image_opts = true; break;
 	case OPT_JOURNAL: source->journal = arg; break;
-	case OPT_PARENT: add_text(&source->parents, &source->parent_count, arg); break;
+	case OPT_PARENT: cli_source_parent(source, arg); break;
 	case 'u': source->flags |= TRANSHIP_OPEN_LAYER | TRANSHIP_OPEN_ABSENT_IS_ZERO; break;
 	case OPT_FORCE_CHECKSUM: source->flags |= TRANSHIP_OPEN_FORCE_CHECKSUM; break;
 	default: return ARGP_ERR_UNKNOWN;
@@ -174,10 +188,10 @@ void cli_open_options(const struct cli_source *source, const char *path,
 					       .warn_ctx = (char *)path };
 }
 
-/* "driver=vpc,file.filename=disk.vhd,force_size_calc=chs": *path is the file in it. False, with a
- * message, if there is none, or something that only qemu has. */
-static bool take_image_opts(char *text, struct tranship_open_options *options, char **own,
-			    const char **path)
+/* "driver=vpc,file.filename=disk.vhd,force_size_calc=chs": *path is the file in it. TRANSHIP_EINVAL
+ * if there is none; what only qemu has is refused by the format. */
+static int take_image_opts(char *text, struct tranship_open_options *options, char **own,
+			   const char **path, struct tranship_error *err)
 {
 	char *option;
 
@@ -194,21 +208,23 @@ static bool take_image_opts(char *text, struct tranship_open_options *options, c
 		else if (strcmp(option, "file.driver=file") != 0)
 			cli_join_options(own, option);
 	}
-	if (!*path)
-		cli_error("--image-opts: file.filename is missing");
 	options->options = *own;
-	return *path;
+	if (*path)
+		return 0;
+	*err = (struct tranship_error){ .code = TRANSHIP_EINVAL,
+					.message = "--image-opts: file.filename is missing" };
+	return err->code;
 }
 
-struct tranship_disk *cli_open(const struct cli_source *source, const char *path,
-			       const char *format)
+int cli_open_disk(const struct cli_source *source, const char *path, const char *format,
+		  struct tranship_disk **out, struct tranship_error *err)
 {
 	struct tranship_open_options options;
-	struct tranship_disk *disk = NULL;
-	struct tranship_error err;
 	char *text = NULL, *own = NULL;
 	const char *file = path;
+	int rc = 0;
 
+	*out = NULL;
 	cli_open_options(source, path, &options);
 	if (format)
 		options.format = format;
@@ -218,14 +234,23 @@ struct tranship_disk *cli_open(const struct cli_source *source, const char *path
 			abort();
 		if (source->options)
 			cli_join_options(&own, source->options);
-		if (!take_image_opts(text, &options, &own, &file))
-			goto out;
+		rc = take_image_opts(text, &options, &own, &file, err);
 	}
-	if (tranship_open(file, &options, &disk, &err))
-		cli_error("Could not open '%s': %s", path, err.message);
-out:
+	if (rc == 0)
+		rc = tranship_open(file, &options, out, err);
 	free(text);
 	free(own);
+	return rc;
+}
+
+struct tranship_disk *cli_open(const struct cli_source *source, const char *path,
+			       const char *format)
+{
+	struct tranship_disk *disk;
+	struct tranship_error err;
+
+	if (cli_open_disk(source, path, format, &disk, &err))
+		cli_error("Could not open '%s': %s", path, err.message);
 	return disk;
 }
 
@@ -382,6 +407,11 @@ void cli_catch_signals(void)
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaction(signals[i], &action, NULL);
+}
+
+bool cli_interrupted(void)
+{
+	return caught != 0;
 }
 
 int cli_exit_code(const struct tranship_error *err)

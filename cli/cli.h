@@ -14,8 +14,12 @@ enum {
 	EXIT_ERROR = 1,
 	EXIT_USAGE = 2,
 	EXIT_TROUBLE = 2, /* of compare */
+	EXIT_NOTHING = 3, /* of replicate: nothing had changed, no point was made */
 	EXIT_LOST =
 		4, /* convert, restore and map with --salvage: all is there but for what was lost */
+	EXIT_TRACKING = 5,       /* of replicate: the changes do not begin at the last point */
+	EXIT_SOURCE_CHANGED = 6, /* of replicate: the source changed while it was read */
+	EXIT_NOT_QUIET = 7,      /* of replicate: the last pass allowed still found too much */
 };
 
 /* The name under which the program was called; messages begin with it. */
@@ -48,6 +52,12 @@ extern const struct argp cli_source_argp;
 void cli_source_init(struct cli_source *source);
 void cli_source_free(struct cli_source *source);
 
+/* "none", "beside", "anywhere"; false: another word. */
+bool cli_source_policy(struct cli_source *source, const char *word);
+/* Other files may stand in this folder. */
+void cli_source_folder(struct cli_source *source, const char *folder);
+void cli_source_parent(struct cli_source *source, const char *path);
+
 /* Takes -T; an unknown mode is a usage error. */
 void cli_source_cache(struct cli_source *source, struct argp_state *state, const char *mode);
 
@@ -58,6 +68,10 @@ void cli_open_options(const struct cli_source *source, const char *path,
 /* Opens an image; prints what is wrong. NULL on failure. `format` overrides the source's. */
 struct tranship_disk *cli_open(const struct cli_source *source, const char *path,
 			       const char *format);
+
+/* The same, and says what is wrong instead of printing it. */
+int cli_open_disk(const struct cli_source *source, const char *path, const char *format,
+		  struct tranship_disk **out, struct tranship_error *err);
 
 /* Prints text that an image may have made up, without what would drive a terminal. */
 void cli_print_text(const char *text);
@@ -97,6 +111,8 @@ void cli_meter_clear(struct cli_meter *meter);
 
 /* From here on SIGINT, SIGTERM and SIGHUP end the work in order; a second one at once. */
 void cli_catch_signals(void);
+/* Whether one of them came. */
+bool cli_interrupted(void);
 /* The exit code for an operation that failed: 128 + signal if it was interrupted. */
 int cli_exit_code(const struct tranship_error *err);
 
@@ -116,6 +132,7 @@ int cmd_commit(int argc, char **argv);
 int cmd_rebase(int argc, char **argv);
 int cmd_dd(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_replicate(int argc, char **argv);
 int cmd_fingerprint(int argc, char **argv);
 int cmd_changes(int argc, char **argv);
 int cmd_merge(int argc, char **argv);

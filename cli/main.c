@@ -34,6 +34,8 @@ static const struct {
 	{ "commit", cmd_commit, "write what an image holds into its parent", EXIT_ERROR },
 	{ "rebase", cmd_rebase, "give an image another parent", EXIT_ERROR },
 	{ "dd", cmd_dd, "copy a part of a disk", EXIT_ERROR },
+	{ "replicate", cmd_replicate, "carry what changed on a disk into a store, as a point",
+	  EXIT_ERROR },
 	{ "fingerprint", cmd_fingerprint, "digest a disk, to find later what changed", EXIT_ERROR },
 	{ "store", cmd_store, "make a store of restore points, list them, take care of it",
 	  EXIT_ERROR },

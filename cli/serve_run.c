@@ -10,10 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The first descriptor that a service is handed. */
 #define LISTEN_FD 3
+/* So long a child may take to end. */
+#define PATIENCE_S 2
 
 /* What the children have to do with; 0: it is not there (any more). */
 struct children {
@@ -112,13 +115,23 @@ static void reap(struct children *c)
 	}
 }
 
-static void end_child(pid_t pid)
+/* nbdkit waits for its clients to leave. After a while, or a second signal, it is not waited for:
+ * it has nothing to finish. */
+static void end_child(pid_t pid, const sigset_t *signals)
 {
+	const struct timespec patience = { .tv_sec = PATIENCE_S };
+	int signal = SIGCHLD;
+
 	if (pid <= 0)
 		return;
 	kill(pid, SIGTERM);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	while (signal == SIGCHLD) {
+		if (waitpid(pid, NULL, WNOHANG) != 0)
+			return;
+		signal = sigtimedwait(signals, NULL, &patience);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }
 
 static int code_of(int status)
@@ -165,8 +178,8 @@ int serve_run(char *const *words, const struct serve_socket *s, const char *comm
 	}
 	if (c.server > 0 && c.command >= 0)
 		code = wait_for_end(&c, command, &signals);
-	end_child(c.command);
-	end_child(c.server);
+	end_child(c.command, &signals);
+	end_child(c.server, &signals);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return code;
 }

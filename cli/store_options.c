@@ -142,16 +142,26 @@ int cli_store_secret(struct cli_store *s)
 	return 0;
 }
 
+int cli_store_reach(struct cli_store *s, const char *location, struct tranship_store **out,
+		    struct tranship_error *err)
+{
+	*out = NULL;
+	s->open.ask = ask;
+	s->open.ask_ctx = s;
+	if (cli_store_secret(s)) {
+		*err = (struct tranship_error){ .code = TRANSHIP_EDENIED,
+						.message = "the passphrase could not be read" };
+		return err->code;
+	}
+	return tranship_store_open(location, &s->open, out, err);
+}
+
 struct tranship_store *cli_store_open(struct cli_store *s, const char *location)
 {
 	struct tranship_store *store;
 	struct tranship_error err;
 
-	s->open.ask = ask;
-	s->open.ask_ctx = s;
-	if (cli_store_secret(s))
-		return NULL;
-	if (tranship_store_open(location, &s->open, &store, &err))
+	if (cli_store_reach(s, location, &store, &err))
 		cli_report(NULL, &err);
 	return store;
 }

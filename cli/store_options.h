@@ -25,7 +25,12 @@ void cli_store_free(struct cli_store *s);
  */
 int cli_store_secret(struct cli_store *s);
 
-/* Opens a store; asks on a terminal for a passphrase that is needed. NULL with a message. */
+/* Opens a store, and says what is wrong instead of printing it (but for a passphrase file that
+ * cannot be read, of which the message is printed, too). */
+int cli_store_reach(struct cli_store *s, const char *location, struct tranship_store **out,
+		    struct tranship_error *err);
+
+/* The same. NULL with a message. Both ask on a terminal for a passphrase that is needed. */
 struct tranship_store *cli_store_open(struct cli_store *s, const char *location);
 
 /* A passphrase for a store that gets one: the first line of the file, or (NULL) asked for twice on

@@ -4,14 +4,15 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# What is needed to build, what makes it faster, what the tests and the demo use.
+# What is needed to build, what makes it faster or is needed for a part, what the tests and the demo use.
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build zlib1g-dev libzstd-dev libxxhash-dev libssl-dev
 	libjansson-dev libxml2-dev libcurl4-openssl-dev libnbd-dev"
 FAST_PACKAGES="libdeflate-dev libisal-dev"
+SERVE_PACKAGES="nbdkit nbdkit-plugin-dev" # tranship serve
 DEMO_PACKAGES="gdisk e2fsprogs"
 TEST_PACKAGES="libcmocka-dev pkg-config g++ clang libclang-rt-14-dev qemu-utils libvmdk-utils libvhdi-utils
 	gdisk e2fsprogs jq strace libxml2-utils ceph-mon ceph-osd ceph-common radosgw
-	python3-swift awscli curl"
+	python3-swift awscli curl nbdkit libnbd-bin openssl"
 
 step() {
 	printf '\n== %s\n' "$*"

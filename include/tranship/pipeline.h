@@ -52,7 +52,9 @@ struct tranship_replicate_options {
 	 * inode, size, mtime and ctime, which are looked at again at the end. */
 	const char *source_identity;
 	/* A file in which the run says how far it got, so that the next one goes on from there; it
-	 * is removed after success. NULL: none. */
+	 * is removed after success. Beside it, in a file of its name with ".last", stands which
+	 * point was the newest then: where the store does not have that one any more, it is warned
+	 * of. NULL: none. */
 	const char *checkpoint;
 	int level;        /* of zstd, 1 to 19; 0: 1; TRANSHIP_LEVEL_NONE: not compressed */
 	unsigned threads; /* that read and pack; 0: one a CPU, at most 8 */
@@ -67,9 +69,10 @@ struct tranship_replicate_options {
 #define TRANSHIP_LEVEL_NONE (-1)
 
 struct tranship_replicate_result {
-	bool nothing;       /* nothing had changed: no point was made */
-	bool resumed;       /* went on from a checkpoint */
-	bool lost_tracking; /* changes were given and could not be used */
+	bool nothing;        /* nothing had changed: no point was made */
+	bool resumed;        /* went on from a checkpoint */
+	bool lost_tracking;  /* changes were given and could not be used */
+	bool source_changed; /* while it was read: that is why it failed */
 	enum tranship_method method;
 	char point[64];       /* the id of the new point; where nothing changed, of the last */
 	char predecessor[64]; /* "": none */

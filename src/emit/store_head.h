@@ -13,8 +13,8 @@
 #define STORE_VERSION 1U
 #define STORE_HEAD_MAX (64U << 10)
 
-/* What a passphrase is stretched by: 128 MiB of memory. */
-#define SCRYPT_N (1U << 17)
+/* What a passphrase is stretched by: 64 MiB of memory. */
+#define SCRYPT_N (1U << 16)
 #define SCRYPT_R 8U
 #define SCRYPT_P 1U
 /* What a store.json may ask for. */

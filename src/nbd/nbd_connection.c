@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The protocol's bounds for what a server may say of its blocks, and for a client that was told
  * nothing. */
@@ -77,23 +78,49 @@ static int wait_turn(struct nbd_connection *c, const char *what, struct tranship
 			 c->target->url.shown, what, limit);
 }
 
+/*
+ * Only what can verify the server. libnbd compares its certificate with the name of the host, and a
+ * Unix socket has none; and where it finds no ca-cert.pem, versions before 1.20 (CVE-2024-7383)
+ * take any certificate.
+ */
+static int check_verifiable(const struct nbd_url *url, struct tranship_error *err)
+{
+	char path[PATH_MAX], shown[200];
+
+	if (url->tls_psk_file)
+		return 0;
+	if (url->socket)
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "nbd: %s: over a Unix socket TLS can be verified only with a "
+				 "pre-shared key (tls-psk-file)",
+				 url->shown);
+	if (!url->tls_certificates)
+		return error_set(
+			err, TRANSHIP_EINVAL,
+			"nbd: %s: TLS needs tls-certificates or tls-psk-file, by which the "
+			"server is verified",
+			url->shown);
+	snprintf(path, sizeof(path), "%s/ca-cert.pem", url->tls_certificates);
+	if (access(path, R_OK) == 0)
+		return 0;
+	text_escape(shown, sizeof(shown), path, strlen(path));
+	return error_sys(err, errno, "nbd: '%s', by which the server is verified", shown);
+}
+
 static int set_tls(struct nbd_connection *c, struct tranship_error *err)
 {
 	const struct nbd_url *url = &c->target->url;
 	struct nbd_handle *h = c->handle;
+	int rc;
 
 	if (!url->tls)
 		return nbd_set_tls(h, LIBNBD_TLS_DISABLE) ? failed(c, "no TLS", err) : 0;
 	if (!nbd_supports_tls(h))
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "nbd: the installed libnbd was built without TLS");
-	/* A certificate is compared with the host's name, and a socket has none: libnbd would take
-	 * any. */
-	if (url->socket && !url->tls_psk_file)
-		return error_set(err, TRANSHIP_EUNSUPPORTED,
-				 "nbd: %s: over a Unix socket TLS can be verified only with a "
-				 "pre-shared key (tls-psk-file)",
-				 url->shown);
+	rc = check_verifiable(url, err);
+	if (rc)
+		return rc;
 	if (nbd_set_tls(h, LIBNBD_TLS_REQUIRE) || nbd_set_tls_verify_peer(h, true) ||
 	    (url->tls_certificates && nbd_set_tls_certificates(h, url->tls_certificates)) ||
 	    (url->tls_psk_file && nbd_set_tls_psk_file(h, url->tls_psk_file)) ||
@@ -225,7 +252,7 @@ static int finish(struct nbd_connection *c, int64_t cookie, const char *what,
 	if (done > 0)
 		return 0;
 	/* A server that shuts down says so in its reply. */
-	c->lost = handle_is_gone(c) || cookie < 0 || nbd_get_errno() == ESHUTDOWN;
+	c->lost = handle_is_gone(c) || nbd_get_errno() == ESHUTDOWN;
 	return failed(c, what, err);
 }
 

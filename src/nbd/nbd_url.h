@@ -18,7 +18,7 @@ struct nbd_url {
 	char *socket;           /* NULL: TCP */
 	char *export;           /* "": the server's default */
 	char *user;             /* NULL: none; for TLS with a pre-shared key */
-	char *tls_certificates; /* a folder; NULL: libnbd's own places and the system's */
+	char *tls_certificates; /* a folder with ca-cert.pem; NULL: none */
 	char *tls_psk_file;     /* NULL: none */
 	char shown[120];        /* the server, for messages */
 };

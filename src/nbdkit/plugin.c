@@ -63,13 +63,15 @@ static int set_text(char **to, const char *value)
 
 static int add_text(struct list *list, char *text)
 {
-	if (text && list->count < LIST_MAX) {
-		list->at[list->count++] = text;
-		return 0;
+	if (!text) /* nbdkit has said why */
+		return -1;
+	if (list->count == LIST_MAX) {
+		nbdkit_error("more than %u parameters of a kind", LIST_MAX);
+		free(text);
+		return -1;
 	}
-	nbdkit_error(text ? "more than %u parameters of a kind" : "out of memory (%u)", LIST_MAX);
-	free(text);
-	return -1;
+	list->at[list->count++] = text;
+	return 0;
 }
 
 /* Options are joined, as they may be given one by one. */
@@ -114,8 +116,10 @@ static int set_policy(const char *value)
 /* nbdkit may leave the folder that it was started in. */
 static int set_file(const char *value)
 {
+	if (tranship_is_place(value))
+		return set_text(&served.file, value);
 	free(served.file);
-	served.file = tranship_is_place(value) ? strdup(value) : nbdkit_absolute_path(value);
+	served.file = nbdkit_absolute_path(value);
 	return served.file ? 0 : -1;
 }
 
@@ -327,4 +331,5 @@ static struct nbdkit_plugin plugin = {
 	.pread = plugin_pread,
 };
 
+NBDKIT_DLL_PUBLIC struct nbdkit_plugin *plugin_init(void); /* that the next line defines */
 NBDKIT_REGISTER_PLUGIN(plugin)

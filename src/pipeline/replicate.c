@@ -8,6 +8,7 @@
 #include "core/disk.h"
 #include "delta/fingerprint.h"
 #include "emit/point_alias.h"
+#include "pipeline/last_seen.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,24 @@ static int find_last(struct replication *run, struct tranship_error *err)
 	return manifest_digest(run->store, run->last.id, run->last_digest, err);
 }
 
+/* Ids begin with their time, so they are in order of it. */
+static int look_for_rollback(struct replication *run, struct tranship_error *err)
+{
+	const char *newest = run->has_last ? run->last.id : "";
+	char seen[POINT_ID_TEXT];
+	int rc = 0;
+
+	if (!run->o->checkpoint)
+		return 0;
+	rc = last_seen_read(run->o->checkpoint, run->store->id, run->o->disk, seen, err);
+	if (rc == 0 && strcmp(seen, newest) > 0)
+		warn_send(run->o->warn, run->o->warn_ctx,
+			  "the last point that was seen from here, %s, is not in the store, whose "
+			  "newest of this disk is %s: it was deleted, or the store is an older one",
+			  seen, *newest ? newest : "none");
+	return rc;
+}
+
 static int identify(struct replication *run, struct tranship_error *err)
 {
 	int rc = source_files_id(run->source, run->files, err);
@@ -108,9 +127,11 @@ static int check_source(struct replication *run, struct tranship_error *err)
 	char files[SOURCE_ID_TEXT];
 	int rc = source_files_id(run->source, files, err);
 
-	if (rc == 0 && strcmp(files, run->files) != 0)
+	if (rc == 0 && strcmp(files, run->files) != 0) {
+		run->result->source_changed = true;
 		return error_set(err, TRANSHIP_EBUSY,
 				 "the source changed while it was read: no point was made");
+	}
 	return rc;
 }
 
@@ -195,7 +216,9 @@ static void tidy(struct replication *run)
 	if (run->leased && lease_drop(&run->lease, &err))
 		warn_send(run->o->warn, run->o->warn_ctx, "the lease stays until it is too old: %s",
 			  err.message);
-	if (run->checkpoint.fd >= 0 && checkpoint_remove(&run->checkpoint, &err))
+	if (run->checkpoint.fd >= 0 && (last_seen_write(run->o->checkpoint, run->store->id,
+							run->o->disk, run->result->point, &err) ||
+					checkpoint_remove(&run->checkpoint, &err)))
 		warn_send(run->o->warn, run->o->warn_ctx, "%s", err.message);
 }
 
@@ -207,6 +230,8 @@ static int run_all(struct replication *run, struct tranship_error *err)
 		rc = random_bytes(run->seed.bytes, sizeof(run->seed.bytes), err);
 	if (rc == 0)
 		rc = find_last(run, err);
+	if (rc == 0)
+		rc = look_for_rollback(run, err);
 	if (rc == 0)
 		rc = replication_choose_method(run, err);
 	if (rc == 0)

@@ -7,6 +7,15 @@
 #include "core/disk.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* The run begins at the front of the disk. */
+static void forget_progress(struct replication *run)
+{
+	run->checkpoint.next_leaf = 0;
+	run->checkpoint.page_count = 0;
+	memset(&run->counts, 0, sizeof(run->counts));
+}
 
 /* TRANSHIP_ENOTFOUND: a slot that it names is not in the store. What is only marked as trash is
  * still there to be read, and will be stored again. */
@@ -60,13 +69,46 @@ static int open_last(struct replication *run, struct tranship_error *err)
 	return rc;
 }
 
+/* What an interrupted run left may be gone: its lease protected it for the grace and no longer.
+ * What its leaves name is looked at before the commit. */
+static int check_checkpoint(struct replication *run, struct tranship_error *err)
+{
+	struct checkpoint *cp = &run->checkpoint;
+	struct table_leaf *page;
+	struct tranship_error why;
+	size_t i;
+	int rc = 0;
+
+	if (cp->page_count == 0)
+		return 0;
+	page = calloc(1, sizeof(*page));
+	if (!page)
+		return error_nomem(err, sizeof(*page));
+	table_leaf_clear(page);
+	for (i = 0; i < cp->page_count && rc == 0; i++)
+		if (cp->pages[i].ref.there)
+			rc = table_leaf_fetch(run->store->slots, &cp->pages[i].ref,
+					      cp->pages[i].leaf, page, &why);
+	table_leaf_fini(page);
+	free(page);
+	if (rc != TRANSHIP_ENOTFOUND && rc != TRANSHIP_ECORRUPT)
+		return rc ? error_copy(err, &why, rc) : 0;
+	warn_send(run->o->warn, run->o->warn_ctx,
+		  "what the interrupted run stored is not whole (%s): all is read again",
+		  why.message);
+	forget_progress(run);
+	return 0;
+}
+
 int replication_open_last(struct replication *run, struct tranship_error *err)
 {
 	struct tranship_error why;
 	int rc = run->has_last ? open_last(run, &why) : 0;
 
 	if (rc == 0)
-		return slot_uses_add_all(&run->uses, run->last.slots, run->last.slot_count, err);
+		rc = slot_uses_add_all(&run->uses, run->last.slots, run->last.slot_count, &why);
+	if (rc == 0)
+		return check_checkpoint(run, err);
 	if (rc != TRANSHIP_ENOTFOUND && rc != TRANSHIP_ECORRUPT)
 		return error_copy(err, &why, rc);
 	table_close(run->old);
@@ -86,8 +128,6 @@ int replication_open_last(struct replication *run, struct tranship_error *err)
 		  "does not have",
 		  run->last.id, why.message);
 	run->result->method = TRANSHIP_METHOD_FULL;
-	/* What an interrupted run made was built upon it. */
-	run->checkpoint.next_leaf = 0;
-	run->checkpoint.page_count = 0;
+	forget_progress(run); /* it was built upon that point */
 	return 0;
 }

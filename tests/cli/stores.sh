@@ -25,7 +25,7 @@ stop_servers() {
 	done
 }
 
-server() { "$TRANSHIP_SOURCE/tests/servers/$KIND" "$1" "$work/server-$KIND" || fail "$1 of $KIND"; }
+server() { "$TRANSHIP_SOURCE/tests/servers/$KIND" "$1" "$work/server-$KIND" || { fail "$1 of $KIND"; finish; }; }
 
 # have_server KIND: it runs, after this. 1: it cannot.
 have_server() {

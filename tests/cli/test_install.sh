@@ -17,6 +17,11 @@ random_disk disk.raw 5000000 3
 ./by-pkg-config disk.raw vhdx disk.vhdx || fail "the example by pkg-config"
 same disk.raw disk.vhdx
 
+# The command finds the plugin that was installed with it.
+if [ -e "$TRANSHIP_BUILD/nbdkit/nbdkit-tranship-plugin.so" ] && command -v nbdkit nbdinfo >/dev/null; then
+	[ "$(prefix/bin/tranship serve disk.vhdx --run 'nbdinfo --size "$uri"')" = 5000192 ] || fail "serve, as it is installed"
+fi
+
 mkdir project
 cat >project/CMakeLists.txt <<-EOF
 	cmake_minimum_required(VERSION 3.16)

@@ -107,6 +107,7 @@ s3_use() {
 	. "$folder/env"
 	s3_request=(curl -sS --fail --noproxy '*' --aws-sigv4 "aws:amz:$AWS_REGION:s3"
 		-H 'content-length: 0' -H 'x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855' -X)
+	s3_answers=(curl -sS -o /dev/null --noproxy '*' "$AWS_ENDPOINT_URL/") # whatever the answer is
 	s3_url=http://${AWS_ACCESS_KEY_ID//:/%3A}:$AWS_SECRET_ACCESS_KEY@${AWS_ENDPOINT_URL#http://}
 }
 
@@ -125,6 +126,7 @@ main() {
 	stop) stop ;;
 	halt) end "${front:?}" ;;
 	resume)
+		[ -e "$folder/run" ] || { echo "$folder was stopped" >&2; exit 1; }
 		s3_use
 		start_front
 		;;

@@ -10,7 +10,12 @@ import json
 import logging
 import os
 import sys
+import time
 from time import monotonic
+
+if __name__ == '__main__':  # before anything of Swift takes it; not again where the pipeline asks for its filter
+    real_time, clock_off = time.time, float(os.environ.get('SWIFT_CLOCK', 0))
+    time.time = lambda: real_time() + clock_off
 
 from swift.common import utils
 from swift.common.ring import RingBuilder
@@ -74,10 +79,10 @@ def main(folder, names):
     for ring in ('account', 'container', 'object'):
         make_ring(etc, ring)
     for name in names:
-        pid = os.fork()
-        if pid == 0:
-            serve(folder, name)
         with open(os.path.join(folder, 'run', name + '.pid'), 'w') as pid_file:
+            pid = os.fork()
+            if pid == 0:
+                serve(folder, name)
             print(pid, file=pid_file)
 
 if __name__ == '__main__':

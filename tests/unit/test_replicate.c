@@ -398,6 +398,15 @@ static void test_replicate__a_damaged_last_point_is_not_built_upon(void **state)
 	}
 }
 
+/* What a run with this checkpoint leaves. */
+static void forget_last(const char *checkpoint)
+{
+	char last[100];
+
+	snprintf(last, sizeof(last), "%s.last", checkpoint);
+	assert_int_equal(unlink(last), 0);
+}
+
 /* Ends a run when it has sent so much. */
 static int stop_at(void *ctx, const struct tranship_replicate_progress *progress)
 {
@@ -448,6 +457,95 @@ static void test_replicate__goes_on_from_a_checkpoint(void **state)
 	assert_in_range(all, 48 * MIB * 2 / 3, 48 * MIB * 2 / 3 + 12 * MIB);
 	store_scene_check(&s, "d", &d);
 	assert_int_equal(access(path, F_OK), -1);
+	forget_last(path);
+	sparse_free(&d);
+	store_scene_end(&s);
+}
+
+/* Somebody took the newest point away: nothing in the store says so. */
+static void test_replicate__a_store_that_was_rolled_back_is_noticed(void **state)
+{
+	struct sparse_disk d = { .size = MIB };
+	char folder[] = "/tmp/tranship-test-XXXXXX", path[100], last[110], key[TARGET_KEY_MAX + 1];
+	struct tranship_replicate_result result;
+	struct tranship_error err;
+	struct store_scene s;
+	struct warnings w = { 0 };
+	struct tranship_replicate_options options = {
+		.disk = "d", .checkpoint = path, .warn = warnings_take, .warn_ctx = &w
+	};
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/checkpoint", folder);
+	snprintf(last, sizeof(last), "%s.last", path);
+	store_scene_begin(&s, false, SMALL_SLOTS);
+	sparse_write(&d, &s.rng, 0, 1000);
+	store_scene_run(&s, &d, &options, &result);
+	sparse_write(&d, &s.rng, 0, 1000);
+	store_scene_run(&s, &d, &options, &result);
+	assert_int_equal(w.count, 0);
+	manifest_key(result.point, key);
+	assert_ok(target_remove(s.target, key, &err), &err);
+	store_scene_run(&s, &d, &options, &result);
+	assert_int_equal(w.count, 1);
+	assert_non_null(strstr(w.last, "is not in the store"));
+	store_scene_run(&s, &d, &options, &result);
+	assert_int_equal(w.count, 1);
+	assert_int_equal(unlink(last), 0);
+	assert_int_equal(rmdir(folder), 0);
+	sparse_free(&d);
+	store_scene_end(&s);
+}
+
+/* The checkpoint names what is not there any more. */
+static void test_replicate__a_checkpoint_whose_slots_are_gone(void **state)
+{
+	struct sparse_disk d = { .size = 2 * GIB };
+	char path[] = "/tmp/tranship-test-XXXXXX";
+	struct tranship_replicate_result result;
+	struct tranship_error err;
+	struct store_scene s;
+	struct warnings w = { 0 };
+	uint64_t limit = 20 * MIB;
+	struct memory_target *memory;
+	int i, fd = mkstemp(path);
+	struct tranship_replicate_options options = { .disk = "d",
+						      .rate = 100 * MIB,
+						      .source_identity = "one",
+						      .progress = stop_at,
+						      .progress_ctx = &limit,
+						      .warn = warnings_take,
+						      .warn_ctx = &w };
+	size_t n;
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	unlink(path);
+	options.checkpoint = path;
+	store_scene_begin(&s, false, SMALL_SLOTS);
+	for (i = 0; i < 8; i++)
+		sparse_write(&d, &s.rng, (uint64_t)i * 256 * MIB, 6 * MIB);
+	assert_fails(store_scene_try(&s, &d, &options, &result, &err), TRANSHIP_ECANCELED, &err,
+		     "");
+	memory = memory_target_of(s.target);
+	for (n = memory->count; n > 0; n--) {
+		char key[TARGET_KEY_MAX + 1];
+
+		snprintf(key, sizeof(key), "%s", memory->objects[n - 1].info.key);
+		if (strncmp(key, "slots/", 6) == 0)
+			assert_ok(target_remove(s.target, key, &err), &err);
+	}
+	slots_free(s.store->slots);
+	assert_ok(slots_new(s.target, &s.store->keys, &s.store->slots, &err), &err);
+	limit = UINT64_MAX;
+	options.rate = 0;
+	store_scene_run(&s, &d, &options, &result);
+	assert_int_equal(w.count, 1);
+	assert_int_equal(result.deduplicated, 0);
+	store_scene_check(&s, "d", &d);
+	forget_last(path);
 	sparse_free(&d);
 	store_scene_end(&s);
 }
@@ -486,6 +584,7 @@ static void test_replicate__a_checkpoint_of_another_source(void **state)
 	assert_true(result.resumed);
 	assert_true(result.deduplicated > 10 * MIB);
 	store_scene_check(&s, "d", &d);
+	forget_last(path);
 	sparse_free(&d);
 	store_scene_end(&s);
 }
@@ -503,6 +602,8 @@ int main(void)
 		cmocka_unit_test(test_replicate__what_is_marked_meanwhile_is_stored_again),
 		cmocka_unit_test(test_replicate__a_damaged_last_point_is_not_built_upon),
 		cmocka_unit_test(test_replicate__goes_on_from_a_checkpoint),
+		cmocka_unit_test(test_replicate__a_store_that_was_rolled_back_is_noticed),
+		cmocka_unit_test(test_replicate__a_checkpoint_whose_slots_are_gone),
 		cmocka_unit_test(test_replicate__a_checkpoint_of_another_source),
 	};
 

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Times as people type them. */
+#ifndef CLI_DURATION_H
+#define CLI_DURATION_H
+
+#include <stdint.h>
+
+/* "90", "90s", "15m", "72h", "3d" as seconds, up to a hundred years. Nonzero: it is none. */
+int cli_duration(const char *text, uint64_t *seconds);
+
+#endif

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+# A run that is interrupted leaves no point; the next one goes on where it stopped, or reads again where the source is
+# another by then. Two runs of one disk do not meet.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/replicas.sh"
+need jq
+set -m # jobs of their own, so that SIGINT reaches them
+mib=$((1 << 20))
+"$TRANSHIP" store init --slot-size 1M store >/dev/null
+head -c $((48 * mib)) < <(seq -f 'line %.0f' 1 10000000 2>/dev/null) >disk.raw
+# nothing_left WHAT: neither checkpoint nor lease.
+nothing_left() { [ -z "$(find .state/tranship store/leases -type f)" ] || fail "$1 left $(find .state/tranship store/leases -type f)"; }
+slots() { find store -path 'store/slots/*' -type f | wc -l; }
+
+# interrupt SIGNAL: a slow run that has stored some slots by then.
+interrupt() {
+	start --source disk.raw --name web --level 0 --rate-limit 24M --output=json --report report.json
+	until [ "$(slots)" -gt $(($2 + 12)) ]; do
+		kill -0 $job 2>/dev/null || break
+		sleep 0.02
+	done
+	kill -"$1" $job
+	ended $((128 + $(kill -l "$1"))) "SIG$1"
+	[ "$(wc -l <err)" -eq 1 ] || fail "SIG$1: messages: $(cat err)"
+	has '.result, ."exit-code", ."error-code", .point | tostring' \
+		"$(printf 'canceled\n%d\nECANCELED\nnull' $((128 + $(kill -l "$1"))))" report.json
+	[ "$(points)" = 0 ] || fail "SIG$1: there is a point"
+	compgen -G '.state/tranship/*.checkpoint' >/dev/null || fail "SIG$1: no checkpoint"
+}
+interrupt INT 0
+sent=$(value .sent)
+[ "$sent" -gt $((4 * mib)) ] || fail "it was interrupted too early: $sent bytes"
+before=$(slots)
+interrupt TERM "$before"
+has .resumed true
+[ "$(slots)" -gt "$before" ] || fail "the second run stored nothing"
+before=$(slots)
+stored=$(du -sb store/slots | cut -f1)
+# Another run while one is at it.
+start --source disk.raw --name web --level 0 --rate-limit 16M
+until [ "$(ls store/leases | wc -l)" -gt 0 ] && ! flock -n .state/tranship/*.checkpoint true 2>/dev/null; do
+	kill -0 $job || break
+	sleep 0.02
+done
+replicate --source disk.raw --name web >/dev/null 2>other && fail "two runs at once" || [ $? -eq 1 ] || fail "two runs at once"
+grep -qF "another run has the checkpoint" other || fail "$(cat other)"
+kill -INT $job
+ended 130 "the first of two runs"
+expect 0 replicate --source disk.raw --name web --level 0 --output=json
+has '.resumed, .result | tostring' "$(printf 'true\npoint')"
+[ "$(value .sent)" -lt $((48 * mib - stored / 2)) ] || fail "it sent $(value .sent) bytes again, and $stored were there"
+point_is web disk.raw
+nothing_left "a run that was resumed"
+
+# The source is another: nothing of the old content is in the point.
+scribble disk.raw 0 300
+start --source disk.raw --name web --level 0 --rate-limit 16M
+before=$(slots)
+until [ "$(slots)" -gt $((before + 2)) ]; do
+	kill -0 $job 2>/dev/null || break
+	sleep 0.02
+done
+kill -KILL $job
+ended 137 "a run that is killed"
+scribble disk.raw 10 600
+expect 0 replicate --source disk.raw --name web --output=json
+has .resumed true
+point_is web disk.raw
+
+# Without a checkpoint all begins anew, and the lease goes.
+scribble disk.raw 0 200
+start --source disk.raw --name web --level 0 --rate-limit 16M --no-checkpoint
+started
+kill -INT $job
+ended 130 "a run without a checkpoint"
+nothing_left "a run without a checkpoint"
+expect 0 replicate --source disk.raw --name web --output=json
+has .resumed false
+point_is web disk.raw
+# A checkpoint of something else, and what is none at all.
+for text in '' 'no checkpoint' '{"checkpoint": 1}'; do
+	scribble disk.raw 7
+	printf '%s\n' "$text" >cp
+	expect 0 replicate --source disk.raw --name web --checkpoint cp --output=json
+	has .resumed false
+	[ ! -e cp ] || fail "a checkpoint stays after the run"
+done
+point_is web disk.raw
+no_leftovers
+finish
