@@ -24,6 +24,7 @@ function secs(value) {
 }
 /"case"/ && /"seconds"/ {
 	name = field("case")
+	seen[name] = 1
 	seconds[name] = field("seconds") + 0
 	rss[name] = field("rss_mb") + 0
 	ratio[name] = field("ratio") + 0
@@ -35,7 +36,7 @@ function secs(value) {
 		sprintf("%s (%s to %s)", field("ratio"), field("ratio_low"), field("ratio_high")))
 }
 function wanted(what, goal, name, measured, met) {
-	if (name in seconds)
+	if (name in seen)
 		printf "| %s | %s | %s | %s |\n", what, goal, measured, met ? "met" : "**missed**"
 }
 END {
