@@ -52,12 +52,12 @@ static void help(FILE *out)
 
 	fprintf(out,
 		"Usage: %s COMMAND [OPTION...] ...\n"
-		"Reads, converts and checks virtual machine disks.\n\n"
+		"Reads, converts and checks virtual machine disks.\n"
 		"Commands (each has --help with an example):\n",
 		cli_name);
 	for (i = 0; i < COMMAND_COUNT; i++)
 		fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].help);
-	fprintf(out, "\nFormats:");
+	fprintf(out, "Formats:");
 	for (n = 0; tranship_format_name(n); n++)
 		fprintf(out, " %s%s", tranship_format_name(n),
 			tranship_format_can_read(tranship_format_name(n)) ? "" : " (output only)");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tranship store verify, gc: whether all is well, and giving back what nothing needs. */
+#include "duration.h"
 #include "store.h"
 
 #include <inttypes.h>
@@ -36,29 +37,12 @@ static double take_share(struct argp_state *state, const char *arg)
 	return share;
 }
 
-/* "72h", "30m", "90s", "3d", "0". */
 static void take_grace(struct care_args *args, struct argp_state *state, const char *arg)
 {
-	static const struct {
-		const char *unit;
-		uint64_t seconds;
-	} units[] = { { "h", 3600 }, { "m", 60 }, { "s", 1 }, { "d", 86400 } };
-	char *end;
-	unsigned long n = strtoul(arg, &end, 10);
-	size_t i;
-
-	if (strcmp(arg, "0") == 0) {
-		args->gc.no_grace = true;
-		return;
-	}
-	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (strcmp(end, units[i].unit) == 0)
-			break;
-	if (*arg < '0' || *arg > '9' || i == sizeof(units) / sizeof(units[0]) || n > 100000)
+	if (cli_duration(arg, &args->gc.grace))
 		argp_error(state, "--grace takes a time like 72h, 30m, 90s or 3d, or 0; not '%s'",
 			   arg);
-	args->gc.grace = n * units[i].seconds;
-	args->gc.no_grace = n == 0;
+	args->gc.no_grace = args->gc.grace == 0;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

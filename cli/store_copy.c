@@ -59,8 +59,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!args->to_location)
 			argp_error(state, "two stores are needed");
-		if (args->to.key_file && args->to.passphrase_file)
-			argp_error(state, "one of --to-key-file and --to-passphrase-file is taken");
+		if ((args->to.key_file ? 1 : 0) + (args->to.passphrase_file ? 1 : 0) +
+			    (args->to.plain ? 1 : 0) >
+		    1)
+			argp_error(state, "one of --to-key-file, --to-passphrase-file and "
+					  "--to-plain is taken");
 		break;
 	default: return ARGP_ERR_UNKNOWN;
 	}

@@ -2,13 +2,9 @@
 /*
  * Images: opening a file as a disk, creating a file from a disk, asking what a file is and whether
  * it is sound. Formats are named as qemu-img names them: "raw", "vmdk", "vpc" (also "vhd"), "vhdx";
-<<<<<<< HEAD
- * "tsd" (a delta file, tranship/delta.h) can only be read here, "azure" (a fixed VHD as Azure takes
- * it) and "null" (everything is read, nothing is written) can only be written.
-=======
- * "azure" (a fixed VHD as Azure takes it), "rbd" (what Ceph's rbd import-diff takes) and "null"
- * (everything is read, nothing is written) can only be written.
->>>>>>> main
+ * "tsd" (a delta file, tranship/delta.h) can only be read here; "azure" (a fixed VHD as Azure takes
+ * it), "rbd" (what Ceph's rbd import-diff takes) and "null" (everything is read, nothing is
+ * written) can only be written. A restore point and an NBD export are opened by their location.
  */
 #ifndef TRANSHIP_IMAGE_H
 #define TRANSHIP_IMAGE_H

@@ -7,8 +7,11 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Handles beyond these are closed when their call ends. */
 #define IDLE_MAX 64U
@@ -28,6 +31,9 @@ struct call {
 	bool headed;  /* the head was read to its end */
 	bool enough;  /* the sink has what it wanted */
 	bool no_room; /* memory ran out */
+	unsigned timeout;
+	curl_off_t moved; /* bytes, until */
+	time_t moved_at;
 	char text[CURL_ERROR_SIZE];
 };
 
@@ -160,6 +166,23 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 	return 0; /* libcurl ends the transfer and the connection */
 }
 
+/* libcurl's own measure of a low speed is a mean over seconds, which one burst holds up. It calls
+ * this at least once a second. */
+static int on_progress(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
+		       curl_off_t up)
+{
+	struct call *call = ctx;
+	struct timespec now;
+
+	(void)down_all, (void)up_all;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (down + up != call->moved || call->moved_at == 0) {
+		call->moved = down + up;
+		call->moved_at = now.tv_sec;
+	}
+	return now.tv_sec - call->moved_at > (time_t)call->timeout;
+}
+
 static CURLcode set_peer(CURL *curl, const struct http_options *o)
 {
 	CURLcode rc = curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -174,10 +197,6 @@ static CURLcode set_peer(CURL *curl, const struct http_options *o)
 		rc = curl_easy_setopt(curl, CURLOPT_PROXY, o->direct ? "" : o->proxy);
 	if (rc == CURLE_OK)
 		rc = curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)o->connect_timeout);
-	if (rc == CURLE_OK)
-		rc = curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	if (rc == CURLE_OK)
-		rc = curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)o->timeout);
 #if LIBCURL_VERSION_NUM >= 0x075500
 	if (rc == CURLE_OK)
 		rc = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -219,6 +238,12 @@ static CURLcode set_callbacks(CURL *curl, struct call *call)
 	if (rc == CURLE_OK)
 		rc = curl_easy_setopt(curl, CURLOPT_WRITEDATA, call);
 	if (rc == CURLE_OK)
+		rc = curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	if (rc == CURLE_OK)
+		rc = curl_easy_setopt(curl, CURLOPT_XFERINFODATA, call);
+	if (rc == CURLE_OK)
+		rc = curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	if (rc == CURLE_OK)
 		rc = curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, call->text);
 	return rc;
 }
@@ -259,9 +284,11 @@ static bool may_work_again(CURLcode code)
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 	case CURLE_COULDNT_CONNECT:
+	case CURLE_UNSUPPORTED_PROTOCOL: /* of the reply: bytes of an earlier one */
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_PARTIAL_FILE:
 	case CURLE_OPERATION_TIMEDOUT:
+	case CURLE_ABORTED_BY_CALLBACK: /* on_progress */
 	case CURLE_GOT_NOTHING:
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
@@ -281,6 +308,11 @@ static int finish(struct call *call, CURLcode code, struct tranship_error *err)
 
 	if (call->no_room || code == CURLE_OUT_OF_MEMORY)
 		return error_set(err, TRANSHIP_ENOMEM, "memory ran out in an HTTP request");
+	if (code == CURLE_ABORTED_BY_CALLBACK) {
+		snprintf(call->text, sizeof(call->text), "no byte moved for %u seconds",
+			 call->timeout);
+		text = call->text;
+	}
 	if (code == CURLE_OK && !call->headed) { /* which libcurl takes for a reply */
 		code = CURLE_GOT_NOTHING;
 		text = "the connection ended within the head of the reply";
@@ -300,18 +332,40 @@ static int finish(struct call *call, CURLcode code, struct tranship_error *err)
 	return 0;
 }
 
+/* Before 7.87 what is written over TLS to a peer that is gone raises SIGPIPE, and CURLOPT_NOSIGNAL
+ * leaves that to us. */
+static CURLcode perform_quietly(CURL *curl)
+{
+	const struct timespec at_once = { 0 };
+	sigset_t broken_pipe, old, pending;
+	bool before;
+	CURLcode code;
+
+	sigemptyset(&broken_pipe);
+	sigaddset(&broken_pipe, SIGPIPE);
+	sigpending(&pending);
+	before = sigismember(&pending, SIGPIPE) == 1;
+	pthread_sigmask(SIG_BLOCK, &broken_pipe, &old);
+	code = curl_easy_perform(curl);
+	sigpending(&pending);
+	if (!before && sigismember(&pending, SIGPIPE) == 1)
+		sigtimedwait(&broken_pipe, NULL, &at_once);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return code;
+}
+
 static int perform(struct http *h, CURL *curl, struct call *call, struct curl_slist *lines,
 		   struct tranship_error *err)
 {
 	CURLcode code = set_up(curl, h, call, lines);
 
-	return finish(call, code == CURLE_OK ? curl_easy_perform(curl) : code, err);
+	return finish(call, code == CURLE_OK ? perform_quietly(curl) : code, err);
 }
 
 int http_do(struct http *http, const struct http_request *request, struct http_reply *reply,
 	    struct tranship_error *err)
 {
-	struct call call = { .request = request, .reply = reply };
+	struct call call = { .request = request, .reply = reply, .timeout = http->options.timeout };
 	struct curl_slist *lines = NULL, *longer;
 	size_t i;
 	int rc;
@@ -332,7 +386,10 @@ int http_do(struct http *http, const struct http_request *request, struct http_r
 		return error_nomem(err, 1);
 	}
 	rc = perform(http, call.curl, &call, lines, err);
-	give_back(http, call.curl);
+	if (rc == 0 && reply->fault == HTTP_OK && !http_reply_is_odd(reply))
+		give_back(http, call.curl);
+	else /* its connection may be in any state */
+		curl_easy_cleanup(call.curl);
 	for (longer = lines; longer; longer = longer->next)
 		explicit_bzero(longer->data, strlen(longer->data));
 	curl_slist_free_all(lines);

@@ -110,3 +110,9 @@ void http_reply_line(struct http_reply *reply, const char *line, size_t len)
 		value++;
 	take(reply, text, value);
 }
+
+bool http_reply_is_odd(const struct http_reply *reply)
+{
+	return reply->status == 206 && reply->has_range && reply->has_length &&
+	       reply->length != reply->last - reply->first + 1;
+}

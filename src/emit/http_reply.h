@@ -9,5 +9,7 @@
 void http_reply_begin(struct http_reply *reply);
 /* One line, not terminated. What is not understood is left out. */
 void http_reply_line(struct http_reply *reply, const char *line, size_t len);
+/* Whether the head contradicts itself, so that nobody knows where the next reply begins. */
+bool http_reply_is_odd(const struct http_reply *reply);
 
 #endif

@@ -179,7 +179,8 @@ static int missing(const struct s3 *s3, const char *what, const struct s3_reques
 static int no_reply(const char *what, const struct http_reply *reply, const struct s3_signed *sent,
 		    struct tranship_error *err)
 {
-	error_set(err, TRANSHIP_EIO, "%s: %s (%u tries)", what, reply->why.message, sent->tries);
+	error_set(err, TRANSHIP_EIO, "%s: %s (%u %s)", what, reply->why.message, sent->tries,
+		  sent->tries == 1 ? "try" : "tries");
 	if (err)
 		err->sys_errno = reply->why.sys_errno;
 	return TRANSHIP_EIO;

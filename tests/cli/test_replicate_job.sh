@@ -103,7 +103,7 @@ plain=(--source here/disk.raw --store here/store --disk cp)
 rm -rf .state
 expect 0 run "${plain[@]}"
 [ "$(stat -c %a .state/tranship)" = 700 ] || fail "others may look into the folder of checkpoints"
-[ -z "$(ls .state/tranship)" ] || fail "a checkpoint stays after a run: $(ls .state/tranship)"
+[ -z "$(find .state -name '*.checkpoint')" ] || fail "a checkpoint stays after a run: $(ls .state/tranship)"
 scribble here/disk.raw 5
 expect 0 env -u XDG_STATE_HOME "$TRANSHIP" replicate "${plain[@]}"
 [ -d .local/state/tranship ] || fail "no folder in the home"
