@@ -19,8 +19,6 @@
 /* How often it is looked whether the command has ended, or was asked to. */
 #define LOOK_MS 50
 
-extern char **environ;
-
 static void set_environment(const struct pass_state *state)
 {
 	char number[32];
