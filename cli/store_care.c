@@ -39,7 +39,12 @@ static double take_share(struct argp_state *state, const char *arg)
 
 static void take_grace(struct care_args *args, struct argp_state *state, const char *arg)
 {
-	if (cli_duration(arg, &args->gc.grace))
+	/* A number alone is seconds elsewhere; who means hours would here lose what others write.
+	 */
+	bool bare =
+		*arg && strspn(arg, "0123456789") == strlen(arg) && strspn(arg, "0") < strlen(arg);
+
+	if (bare || cli_duration(arg, &args->gc.grace))
 		argp_error(state, "--grace takes a time like 72h, 30m, 90s or 3d, or 0; not '%s'",
 			   arg);
 	args->gc.no_grace = args->gc.grace == 0;
