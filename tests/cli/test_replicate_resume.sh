@@ -82,7 +82,7 @@ expect 0 replicate --source disk.raw --name web --output=json
 has .resumed false
 point_is web disk.raw
 # A checkpoint of something else, and what is none at all.
-for text in '' 'no checkpoint' '{"checkpoint": 1}'; do
+for text in '{"checkpoint":' '{"checkpoint":1}'; do
 	scribble disk.raw 7
 	printf '%s\n' "$text" >cp
 	expect 0 replicate --source disk.raw --name web --checkpoint cp --output=json
@@ -91,6 +91,14 @@ for text in '' 'no checkpoint' '{"checkpoint": 1}'; do
 	[ ! -e cp ] || fail "a checkpoint stays after the run"
 done
 point_is web disk.raw
+# A file of somebody's is neither read as one nor replaced, nor removed.
+for text in 'no checkpoint' $'\n' '{"other": 1}'; do
+	printf '%s' "$text" >precious
+	cp precious precious.old
+	expect 1 replicate --source disk.raw --name web --checkpoint precious
+	says "is no checkpoint"
+	cmp -s precious precious.old || fail "what is no checkpoint was overwritten"
+done
 # Somebody takes the newest point away: the run says so, and makes its own.
 rm "store/points/$(value .point)"
 expect 0 replicate --source disk.raw --name web --checkpoint cp --output=json
