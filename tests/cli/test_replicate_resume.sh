@@ -91,6 +91,11 @@ for text in '{"checkpoint":' '{"checkpoint":1}'; do
 	[ ! -e cp ] || fail "a checkpoint stays after the run"
 done
 point_is web disk.raw
+# Somebody takes the newest point away: the run says so, and makes its own.
+rm "store/points/$(value .point)"
+expect 0 replicate --source disk.raw --name web --checkpoint cp --output=json
+says "is not in the store"
+point_is web disk.raw
 # A file of somebody's is neither read as one nor replaced, nor removed.
 for text in 'no checkpoint' $'\n' '{"other": 1}'; do
 	printf '%s' "$text" >precious
@@ -99,10 +104,5 @@ for text in 'no checkpoint' $'\n' '{"other": 1}'; do
 	says "is no checkpoint"
 	cmp -s precious precious.old || fail "what is no checkpoint was overwritten"
 done
-# Somebody takes the newest point away: the run says so, and makes its own.
-rm "store/points/$(value .point)"
-expect 0 replicate --source disk.raw --name web --checkpoint cp --output=json
-says "is not in the store"
-point_is web disk.raw
 no_leftovers
 finish
