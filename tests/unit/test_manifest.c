@@ -447,7 +447,7 @@ static void test_manifest_encode__refuses(void **state)
 	REFUSES(bad.size = UINT64_C(1) << 63, "'size' is 9223372036854775808");
 	REFUSES(bad.stored = UINT64_MAX, "'stored' is");
 	REFUSES(bad.sector_size = 0, "'sector_size'");
-	REFUSES(bad.root.level = TABLE_LEVELS_MAX, "'level' is 4");
+	REFUSES(bad.root.level = TABLE_LEVELS_MAX, "'level' is 5");
 	REFUSES(bad.root.page.at.record = SLOT_RECORDS_MAX, "'record' is 16384");
 	m.slots[1].uses = 0;
 	REFUSES((void)0, "number 1 of its list, is not used");
