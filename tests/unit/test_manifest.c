@@ -211,7 +211,7 @@ static const struct text_row {
 	{ "\"seed\":\"5e", "\"seed\":\"5E", BAD, "'seed' is not 64 hexadecimal digits" },
 	{ "\"seed\":\"5e", "\"seed\":\"005e", BAD, "'seed' is not 64 hexadecimal digits" },
 	{ "\"root\":{", "\"root\":1,\"r\":{", BAD, "'root' is not an object" },
-	{ "\"level\":2", "\"level\":4", BAD, "'level' is 4, the most is 3" },
+	{ "\"level\":2", "\"level\":5", BAD, "'level' is 5, the most is 4" },
 	{ "\"level\":2", "\"l\":2", BAD, "'level' is " FROM_0 },
 	{ "\"slot\":\"", "\"slot\":\"00", BAD, "'slot' is not 32 hexadecimal digits" },
 	{ "\"slot\":\"", "\"s\":\"", 0, "" }, /* no page: nothing but zeros */
