@@ -21,8 +21,6 @@
 /* So many looks after that it is killed. */
 #define PATIENCE (5000 / LOOK_MS)
 
-extern char **environ;
-
 static void set_environment(const struct pass_state *state)
 {
 	char number[32];

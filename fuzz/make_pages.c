@@ -77,6 +77,9 @@ void make_pages(void (*save)(const char *target, const char *name, const void *b
 	if (table_node_encode(&node, 2, 3, &out, NULL))
 		abort();
 	save("table", "node", out.bytes, out.len);
+	memcpy(out.bytes + PREFIX + PAGE_HEAD_SIZE + OBJECT_ID_SIZE,
+	       out.bytes + PREFIX + PAGE_HEAD_SIZE, OBJECT_ID_SIZE);
+	save("table", "node-slot-twice", out.bytes, out.len);
 	buffer_free(&out);
 	table_leaf_fini(&leaf);
 }

@@ -4,7 +4,7 @@
  * it is sound. Formats are named as qemu-img names them: "raw", "vmdk", "vpc" (also "vhd"), "vhdx";
  * "tsd" (a delta file, tranship/delta.h) can only be read here; "azure" (a fixed VHD as Azure takes
  * it), "rbd" (what Ceph's rbd import-diff takes) and "null" (everything is read, nothing is
- * written) can only be written.
+ * written) can only be written. A restore point and an NBD export are opened by their location.
  */
 #ifndef TRANSHIP_IMAGE_H
 #define TRANSHIP_IMAGE_H

@@ -56,16 +56,12 @@ static bool one_of(const char *code, const char *const *codes)
 
 bool s3_fault_again(const struct http_reply *reply, const struct s3_fault *fault)
 {
-	static const char *const codes[] = { "SlowDown",
-					     "RequestTimeout",
-					     "InternalError",
-					     "ServiceUnavailable",
-					     "Throttling",
-					     "ThrottlingException",
-					     "RequestLimitExceeded",
-					     "TooManyRequests",
-					     "BandwidthLimitExceeded",
-					     NULL };
+	static const char *const codes[] = { "SlowDown", "RequestTimeout", "InternalError",
+					     "ServiceUnavailable", "Throttling",
+					     "ThrottlingException", "RequestLimitExceeded",
+					     "TooManyRequests", "BandwidthLimitExceeded",
+					     /* Bytes that changed on their way are right here. */
+					     "XAmzContentSHA256Mismatch", "BadDigest", NULL };
 
 	if (reply->fault != HTTP_OK)
 		return reply->fault == HTTP_AGAIN;

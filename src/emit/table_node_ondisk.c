@@ -126,6 +126,7 @@ int table_node_decode(const unsigned char *bytes, size_t len, uint32_t level, ui
 				 "%zu slots and its refs",
 				 (unsigned long long)number, level, left, count);
 	left -= count * OBJECT_ID_SIZE;
+	rc = page_slots_check(slots, count, number, err);
 	for (bytes = slots + count * OBJECT_ID_SIZE; left > 0 && rc == 0; left -= NODE_REF_SIZE) {
 		rc = get_ref(bytes, slots, count, &next, &used, node, err);
 		bytes += NODE_REF_SIZE;

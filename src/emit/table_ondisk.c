@@ -307,6 +307,28 @@ int page_head_get(const unsigned char *bytes, size_t len, uint32_t level, uint64
 	return 0;
 }
 
+/* A few slots are usual; 4096, the most, take some milliseconds. */
+int page_slots_check(const unsigned char *slots, size_t count, uint64_t number,
+		     struct tranship_error *err)
+{
+	size_t i, j;
+
+	for (i = 1; i < count; i++) {
+		const unsigned char *id = slots + i * OBJECT_ID_SIZE;
+		uint64_t low = get_le64(id + 8); /* writers count there */
+
+		for (j = 0; j < i; j++) {
+			const unsigned char *other = slots + j * OBJECT_ID_SIZE;
+
+			if (get_le64(other + 8) == low && get_le64(other) == get_le64(id))
+				return error_set(err, TRANSHIP_ECORRUPT,
+						 "store: slots %zu and %zu of page %llu are one", j,
+						 i, (unsigned long long)number);
+		}
+	}
+	return 0;
+}
+
 /* One run of a block: what it says goes to the units from number i on. *used: slots so far. */
 static int get_run(struct cursor *c, struct table_leaf *leaf, struct table_unit *units,
 		   unsigned mask, unsigned *i, uint32_t *used, struct tranship_error *err)
@@ -423,7 +445,9 @@ int table_leaf_decode(const unsigned char *bytes, size_t len, uint64_t number,
 	p = take(&c, slots * OBJECT_ID_SIZE);
 	if (!p)
 		return cut_short(&c, "its slots", err);
-	rc = reserve_slots(leaf, (uint32_t)slots, err);
+	rc = page_slots_check(p, slots, number, err);
+	if (rc == 0)
+		rc = reserve_slots(leaf, (uint32_t)slots, err);
 	if (rc)
 		return rc;
 	for (i = 0; i < slots; i++)

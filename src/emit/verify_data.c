@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "emit/slot_ondisk.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +85,8 @@ static int choose(struct reading *r, struct tranship_error *err)
 	r->count = total;
 	if (!(share > 0 && share < 1))
 		return 0;
-	r->count = (size_t)ceil(share * (double)total);
+	r->count = (size_t)(share * (double)total);
+	r->count += (double)r->count < share * (double)total; /* rounded up */
 	qsort(r->picks, total, sizeof(*r->picks), compare);
 	return rotate(r, total, err);
 }

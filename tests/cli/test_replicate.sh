@@ -108,6 +108,14 @@ expect 0 replicate --source disk.raw --disk d --name unchanged --output=json
 has .resumed true
 point_is unchanged disk.raw
 
+# --- progress on a terminal: phase, share, what was read, changed and sent, rate
+if command -v script >/dev/null; then
+	script -qec "'$TRANSHIP' replicate -p --source disk.raw --disk tty --store store --level 0 --rate-limit 8M" /dev/null </dev/null >tty || fail "on a terminal: $(cat tty)"
+	tr '\r' '\n' <tty | grep -qE '^reading +[0-9.]+ %: [0-9.]+ [KM]iB read, [0-9.]+ [KM]iB changed, [0-9.]+ [KMi]*B sent.*, [0-9.e+]+ [KM]iB/s' || fail "no progress: $(cat tty)"
+fi
+expect 3 replicate -p --source disk.raw --disk tty
+[ ! -s err ] || fail "progress without a terminal: $(cat err)"
+
 # --- wrong usage, and outputs that cannot be
 for wrong in "" "--source disk.raw --base-id a" "--source disk.raw --level 20" "--source disk.raw -m 0" "--source disk.raw --grace soon" \
 	"--source disk.raw --output=xml" "--source disk.raw --report -" "--source disk.raw --max-passes 3" "--source disk.raw --until-quiet 0" \

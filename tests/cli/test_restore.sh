@@ -7,8 +7,14 @@ random_disk monday.raw $size 7
 cp monday.raw tuesday.raw
 "$TEST_TOOL" poke tuesday.raw 9000000 0123456789
 expect 0 "$TRANSHIP" store init --slot-size 1M store
-monday=$("$TEST_TOOL" replicate store web-1 monday monday.raw)
-tuesday=$("$TEST_TOOL" replicate store web-1 tuesday tuesday.raw)
+# replicate STORE NAME RAW [OPTION...]: prints the id of the point.
+replicate() {
+	"$TRANSHIP" replicate --output=json --no-checkpoint --disk web-1 --source "$3" --store "$1" --name "$2" "${@:4}" |
+		sed -n 's/^ *"point": "\([^"]*\)".*/\1/p'
+}
+monday=$(replicate store monday monday.raw)
+tuesday=$(replicate store tuesday tuesday.raw)
+[ -n "$monday" ] && [ -n "$tuesday" ] || fail "no points were made"
 
 # A point is a disk.
 expect 0 "$TRANSHIP" info store:store@monday
@@ -82,7 +88,7 @@ expect 1 "$TRANSHIP" restore -n store@monday absent.raw
 # An encrypted one.
 head -c 64 /dev/urandom >key
 expect 0 "$TRANSHIP" store init --encrypt --key-file key sealed
-TRANSHIP_KEY_FILE=key "$TEST_TOOL" replicate sealed web-1 monday monday.raw >/dev/null
+replicate sealed monday monday.raw --key-file key >/dev/null
 expect 1 "$TRANSHIP" restore sealed@monday sealed.raw </dev/null
 expect 0 "$TRANSHIP" restore --key-file key sealed@monday sealed.raw
 cmp sealed.raw monday.raw || fail "the encrypted one differs"

@@ -119,9 +119,13 @@ main() {
 		missing=$(list_missing)
 		[ -z "$missing" ] || { echo "not installed: $missing" >&2; exit 1; }
 		[ ! -e "$folder" ] || { echo "$folder exists" >&2; exit 1; }
+		# Somebody else may take a port between the look and the use of it.
+		"$0" once "$folder" || { rm -rf "$folder" && echo "once more" >&2 && "$0" once "$folder"; }
+		[ -z "$keeper" ] || watch "$keeper" >/dev/null 2>&1 </dev/null &
+		;;
+	once)
 		mkdir -p "$folder/run"
 		start_server
-		[ -z "$keeper" ] || watch "$keeper" >/dev/null 2>&1 </dev/null &
 		;;
 	stop) stop ;;
 	halt) end "${front:?}" ;;

@@ -208,6 +208,7 @@ static void test_leaf__hostile(void **state)
 		{ 6, 1, "" },
 		{ 8, 7, "page 7 of level 0 stands where page 6" },
 		{ 15, 1, "stands where" },
+		{ SMALL_SLOTS + 31, 70, "slots 0 and 1 of page 6 are one" },
 		{ SMALL_BITS, 0x08, "" },
 		{ SMALL_BITS, 0x0B, "ends in a block" },
 		{ SMALL_BITS + 63, 0x80, "ends in a block" },
@@ -386,6 +387,7 @@ static void test_node__hostile(void **state)
 		{ 70, 2, "ref 2 where 4" },
 		{ 50, 1, "in slot 1; 0 of 2" },
 		{ 51, 1, "in slot 256" },
+		{ 47, 1, "slots 0 and 1 of page 0 are one" },
 		{ 72, 0, "uses 1 of its 2" },
 		{ 53, 0x40, "has record 16386" },
 	};
