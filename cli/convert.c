@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "places.h"
 #include "target.h"
 
 #include <inttypes.h>
@@ -183,7 +184,8 @@ static int convert(struct convert_args *args)
 	struct losses losses = { 0 };
 	int rc;
 
-	if (cli_create_options(&args->target, args->source.quiet, &create))
+	if (cli_spare_stores(args->to) ||
+	    cli_create_options(&args->target, args->source.quiet, &create))
 		return EXIT_ERROR;
 	create.cache = args->cache;
 	args->source.flags |= TRANSHIP_OPEN_DROP_BEHIND;

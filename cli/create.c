@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "places.h"
 #include "target.h"
 
 #include <inttypes.h>
@@ -102,7 +103,8 @@ static int create(struct create_args *args)
 	struct tranship_error err;
 	int rc;
 
-	if (cli_create_options(&args->target, args->source.quiet, &create_options) ||
+	if (cli_spare_stores(args->path) ||
+	    cli_create_options(&args->target, args->source.quiet, &create_options) ||
 	    cli_open_base(&args->target, &args->source, args->path, &base))
 		return EXIT_ERROR;
 	create_options.size = args->size_text ? args->size : base ? tranship_disk_size(base) : 0;

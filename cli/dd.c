@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "places.h"
 #include "target.h"
 
 #include <stdio.h>
@@ -107,11 +108,14 @@ static int write_output(const struct dd_args *args, struct tranship_disk *disk,
 
 static int dd(const struct dd_args *args)
 {
-	struct tranship_disk *disk = cli_open(&args->source, args->from, NULL), *part;
+	struct tranship_disk *disk, *part;
 	struct tranship_error err = { 0 };
 	uint64_t size, start;
 	int rc;
 
+	if (cli_spare_stores(args->to))
+		return EXIT_ERROR;
+	disk = cli_open(&args->source, args->from, NULL);
 	if (!disk)
 		return EXIT_ERROR;
 	size = tranship_disk_size(disk);

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define DURATION_MAX (UINT64_C(36525) * 24 * 3600)
-
 static uint64_t unit_of(const char *suffix)
 {
 	return strcmp(suffix, "") == 0 || strcmp(suffix, "s") == 0 ? 1

@@ -2,12 +2,14 @@
 /* The command: finds the subcommand and hands over. */
 #include "cli.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static const struct {
 	const char *name;
@@ -50,10 +52,7 @@ static void help(FILE *out)
 	size_t i;
 	unsigned n;
 
-	fprintf(out,
-		"Usage: %s COMMAND [OPTION...] ...\n"
-		"Reads, converts and checks virtual machine disks.\n"
-		"Commands (each has --help with an example):\n",
+	fprintf(out, "Usage: %s COMMAND [OPTION...] ...    (each has --help with an example)\n",
 		cli_name);
 	for (i = 0; i < COMMAND_COUNT; i++)
 		fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].help);
@@ -75,12 +74,24 @@ static void raise_file_limit(void)
 	}
 }
 
+/* Where one of the three is closed the next file that is opened would take its place, and get what
+ * is printed. What takes it instead fails as a closed one does. */
+static void fill_standard_files(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+			_exit(EXIT_ERROR);
+}
+
 int main(int argc, char **argv)
 {
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	char name[200];
 	size_t i;
 
+	fill_standard_files();
 	if (argc > 0)
 		cli_name = slash ? slash + 1 : argv[0];
 	argp_err_exit_status = EXIT_USAGE;

@@ -73,10 +73,13 @@ static const char *take_amount(enum member_type type, uint64_t *out, const json_
 	} else {
 		good = text && cli_duration(text, out) == 0;
 	}
+	if (type == MEMBER_DURATION && (*out == 0 || *out > DURATION_MAX))
+		good = false;
 	if (good)
 		return NULL;
-	return type == MEMBER_SIZE ? "a size (a number, or a string with k, M, G, T, P or E)"
-				   : "a time (seconds, or a string with s, m, h or d)";
+	return type == MEMBER_SIZE
+		       ? "a size (a number, or a string with k, M, G, T, P or E)"
+		       : "a time that is not 0 (seconds, or a string with s, m, h or d)";
 }
 
 static const char *take_count(const struct member *row, unsigned *out, const json_t *value)

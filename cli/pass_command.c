@@ -18,6 +18,8 @@
 
 /* How often it is looked whether the command has ended, or was asked to. */
 #define LOOK_MS 50
+/* So many looks after that it is killed. */
+#define PATIENCE (5000 / LOOK_MS)
 
 static void set_environment(const struct pass_state *state)
 {
@@ -72,6 +74,7 @@ static bool take(int in, char *text, size_t *len)
 static bool follow(int in, pid_t pid, char *text, size_t *len, int *status)
 {
 	struct pollfd wait = { .fd = in, .events = POLLIN };
+	unsigned looks = 0;
 	pid_t ended = 0;
 	bool good = true;
 
@@ -82,6 +85,11 @@ static bool follow(int in, pid_t pid, char *text, size_t *len, int *status)
 		if (good && (cli_interrupted() || *len > PASS_ANSWER_MAX)) {
 			kill(-pid, SIGTERM);
 			good = false;
+		}
+		if (!good) {
+			wait.fd = -1; /* what it says now does not count, nor wake us */
+			if (++looks == PATIENCE)
+				kill(-pid, SIGKILL);
 		}
 		ended = waitpid(pid, status, WNOHANG);
 		if (ended < 0 && errno == EINTR)

@@ -4,9 +4,13 @@
 #include "cli.h"
 
 #include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* How deep an object of a store may be: slots/XX/ID. */
+#define STORE_LEVELS 3U
 
 /* Where it is, or will be; "" for what has no place of its own. */
 static void place_of(const char *path, char *place)
@@ -28,12 +32,60 @@ static void place_of(const char *path, char *place)
 		strcat(strcat(place, "/"), basename(name));
 }
 
+/* Whether a folder has the store.json of a store. */
+static bool is_store(const char *folder)
+{
+	char path[PATH_MAX + sizeof("/store.json")], text[4096];
+	size_t len;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "%s/store.json", folder);
+	in = fopen(path, "re");
+	len = in ? fread(text, 1, sizeof(text), in) : 0;
+	if (in)
+		fclose(in);
+	return memmem(text, len, "\"tranship store\"", strlen("\"tranship store\"")) != NULL;
+}
+
+static bool is_object(const char *key)
+{
+	static const char *const first[] = { "store.json", "slots",  "points", "tags",
+					     "aliases",    "leases", "trash" };
+	size_t len = strcspn(key, "/"), i;
+
+	for (i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		if (strlen(first[i]) == len && memcmp(key, first[i], len) == 0)
+			return true;
+	return false;
+}
+
+int cli_spare_stores(const char *path)
+{
+	char place[PATH_MAX], *slash;
+	const char *key;
+	unsigned level;
+
+	place_of(path, place);
+	for (level = 0; level < STORE_LEVELS && (slash = strrchr(place, '/')) != NULL; level++) {
+		*slash = '\0';
+		key = slash + 1;
+		if (is_object(key) && is_store(*place ? place : "/")) {
+			cli_error("'%s' is in the store '%s': its objects are not overwritten",
+				  path, *place ? place : "/");
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int cli_check_places(const struct named_file *files, size_t count, const char *renewed)
 {
 	char a[PATH_MAX], b[PATH_MAX];
 	size_t i, j;
 
-	for (i = 0; i < count && files[i].is_output; i++)
+	for (i = 0; i < count && files[i].is_output; i++) {
+		if (cli_spare_stores(files[i].path))
+			return -1;
 		for (j = i + 1; j < count; j++) {
 			bool allowed = renewed && files[i].path == renewed && files[j].path &&
 				       !files[j].is_output &&
@@ -47,6 +99,7 @@ int cli_check_places(const struct named_file *files, size_t count, const char *r
 				  files[i].option, files[j].option, files[j].path);
 			return -1;
 		}
+	}
 	return 0;
 }
 

@@ -13,9 +13,12 @@ struct named_file {
 	bool is_output;
 };
 
+/* An output may not be an object of a store, nor stand among them: 0, or -1 with a message. */
+int cli_spare_stores(const char *path);
+
 /*
- * No output may be the file of another one, or of an input; `renewed` (NULL: none) is an output
- * that may take the place of a fingerprint. 0, or -1 with a message.
+ * No output may be in a store, or the file of another one, or of an input; `renewed` (NULL: none)
+ * is an output that may take the place of a fingerprint. 0, or -1 with a message.
  */
 int cli_check_places(const struct named_file *files, size_t count, const char *renewed);
 

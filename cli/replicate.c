@@ -262,7 +262,7 @@ static double seconds_now(void)
 /* What is written at the end has to have a place of its own, which can be written. */
 static int check_outputs(const struct job *job, const char *path)
 {
-	const struct named_file files[] = {
+	struct named_file files[6 + CLI_STORE_FILES] = {
 		{ "--report", job->report, true },
 		{ "--metrics", job->metrics, true },
 		{ "--checkpoint", job->no_checkpoint ? NULL : job->checkpoint, true },
@@ -272,6 +272,7 @@ static int check_outputs(const struct job *job, const char *path)
 	};
 	struct tranship_error err;
 
+	cli_store_files(&job->store_options, files + 6);
 	if ((job->report && whole_file_check(job->report, &err)) ||
 	    (job->metrics && whole_file_check(job->metrics, &err))) {
 		cli_report(NULL, &err);

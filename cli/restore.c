@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "places.h"
 #include "store_options.h"
 #include "target.h"
+#include "texts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -161,13 +163,23 @@ static void lose(void *ctx, uint64_t off, uint64_t len, const char *why)
 						      "length", (json_int_t)len));
 }
 
+/* A path may be anything; what is printed is UTF-8. */
+static json_t *path_text(const char *path)
+{
+	char shown[TEXT_SHOWN];
+	json_t *string = json_string(path);
+
+	return string ? string : json_string(text_shown(path, shown));
+}
+
 static void print_json(const struct restore_args *args, const struct losses *losses,
 		       const struct tranship_restore_result *result)
 {
-	json_t *json = json_pack("{s:s, s:s?, s:s, s:I, s:I, s:I, s:O}", "source", args->from,
-				 "output", args->to, "format", args->target.format, "written",
-				 (json_int_t)result->written, "same", (json_int_t)result->same,
-				 "lost", (json_int_t)result->lost, "lost-ranges", losses->list);
+	json_t *json = json_pack(
+		"{s:o, s:o, s:s, s:I, s:I, s:I, s:O}", "source", path_text(args->from), "output",
+		args->to ? path_text(args->to) : json_null(), "format", args->target.format,
+		"written", (json_int_t)result->written, "same", (json_int_t)result->same, "lost",
+		(json_int_t)result->lost, "lost-ranges", losses->list);
 
 	json_dumpf(json, stdout, JSON_INDENT(4));
 	putchar('\n');
@@ -230,11 +242,26 @@ static int run(struct restore_args *args, struct tranship_store *store, struct l
 	return losses->ranges > 0 ? EXIT_LOST : EXIT_OK;
 }
 
+/* Neither the store nor what opens it may be restored over. */
+static int check_outputs(const struct restore_args *args)
+{
+	struct named_file files[1 + CLI_STORE_FILES] = { { "the output", args->to, true } };
+
+	cli_store_files(&args->store, files + 1);
+	return cli_check_places(files, sizeof(files) / sizeof(files[0]), NULL);
+}
+
 static int restore(struct restore_args *args)
 {
-	struct losses losses = { .list = json_array() };
-	struct tranship_store *store = cli_store_open(&args->store, args->location);
-	int code = store ? run(args, store, &losses) : EXIT_ERROR;
+	struct losses losses;
+	struct tranship_store *store;
+	int code;
+
+	if (check_outputs(args))
+		return EXIT_ERROR;
+	losses = (struct losses){ .list = json_array() };
+	store = cli_store_open(&args->store, args->location);
+	code = store ? run(args, store, &losses) : EXIT_ERROR;
 
 	tranship_store_close(store);
 	json_decref(losses.list);

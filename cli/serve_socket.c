@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,14 +113,28 @@ static int name_tcp(const struct serve_where *where, const char *address, struct
 	return 0;
 }
 
+/* getaddrinfo would take it modulo 2^16. */
+static bool is_port(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && len <= 5 && strspn(text, "0123456789") == len &&
+	       strtoul(text, NULL, 10) <= UINT16_MAX;
+}
+
 static int listen_tcp(const struct serve_where *where, struct serve_socket *s)
 {
 	const char *address = where->address ? where->address : "127.0.0.1";
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 					.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
 	struct addrinfo *info;
-	int on = 1, rc = getaddrinfo(address, where->port ? where->port : "10809", &hints, &info);
+	int on = 1, rc;
 
+	if (where->port && !is_port(where->port)) {
+		cli_error("'%s' is no port: a number from 0 to 65535", where->port);
+		return -1;
+	}
+	rc = getaddrinfo(address, where->port ? where->port : "10809", &hints, &info);
 	if (rc) {
 		cli_error("'%s' is no address with a port: %s", address, gai_strerror(rc));
 		return -1;

@@ -125,6 +125,18 @@ static const char *environment(const char *name)
 	return value && *value ? value : NULL;
 }
 
+void cli_store_files(const struct cli_store *s, struct named_file *out)
+{
+	const struct named_file files[CLI_STORE_FILES] = {
+		{ "--key-file", s->key_file, false },
+		{ "--passphrase-file", s->passphrase_file, false },
+		{ "TRANSHIP_KEY_FILE", environment("TRANSHIP_KEY_FILE"), false },
+		{ "--ca-file", s->open.s3.ca_file, false },
+	};
+
+	memcpy(out, files, sizeof(files));
+}
+
 int cli_store_secret(struct cli_store *s)
 {
 	s->open.key_file = s->key_file;

@@ -5,6 +5,7 @@
 #define CLI_STORE_OPTIONS_H
 
 #include "cli.h"
+#include "places.h"
 
 /* The input of the argp child. */
 struct cli_store {
@@ -16,6 +17,11 @@ struct cli_store {
 };
 
 extern const struct argp cli_store_argp;
+
+/* The files that open it, for cli_check_places: CLI_STORE_FILES of them, as inputs. */
+#define CLI_STORE_FILES 4U
+void cli_store_files(const struct cli_store *s, struct named_file *out);
+
 void cli_store_init(struct cli_store *s);
 /* Wipes what it knows. */
 void cli_store_free(struct cli_store *s);

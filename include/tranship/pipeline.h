@@ -38,7 +38,7 @@ typedef int tranship_replicate_progress_fn(void *ctx,
 					   const struct tranship_replicate_progress *progress);
 
 struct tranship_replicate_options {
-	const char *name;    /* of the point; NULL: the disk's id */
+	const char *name;    /* of the point, without '@'; NULL: the disk's id */
 	const char *disk;    /* which disk it is a version of; needed */
 	const char *version; /* what this version is called; NULL: the changes' target id, or a
 				random one */

@@ -56,6 +56,14 @@ static int read_passphrase(const char *path, struct place_secret *secret,
 	return 0;
 }
 
+/* What is set to nothing is not set. */
+static const char *environment(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
 /* Options win over the environment, where one of them is given. */
 static int choose_secret(const struct options *options, struct place_secret *secret,
 			 struct tranship_store_options *how, struct tranship_error *err)
@@ -69,8 +77,8 @@ static int choose_secret(const struct options *options, struct place_secret *sec
 	}
 	if (how->key_file)
 		return 0;
-	how->key_file = getenv("TRANSHIP_KEY_FILE");
-	how->passphrase = getenv("TRANSHIP_PASSPHRASE");
+	how->key_file = environment("TRANSHIP_KEY_FILE");
+	how->passphrase = environment("TRANSHIP_PASSPHRASE");
 	return 0;
 }
 
@@ -83,7 +91,12 @@ static int open_store(const char *location, const struct options *options,
 		.s3 = { .endpoint = options_text(options, "endpoint", NULL),
 			.region = options_text(options, "region", NULL),
 			.profile = options_text(options, "profile", NULL),
-			.ca_file = options_text(options, "ca-file", NULL) },
+			.instance = options_bool(options, "instance-credentials", false),
+			.virtual_host = options_bool(options, "virtual-host", false),
+			.ca_file = options_text(options, "ca-file", NULL),
+			.proxy = options_text(options, "proxy", NULL),
+			.retries = (unsigned)options_int(options, "retries", 0),
+			.timeout = (unsigned)options_int(options, "timeout", 0) },
 		.warn = how->warn,
 		.warn_ctx = how->warn_ctx
 	};
@@ -131,7 +144,12 @@ static const struct tranship_option_info open_options[] = {
 	{ "endpoint", "text", "the URL of the S3 server" },
 	{ "region", "text", "its region" },
 	{ "profile", "text", "the section of ~/.aws that has the credentials" },
+	{ "instance-credentials", "bool", "ask the instance's metadata service for them" },
+	{ "virtual-host", "bool", "the bucket is part of the server's name" },
 	{ "ca-file", "text", "certificates that are trusted instead of the system's" },
+	{ "proxy", "text", "the URL of a proxy" },
+	{ "retries", "int", "of a request (default 8)" },
+	{ "timeout", "int", "seconds without a byte moving (default 60)" },
 	{ 0 },
 };
 

@@ -17,7 +17,7 @@
 #define LEAF_BYTES ((uint64_t)LEAF_BLOCKS * STORE_BLOCK)
 #define TABLE_FANOUT_BITS 9U
 #define TABLE_FANOUT (1U << TABLE_FANOUT_BITS)
-#define TABLE_LEVELS_MAX 4U /* the level of the root of the largest disk, 2^63 bytes */
+#define TABLE_LEVELS_MAX 5U /* the root of the largest disk, 2^63 bytes, has level 4 */
 #define UNIT_DIGEST 16U
 /* While a leaf is changed its list has slots that are no longer used beside those that are. */
 #define LEAF_SLOTS_MAX (2 * LEAF_UNITS)

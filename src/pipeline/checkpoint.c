@@ -49,7 +49,8 @@ static int read_all(const struct checkpoint *cp, int fd, struct buffer *text,
 	if (fstat(fd, &st) < 0)
 		return failed(cp, "read", err);
 	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)CHECKPOINT_MAX)
-		return error_set(err, TRANSHIP_ECORRUPT, "'%s' is no checkpoint", cp->path);
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "'%s' is no checkpoint: it would be overwritten", cp->path);
 	rc = buffer_reserve(text, (size_t)st.st_size + 1, err);
 	while (rc == 0 && text->len < (size_t)st.st_size) {
 		ssize_t n = pread(fd, text->bytes + text->len, (size_t)st.st_size - text->len,
@@ -124,6 +125,10 @@ static int load(struct checkpoint *cp, bool *found, struct tranship_error *err)
 	const char *at;
 	int rc = read_all(cp, cp->old_fd, &text, err);
 
+	/* It is replaced, and removed in the end: somebody's other file is not to be. */
+	if (rc == 0 && text.len > 0 && !checkpoint_may_be((const char *)text.bytes))
+		rc = error_set(err, TRANSHIP_EINVAL,
+			       "'%s' is no checkpoint: it would be overwritten", cp->path);
 	if (rc == 0) {
 		at = checkpoint_parse_head((const char *)text.bytes, &cp->head);
 		*found = at != NULL;

@@ -13,6 +13,7 @@
 
 #define CHECKPOINT_VERSION 1
 #define HEAD_MAX 4096U
+#define CHECKPOINT_BEGIN "{\"checkpoint\":"
 
 static void to_hex(const unsigned char *bytes, size_t len, char *out)
 {
@@ -60,6 +61,11 @@ static bool take_number(const json_t *root, const char *name, int64_t max, uint6
 
 	*out = (uint64_t)n;
 	return json_is_integer(value) && n >= 0 && n <= max;
+}
+
+bool checkpoint_may_be(const char *text)
+{
+	return *text == '\0' || strncmp(text, CHECKPOINT_BEGIN, strlen(CHECKPOINT_BEGIN)) == 0;
 }
 
 const char *checkpoint_parse_head(const char *text, struct checkpoint_head *out)

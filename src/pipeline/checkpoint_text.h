@@ -6,6 +6,8 @@
 #include "base/buffer.h"
 #include "pipeline/checkpoint.h"
 
+/* Whether a file that begins like this may be replaced: as a checkpoint, or as nothing yet. */
+bool checkpoint_may_be(const char *text);
 /* Where the sections begin; NULL: it is no head. */
 const char *checkpoint_parse_head(const char *text, struct checkpoint_head *out);
 int checkpoint_print_head(const struct checkpoint_head *head, struct buffer *out,

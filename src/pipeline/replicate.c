@@ -26,6 +26,10 @@ static int check_options(const struct tranship_disk *source,
 
 	if (!o->disk || !*o->disk)
 		return error_set(err, TRANSHIP_EINVAL, "which disk it is has to be said");
+	if (o->name && (!*o->name || strchr(o->name, '@')))
+		return error_set(err, TRANSHIP_EINVAL,
+				 "the name of a point is empty or has an '@': STORE@NAME could not "
+				 "find it");
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (texts[i] && !text_is_line(texts[i], TRANSHIP_ID_MAX))
 			return error_set(err, TRANSHIP_EINVAL,

@@ -66,6 +66,9 @@ done <<-'X'
 	.level = 1.5|'level' has to be a number from 0
 	.grace = "soon"|'grace' has to be a time
 	.grace = -1|'grace' has to be a time
+	.grace = 0|'grace' has to be a time
+	.grace = "0h"|'grace' has to be a time
+	.grace = 9e18|'grace' has to be a time
 	."rate-limit" = "fast"|'rate-limit' has to be a size
 	."on-lost-tracking" = "guess"|'on-lost-tracking' has to be fail or fingerprint
 	.checkpoint = true|'checkpoint' has to be
@@ -113,6 +116,24 @@ expect 3 env -u XDG_STATE_HOME -u HOME "$TRANSHIP" replicate "${plain[@]}" --no-
 says_not "warning"
 expect 3 env XDG_STATE_HOME=/dev/null/x "$TRANSHIP" replicate "${plain[@]}"
 says "could not be made"
+
+# --- what is written at the end neither takes the place of a key, nor of what a store has
+head -c 32 /dev/urandom >key
+cp key key.old
+cp -a here/store store.old
+for option in report metrics checkpoint; do
+	expect 1 run "${plain[@]}" --key-file key --$option key
+	says "would be overwritten"
+	expect 1 env TRANSHIP_KEY_FILE=key "$TRANSHIP" replicate "${plain[@]}" --$option key
+	expect 1 run "${plain[@]}" --$option here/store/store.json
+	says "is in the store"
+	expect 1 run "${plain[@]}" --$option here/store/tags/x
+done
+cmp key key.old && diff -r here/store store.old || fail "a key or a store was written over"
+for name in '' 'a@b'; do
+	expect 1 run "${plain[@]}" --name "$name"
+	says "could not find it"
+done
 
 # --- metrics: the format's grammar, labels escaped, the last success kept by a run that fails
 grammar() {

@@ -95,6 +95,35 @@ cmp sealed.raw monday.raw || fail "the encrypted one differs"
 expect 0 "$TRANSHIP" info --image-option key-file=key store:sealed@monday
 TRANSHIP_KEY_FILE=key same store:sealed@monday monday.raw
 
+# Neither a store nor what opens it is written over, whatever writes.
+cp key key.old
+cp -a store store.old
+object=$(find store/slots -type f | head -1)
+for out in "$object" store/store.json store/points/new "$work/store/trash/points/new"; do
+	expect 1 "$TRANSHIP" restore store@monday "$out"
+	says "is in the store"
+	expect 1 "$TRANSHIP" convert store:store@monday "$out"
+	expect 1 "$TRANSHIP" create "$out" 1M
+	expect 1 "$TRANSHIP" dd if=monday.raw of="$out"
+	expect 1 "$TRANSHIP" diff -o "$out" monday.raw tuesday.raw
+done
+expect 1 "$TRANSHIP" restore --key-file key sealed@monday key
+expect 1 env TRANSHIP_KEY_FILE=key "$TRANSHIP" restore sealed@monday key
+cmp key key.old && diff -r store store.old || fail "a store or a key was written over"
+rm -r store.old
+
+# JSON is UTF-8, paths may be anything.
+odd=$(printf 'odd\xff')
+cp -a store "$odd"
+expect 0 "$TRANSHIP" restore --output=json "$odd@monday" "$odd.raw"
+grep -q '"source": "odd' out || fail "no report of a path that is no UTF-8"
+
+# Where standard output or error is closed no file takes its place.
+expect 1 bash -c '"$TRANSHIP" restore store@monday - >&-'
+says "Bad file descriptor"
+expect 0 bash -c '"$TRANSHIP" restore store@monday closed.raw <&- >&- 2>&-'
+cmp closed.raw monday.raw || fail "with closed files it restores something else"
+
 # Damage: a slot that only blocks are in is cut; then it is gone.
 slot=$(find store/slots -type f -size +700k | sort | head -1)
 expect 0 "$TRANSHIP" restore -q store@monday whole.raw

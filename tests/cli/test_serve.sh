@@ -119,6 +119,10 @@ says "No such file"
 expect 1 "$TRANSHIP" serve disk.raw --ipaddr nowhere --run true
 says "no address"
 expect 2 "$TRANSHIP" serve disk.raw --unix a --port 1
+for port in 65536 99999 x '' -1 18446744073709551617; do
+	expect 1 "$TRANSHIP" serve disk.raw --port "$port" --run true
+	says "is no port"
+done
 expect 2 "$TRANSHIP" serve - --run true
 expect 1 env PATH="$work/nothing" "$TRANSHIP" serve disk.raw --run true
 says "nbdkit is not installed"

@@ -90,5 +90,16 @@ done
 kill -TERM $job
 ended 143 "interrupted in the pass command"
 ! kill -0 "$(cat pid)" 2>/dev/null || fail "the command runs on"
+# One that does not want to is killed.
+rm pid
+scribble 4.raw 20 9
+start --source 4.raw --disk d --until-quiet 64k --pass-command 'trap "" TERM; echo $$ >pid; exec sleep 100'
+until [ -s pid ]; do
+	kill -0 $job 2>/dev/null || break
+	sleep 0.02
+done
+kill -TERM $job
+ended 143 "interrupted in a command that passes over SIGTERM"
+! kill -0 "$(cat pid)" 2>/dev/null || fail "the command that passes over SIGTERM runs on"
 no_leftovers
 finish

@@ -211,7 +211,7 @@ static const struct text_row {
 	{ "\"seed\":\"5e", "\"seed\":\"5E", BAD, "'seed' is not 64 hexadecimal digits" },
 	{ "\"seed\":\"5e", "\"seed\":\"005e", BAD, "'seed' is not 64 hexadecimal digits" },
 	{ "\"root\":{", "\"root\":1,\"r\":{", BAD, "'root' is not an object" },
-	{ "\"level\":2", "\"level\":4", BAD, "'level' is 4, the most is 3" },
+	{ "\"level\":2", "\"level\":5", BAD, "'level' is 5, the most is 4" },
 	{ "\"level\":2", "\"l\":2", BAD, "'level' is " FROM_0 },
 	{ "\"slot\":\"", "\"slot\":\"00", BAD, "'slot' is not 32 hexadecimal digits" },
 	{ "\"slot\":\"", "\"s\":\"", 0, "" }, /* no page: nothing but zeros */
@@ -447,7 +447,7 @@ static void test_manifest_encode__refuses(void **state)
 	REFUSES(bad.size = UINT64_C(1) << 63, "'size' is 9223372036854775808");
 	REFUSES(bad.stored = UINT64_MAX, "'stored' is");
 	REFUSES(bad.sector_size = 0, "'sector_size'");
-	REFUSES(bad.root.level = TABLE_LEVELS_MAX, "'level' is 4");
+	REFUSES(bad.root.level = TABLE_LEVELS_MAX, "'level' is 5");
 	REFUSES(bad.root.page.at.record = SLOT_RECORDS_MAX, "'record' is 16384");
 	m.slots[1].uses = 0;
 	REFUSES((void)0, "number 1 of its list, is not used");
