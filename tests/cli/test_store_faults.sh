@@ -87,8 +87,9 @@ again() {
 	what="$kind: $*"
 }
 
-# mended: the damaged slot is taken away, as the manual says; then the next run stores again what was in it.
+# Then the damaged slot is taken away, as the manual says; the next run stores again what was in it.
 mended() {
+	a_slot_of_blocks "$@"
 	rm -f "store/$1"
 	expect 0 run three
 	whole three three
@@ -117,31 +118,42 @@ a_slot_of_blocks() {
 	done
 }
 
-# Its leaves are named by their range; the root concerns all.
+# A leaf is named by its range.
+a_leaf() {
+	damaged_pages "$@"
+	says "bytes 0 to $((256 * mib)) of the disk"
+	salvaged two two
+	[ "$first $lost" = "0 $((256 * mib)) $((256 * mib))" ] || fail "$what: lost are $first, in all $lost"
+	next_run
+}
+
+# The root concerns all.
 a_slot_of_pages() {
-	again "$1" "${@:3}"
+	damaged_pages "$@"
+	expect 1 restore two --salvage
+	says "$name"
+	[ ! -e out.raw ] || fail "$what: salvaged without a table"
+	next_run
+}
+
+damaged_pages() {
+	again "$@"
+	whole one one
+	whole other other
 	expect 2 verify
 	jq -e --arg n "$name" --arg p "${id[two]}" '.findings | any(contains($n) and contains($p) and contains(": bytes "))' out >/dev/null ||
 		fail "$what: verify: $(cat out)"
 	refused two "$name"
-	if [ "$2" = leaf ]; then
-		says "bytes 0 to $((256 * mib)) of the disk"
-		salvaged two two
-		[ "$first $lost" = "0 $((256 * mib)) $((256 * mib))" ] || fail "$what: lost are $first, in all $lost"
-	else
-		expect 1 restore two --salvage
-		says "$name"
-		[ ! -e out.raw ] || fail "$what: salvaged without a table"
-	fi
-	whole one one
-	whole other other
-	# The next run sees it by itself.
+}
+
+next_run() {
+	# It sees it by itself.
 	expect 0 run three
 	says "is damaged"
 	whole three three
 }
 
-# end_of_manifest and a_manifest: the point can be read without its list of slots, which is for gc.
+# The point can be read without its list of slots, which is for gc.
 end_of_manifest() {
 	again "$@"
 	expect 2 verify
@@ -156,6 +168,7 @@ end_of_manifest() {
 	says "$name, is damaged"
 	whole three three
 }
+
 a_manifest() {
 	again "$@"
 	expect 2 verify
@@ -173,9 +186,9 @@ a_manifest() {
 }
 
 # Nothing can be read without it, and nothing is written; it is all there when it is back.
-store_json() {
+a_head() {
 	local before after point
-	again store.json "$@"
+	again "$@"
 	before=$(cd store && find . -type f | sort | cksum)
 	for point in one other; do
 		refused $point store
@@ -190,7 +203,7 @@ store_json() {
 }
 
 objects() {
-	local n how point slot page manifest
+	local point slot page manifest
 	rm -rf sound
 	new_store "$@"
 	slot=$(cd store && find slots -type f -size +700k | sort -t / -k 3 | head -n 1)
@@ -206,34 +219,35 @@ objects() {
 	done
 	manifest=points/${id[two]}
 	mv store sound
+	each_damage "$slot" "$page" "$manifest"
+}
 
-	n=$(bytes_of "sound/$slot")
-	for how in "cut 0" "cut 96" "cut $((n / 2))" "cut $((n - 96))" "cut $((n - 1))" \
-		"flip 20" "flip 5000" "flip $((n / 2))" "flip $((n - 96 - 16 - 20))" "flip $((n - 100))" "flip $((n - 80))" gone; do
+# each FUNCTION OBJECT HOW...: a way that ends with " -" is for the plain store only.
+each() {
+	local how function=$1 object=$2
+	shift 2
+	for how; do
+		case $kind$how in encrypted*' -') continue ;; esac
 		# shellcheck disable=SC2086
-		a_slot_of_blocks "$slot" $how
-		case $how in "cut $((n / 2))" | "flip 5000" | gone) mended "$slot" ;; esac
+		$function "$object" ${how% -}
 	done
-	n=$(bytes_of "sound/$page")
-	a_slot_of_pages "$page" leaf flip 120
-	for how in "cut 0" "cut $((n / 2))" "flip $((n - 96 - 16 - 20))" "flip $((n - 50))" gone; do
-		# shellcheck disable=SC2086
-		a_slot_of_pages "$page" all $how
-	done
-	n=$(bytes_of "sound/$manifest")
-	for how in "cut 0" "cut 96" "cut 300" "flip 3" "flip 20" "flip 60" "flip 84" "flip 200"; do
-		# shellcheck disable=SC2086
-		a_manifest "$manifest" $how
-	done
-	for how in "cut $((n - 1))" "flip $((n - 5))" "flip $((n - 30))"; do
-		# shellcheck disable=SC2086
-		end_of_manifest "$manifest" $how
-	done
+}
+
+# each_damage SLOT PAGES MANIFEST
+each_damage() {
+	local n
+	n=$(bytes_of "sound/$1")
+	each a_slot_of_blocks "$1" "cut 0 -" "cut 96 -" "cut $((n - 96)) -" "cut $((n - 1)) -" "flip 20 -" \
+		"flip 60" "flip $((n / 2)) -" "flip $((n - 96 - 16 - 20))" "flip $((n - 100)) -" "flip $((n - 80))"
+	each mended "$1" "cut $((n / 2))" "flip 5000" gone
+	n=$(bytes_of "sound/$2")
+	each a_leaf "$2" "flip 120"
+	each a_slot_of_pages "$2" "cut 0 -" "cut $((n / 2))" "flip $((n - 96 - 16 - 20))" "flip $((n - 50)) -" gone
+	n=$(bytes_of "sound/$3")
+	each a_manifest "$3" "cut 0 -" "cut 96 -" "cut 300" "flip 3 -" "flip 20 -" "flip 60 -" "flip 84 -" "flip 200"
+	each end_of_manifest "$3" "cut $((n - 1)) -" "flip $((n - 5))" "flip $((n - 30)) -"
 	n=$(bytes_of sound/store.json)
-	for how in "cut 0" "cut $((n / 2))" "cut $((n - 10))" "flip 5" gone; do
-		# shellcheck disable=SC2086
-		store_json $how
-	done
+	each a_head store.json "cut 0 -" "cut $((n / 2))" "cut $((n - 10)) -" "flip 5" gone
 }
 
 # Slots of one incompressible block pass a limit that those of many smaller records do not.
