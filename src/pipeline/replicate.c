@@ -76,6 +76,11 @@ static int find_last(struct replication *run, struct tranship_error *err)
 
 	if (rc == TRANSHIP_ENOTFOUND)
 		return 0;
+	/* Its front alone will do, to say what is not built upon. */
+	if (rc == TRANSHIP_ECORRUPT) {
+		run->last_fault = why;
+		rc = manifest_newest(run->store, run->o->disk, false, &run->last, &why);
+	}
 	if (rc)
 		return error_copy(err, &why, rc);
 	run->has_last = true;

@@ -27,6 +27,7 @@ struct replication {
 	/* The last point of the disk. */
 	bool has_last;
 	struct manifest last;
+	struct tranship_error last_fault; /* code 0: its manifest is whole; else it has no slots */
 	unsigned char last_digest[32];
 	struct table *old;
 	/* What changed, in whole blocks; NULL: all is read. */

@@ -59,8 +59,11 @@ static int check_pages(struct replication *run, struct tranship_error *err)
 
 static int open_last(struct replication *run, struct tranship_error *err)
 {
-	int rc = check_presence(run, err);
+	int rc;
 
+	if (run->last_fault.code)
+		return error_copy(err, &run->last_fault, run->last_fault.code);
+	rc = check_presence(run, err);
 	if (rc == 0)
 		rc = table_open(run->store->slots, &run->last.root, run->last.size, &run->old, err);
 	/* Where changes are given only the pages that they touch are read. */

@@ -197,12 +197,12 @@ static void check_unit(struct store_scene *s, struct slots_scratch *scratch,
 	size_t len;
 
 	if (b->units[i].zero) {
-		assert_memory_equal(zeros, wanted, STORE_UNIT);
+		assert_same_bytes(zeros, wanted, STORE_UNIT);
 		return;
 	}
 	assert_ok(slots_read(s->store->slots, scratch, &b->units[i].at, &raw, &len, &err), &err);
 	assert_true((b->units[i].sub + 1U) * STORE_UNIT <= len);
-	assert_memory_equal(raw + b->units[i].sub * STORE_UNIT, wanted, STORE_UNIT);
+	assert_same_bytes(raw + b->units[i].sub * STORE_UNIT, wanted, STORE_UNIT);
 	assert_ok(slot_uses_add(uses, &b->units[i].at.slot, 1, &err), &err);
 }
 

@@ -23,6 +23,12 @@ void assert_ok_at(int rc, const struct tranship_error *err, const char *file, in
 	_assert_int_equal((uintmax_t)rc, 0, file, line);
 }
 
+void assert_same_bytes_at(const void *a, const void *b, size_t len, const char *file, int line)
+{
+	if (memcmp(a, b, len) != 0)
+		_assert_memory_equal(a, b, len, file, line);
+}
+
 void assert_fails_at(int rc, int code, const struct tranship_error *err, const char *piece,
 		     const char *file, int line)
 {

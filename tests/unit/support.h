@@ -17,6 +17,10 @@
 #define assert_ok(rc, err) assert_ok_at((rc), (err), __FILE__, __LINE__)
 void assert_ok_at(int rc, const struct tranship_error *err, const char *file, int line);
 
+/* assert_memory_equal, at the speed of memcmp. */
+#define assert_same_bytes(a, b, len) assert_same_bytes_at((a), (b), (len), __FILE__, __LINE__)
+void assert_same_bytes_at(const void *a, const void *b, size_t len, const char *file, int line);
+
 /* Fails unless rc is `code` and the message contains `piece`. */
 #define assert_fails(rc, code, err, piece) \
 	assert_fails_at((rc), (code), (err), (piece), __FILE__, __LINE__)

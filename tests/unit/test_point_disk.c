@@ -75,7 +75,7 @@ static void check_content(struct scene *s)
 	assert_null(walk_disk(s->disk, NULL, &walk_all, &rc, &err));
 	assert_ok(rc, &err);
 	assert_ok(tranship_disk_read(s->disk, NULL, 0, got, s->size, &err), &err);
-	assert_memory_equal(got, s->content, s->size);
+	assert_same_bytes(got, s->content, s->size);
 	free(got);
 }
 
@@ -418,7 +418,7 @@ static void check_salvaged(struct scene *s, uint64_t off, uint64_t len)
 	assert_int_equal(losses.off[0], off);
 	assert_int_equal(losses.len[0], len);
 	memset(s->content + off, 0, (size_t)len);
-	assert_memory_equal(got, s->content, s->size);
+	assert_same_bytes(got, s->content, s->size);
 	free(got);
 }
 

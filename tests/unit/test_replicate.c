@@ -297,24 +297,31 @@ static void test_replicate__what_is_in_trash_is_stored_again(void **state)
 	store_scene_end(&s);
 }
 
-/* gc comes by when the run has read half of the disk. */
+/* Slots that were put since it was set up as a target's hook. */
+static bool counts_slot(unsigned *slots, enum memory_op op, const char *key, bool after)
+{
+	if (op != MEMORY_PUT || !after || strncmp(key, "slots/", 6) != 0)
+		return false;
+	++*slots;
+	return true;
+}
+
+/* gc comes by when the run has put its first slot; it looked at the trash before. */
 struct visit {
 	struct store_scene *s;
 	const struct manifest *last;
-	bool done;
+	unsigned slots;
 };
 
-static int visit(void *ctx, const struct tranship_replicate_progress *progress)
+static void visit(void *ctx, enum memory_op op, const char *key, bool after)
 {
 	struct visit *v = ctx;
 	size_t i;
 
-	if (v->done || progress->common.done < progress->common.total / 2)
-		return 0;
-	v->done = true;
+	if (!counts_slot(&v->slots, op, key, after) || v->slots != 1)
+		return;
 	for (i = 0; i < v->last->slot_count; i++)
 		mark_trash(v->s, &v->last->slots[i].id);
-	return 0;
 }
 
 static void test_replicate__what_is_marked_meanwhile_is_stored_again(void **state)
@@ -323,9 +330,7 @@ static void test_replicate__what_is_marked_meanwhile_is_stored_again(void **stat
 	struct tranship_replicate_result result;
 	struct store_scene s;
 	struct visit v = { .s = &s };
-	struct tranship_replicate_options options = {
-		.disk = "d", .threads = 1, .rate = 40 * MIB, .progress = visit, .progress_ctx = &v
-	};
+	struct tranship_replicate_options options = { .disk = "d", .threads = 1 };
 	struct tranship_error err;
 	struct manifest m;
 	char key[TARGET_KEY_MAX + 1];
@@ -340,8 +345,10 @@ static void test_replicate__what_is_marked_meanwhile_is_stored_again(void **stat
 	assert_ok(manifest_find(s.store, "d", true, &m, &err), &err);
 	v.last = &m;
 	sparse_write(&d, &s.rng, 591 * MIB, 1000);
+	memory_target_hook(s.target, visit, &v);
 	store_scene_run(&s, &d, &options, &result);
-	assert_true(v.done);
+	memory_target_hook(s.target, NULL, NULL);
+	assert_true(v.slots > 1);
 	for (i = 0; i < m.slot_count; i++) {
 		slot_key(&m.slots[i].id, key);
 		assert_ok(target_remove(s.target, key, &err), &err);
@@ -355,10 +362,10 @@ static void test_replicate__what_is_marked_meanwhile_is_stored_again(void **stat
 /* Whoever deleted or damaged it: the next run does not need it. */
 static void test_replicate__a_damaged_last_point_is_not_built_upon(void **state)
 {
-	int flip;
+	enum { GONE, FLIPPED, MANIFEST } how;
 
 	(void)state;
-	for (flip = 0; flip < 2; flip++) {
+	for (how = GONE; how <= MANIFEST; how++) {
 		struct sparse_disk d = { .size = 600 * MIB };
 		struct tranship_replicate_result result;
 		struct warnings w = { 0 };
@@ -378,11 +385,15 @@ static void test_replicate__a_damaged_last_point_is_not_built_upon(void **state)
 		assert_ok(manifest_find(s.store, "d", true, &m, &err), &err);
 		/* Pages stand in the slot that was begun last. */
 		slot_key(&m.slots[m.slot_count - 1].id, key);
-		if (flip) {
+		if (how == GONE) {
+			assert_ok(target_remove(s.target, key, &err), &err);
+		} else if (how == FLIPPED) {
 			bytes = memory_target_bytes(s.target, key, &len);
 			bytes[SLOT_HEAD_SIZE + 20] ^= 1;
-		} else {
-			assert_ok(target_remove(s.target, key, &err), &err);
+		} else { /* its list of slots, without which its front can be read */
+			manifest_key(m.id, key);
+			bytes = memory_target_bytes(s.target, key, &len);
+			bytes[len - 20] ^= 1;
 		}
 		/* Who opens the store anew remembers nothing of the slot. */
 		slots_free(s.store->slots);
@@ -407,10 +418,31 @@ static void forget_last(const char *checkpoint)
 	assert_int_equal(unlink(last), 0);
 }
 
-/* Ends a run when it has sent so much. */
-static int stop_at(void *ctx, const struct tranship_replicate_progress *progress)
+/* Ends a run after so many slots: by a put that fails as the run is canceled. */
+struct stop {
+	struct target *target;
+	unsigned slots, limit;
+};
+
+static void stop_at(void *ctx, enum memory_op op, const char *key, bool after)
 {
-	return progress->sent >= *(uint64_t *)ctx;
+	struct stop *stop = ctx;
+
+	if (counts_slot(&stop->slots, op, key, after) && stop->slots == stop->limit)
+		memory_target_fail(stop->target, 1, TRANSHIP_ECANCELED);
+}
+
+static void try_and_stop(struct store_scene *s, const struct sparse_disk *d,
+			 const struct tranship_replicate_options *options, unsigned limit,
+			 struct tranship_replicate_result *result)
+{
+	struct stop stop = { .target = s->target, .limit = limit };
+	struct tranship_error err;
+
+	memory_target_hook(s->target, stop_at, &stop);
+	assert_fails(store_scene_try(s, d, options, result, &err), TRANSHIP_ECANCELED, &err,
+		     "made to fail");
+	memory_target_hook(s->target, NULL, NULL);
 }
 
 static void test_replicate__goes_on_from_a_checkpoint(void **state)
@@ -420,14 +452,11 @@ static void test_replicate__goes_on_from_a_checkpoint(void **state)
 	struct tranship_replicate_result result;
 	struct tranship_error err;
 	struct store_scene s;
-	uint64_t limit, before, all = 0;
+	uint64_t before, all = 0;
 	int i, fd = mkstemp(path);
 	struct tranship_replicate_options options = { .disk = "d",
 						      .threads = 2,
-						      .rate = 100 * MIB,
-						      .source_identity = "the same",
-						      .progress = stop_at,
-						      .progress_ctx = &limit };
+						      .source_identity = "the same" };
 
 	(void)state;
 	assert_true(fd >= 0);
@@ -438,16 +467,12 @@ static void test_replicate__goes_on_from_a_checkpoint(void **state)
 	for (i = 0; i < 8; i++)
 		sparse_write(&d, &s.rng, (uint64_t)i * 256 * MIB, 6 * MIB);
 	for (i = 0; i < 2; i++) {
-		limit = 10 * MIB;
-		assert_fails(store_scene_try(&s, &d, &options, &result, &err), TRANSHIP_ECANCELED,
-			     &err, "");
+		try_and_stop(&s, &d, &options, 14, &result);
 		assert_true(result.resumed == (i > 0));
 		assert_fails(manifest_find(s.store, "d", false, &(struct manifest){ 0 }, &err),
 			     TRANSHIP_ENOTFOUND, &err, "");
 		all += result.sent;
 	}
-	limit = UINT64_MAX;
-	options.rate = 0;
 	before = memory_target_of(s.target)->puts;
 	store_scene_run(&s, &d, &options, &result);
 	assert_true(result.resumed);
@@ -507,16 +532,11 @@ static void test_replicate__a_checkpoint_whose_slots_are_gone(void **state)
 	struct tranship_error err;
 	struct store_scene s;
 	struct warnings w = { 0 };
-	uint64_t limit = 20 * MIB;
 	struct memory_target *memory;
 	int i, fd = mkstemp(path);
-	struct tranship_replicate_options options = { .disk = "d",
-						      .rate = 100 * MIB,
-						      .source_identity = "one",
-						      .progress = stop_at,
-						      .progress_ctx = &limit,
-						      .warn = warnings_take,
-						      .warn_ctx = &w };
+	struct tranship_replicate_options options = {
+		.disk = "d", .source_identity = "one", .warn = warnings_take, .warn_ctx = &w
+	};
 	size_t n;
 
 	(void)state;
@@ -527,8 +547,7 @@ static void test_replicate__a_checkpoint_whose_slots_are_gone(void **state)
 	store_scene_begin(&s, false, SMALL_SLOTS);
 	for (i = 0; i < 8; i++)
 		sparse_write(&d, &s.rng, (uint64_t)i * 256 * MIB, 6 * MIB);
-	assert_fails(store_scene_try(&s, &d, &options, &result, &err), TRANSHIP_ECANCELED, &err,
-		     "");
+	try_and_stop(&s, &d, &options, 24, &result);
 	memory = memory_target_of(s.target);
 	for (n = memory->count; n > 0; n--) {
 		char key[TARGET_KEY_MAX + 1];
@@ -539,8 +558,6 @@ static void test_replicate__a_checkpoint_whose_slots_are_gone(void **state)
 	}
 	slots_free(s.store->slots);
 	assert_ok(slots_new(s.target, &s.store->keys, &s.store->slots, &err), &err);
-	limit = UINT64_MAX;
-	options.rate = 0;
 	store_scene_run(&s, &d, &options, &result);
 	assert_int_equal(w.count, 1);
 	assert_int_equal(result.deduplicated, 0);
@@ -556,15 +573,9 @@ static void test_replicate__a_checkpoint_of_another_source(void **state)
 	struct sparse_disk d = { .size = 2 * GIB };
 	char path[] = "/tmp/tranship-test-XXXXXX";
 	struct tranship_replicate_result result;
-	struct tranship_error err;
 	struct store_scene s;
-	uint64_t limit = 20 * MIB;
 	int i, fd = mkstemp(path);
-	struct tranship_replicate_options options = { .disk = "d",
-						      .rate = 100 * MIB,
-						      .source_identity = "one",
-						      .progress = stop_at,
-						      .progress_ctx = &limit };
+	struct tranship_replicate_options options = { .disk = "d", .source_identity = "one" };
 
 	(void)state;
 	assert_true(fd >= 0);
@@ -574,11 +585,8 @@ static void test_replicate__a_checkpoint_of_another_source(void **state)
 	store_scene_begin(&s, false, SMALL_SLOTS);
 	for (i = 0; i < 8; i++)
 		sparse_write(&d, &s.rng, (uint64_t)i * 256 * MIB, 6 * MIB);
-	assert_fails(store_scene_try(&s, &d, &options, &result, &err), TRANSHIP_ECANCELED, &err,
-		     "");
+	try_and_stop(&s, &d, &options, 24, &result);
 	sparse_write(&d, &s.rng, 1000, 1000);
-	limit = UINT64_MAX;
-	options.rate = 0;
 	options.source_identity = "two";
 	store_scene_run(&s, &d, &options, &result);
 	assert_true(result.resumed);

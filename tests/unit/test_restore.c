@@ -68,7 +68,7 @@ static void check_image(const char *path, const char *format, const unsigned cha
 	assert_ok(tranship_open(path, &how, &disk, &err), &err);
 	assert_true(tranship_disk_size(disk) >= size);
 	assert_ok(tranship_disk_read(disk, NULL, 0, got, size, &err), &err);
-	assert_memory_equal(got, content, size);
+	assert_same_bytes(got, content, size);
 	tranship_disk_close(disk);
 	free(got);
 }
