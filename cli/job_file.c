@@ -163,6 +163,9 @@ static const char *take_store(const struct members *m, void *out, const json_t *
 
 static const char *take_changes(const struct members *m, void *out, const json_t *value)
 {
+	/* Who means that there are none leaves the member out. */
+	if (json_is_object(value) && json_object_size(value) == 0)
+		return "a list, or an object that is not empty";
 	return take_part(m, out, value, changes_members, "changes", &job_of(out)->changes.file);
 }
 

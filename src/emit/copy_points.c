@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "emit/commit_check.h"
+#include "emit/point_alias.h"
 #include "emit/point_keys.h"
 #include "emit/tags.h"
 
@@ -203,7 +204,9 @@ static int copy_tags(const struct point_copy *p, struct tranship_error *err)
 	struct tags tags;
 	int rc = tags_read(p->c->from, p->from.id, &tags, err);
 
-	return rc || tags.count == 0 ? rc : tags_write(p->c->to, p->from.id, &tags, err);
+	if (rc == 0 && tags.count > 0)
+		rc = tags_write(p->c->to, p->from.id, &tags, err);
+	return rc ? rc : point_copy_aliases(p->c->from, p->c->to, p->from.id, err);
 }
 
 static int copy_point(struct copying *c, const char *id, struct tranship_error *err)

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "emit/point_keys.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,13 @@ static int take_lease(void *ctx, const struct lease_info *info, struct tranship_
 	int64_t age = names->now - info->renewed;
 	int rc = 0;
 
+	/* It may rely on that for as long; with no grace at all nobody is there, says who runs gc.
+	 */
+	if (r->grace > 0 && info->grace > r->grace && (age < 0 || (uint64_t)age < info->grace))
+		return error_set(err, TRANSHIP_EBUSY,
+				 "a writer counts on a grace of %" PRIu64
+				 " seconds, gc was given %" PRIu64,
+				 info->grace, r->grace);
 	if (age < 0 || (uint64_t)age < r->grace) {
 		rc = room_for((void **)&names->live, names->live_count, sizeof(*info), err);
 		if (rc == 0)

@@ -137,6 +137,7 @@ static int read_lease(struct tranship_store *store, const char *key, struct leas
 {
 	unsigned char id[OBJECT_ID_SIZE];
 	const char *base;
+	json_int_t grace;
 	json_t *json;
 	int rc;
 
@@ -152,6 +153,8 @@ static int read_lease(struct tranship_store *store, const char *key, struct leas
 		strcpy(info->base, base);
 	else
 		rc = unreadable(store, key, err);
+	grace = json_integer_value(json_object_get(json, "grace"));
+	info->grace = grace > 0 ? (uint64_t)grace : 0;
 	json_decref(json);
 	return rc;
 }

@@ -37,6 +37,7 @@ struct lease_info {
 	unsigned char writer[WRITER_ID_SIZE];
 	char base[64];
 	int64_t renewed; /* server's clock */
+	uint64_t grace;  /* seconds that the writer counts on */
 };
 typedef int lease_fn(void *ctx, const struct lease_info *info, struct tranship_error *err);
 /* All leases, dead ones too. One that cannot be read is an error. */

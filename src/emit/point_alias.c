@@ -93,6 +93,23 @@ int point_add_alias(struct tranship_store *store, const char *id, const char *ve
 	return rc;
 }
 
+int point_copy_aliases(struct tranship_store *from, struct tranship_store *to, const char *id,
+		       struct tranship_error *err)
+{
+	unsigned char object_id[OBJECT_ID_SIZE];
+	char key[TARGET_KEY_MAX + 1];
+	json_t *list;
+	int rc = aliases_read(from, id, &list, err);
+
+	if (rc == 0 && list) {
+		manifest_id_parse(id, object_id);
+		aliases_key(id, key);
+		rc = note_put(to, key, SEAL_ALIASES, object_id, list, err);
+	}
+	json_decref(list);
+	return rc;
+}
+
 int manifest_digest(struct tranship_store *store, const char *id, unsigned char digest[32],
 		    struct tranship_error *err)
 {

@@ -20,5 +20,8 @@ int point_has_alias(struct tranship_store *store, const char *id, const char *ve
 		    struct tranship_error *err);
 int point_add_alias(struct tranship_store *store, const char *id, const char *version,
 		    struct tranship_error *err);
+/* The same ones for the point of this id in another store. */
+int point_copy_aliases(struct tranship_store *from, struct tranship_store *to, const char *id,
+		       struct tranship_error *err);
 
 #endif

@@ -59,6 +59,7 @@ done <<-'X'
 	.extra = 1|there is no member 'extra'
 	.name = ""|'name' has to be a string that is not empty
 	.name = 3|'name' has to be a string that is not empty
+	.changes = {}|'changes' has to be a list, or an object that is not empty
 	.threads = "2"|'threads' has to be a number from 1 to 256
 	.threads = 0|'threads' has to be a number from 1 to 256
 	.uploads = 65|'uploads' has to be a number from 1 to 64

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "emit/lease.h"
+#include "emit/point_alias.h"
 #include "emit/slot_uses.h"
 #include "made_stores.h"
 #include "memory_target.h"
@@ -149,15 +150,19 @@ static void test_copy__some(void **state)
 	struct manifest m;
 	uint64_t puts;
 	struct scene s;
+	bool alias;
 	size_t slots;
 
 	(void)state;
 	scene_make(&s, false, true);
 	last = s.points[2].id;
 	assert_ok(tranship_store_tag(s.from, last, tags, 1, NULL, 0, &err), &err);
+	assert_ok(point_add_alias(s.from, last, "the same again", &err), &err);
 	assert_int_equal(copy(&s, &last, 1), 1);
 	assert_sound(&s);
 	assert_int_equal(count_objects(s.to, "tags/"), 1);
+	assert_ok(point_has_alias(s.to, last, "the same again", &alias, &err), &err);
+	assert_true(alias);
 	assert_ok(manifest_read(s.to, last, false, &m, &err), &err);
 	assert_string_equal(m.predecessor, "");
 	manifest_free(&m);

@@ -252,6 +252,25 @@ static void test_gc__dead_leases(void **state)
 	care_close(&s);
 }
 
+/* The check before a commit holds for half of the writer's grace, not of another one. */
+static void test_gc__a_writer_counts_on_more(void **state)
+{
+	struct tranship_gc_options less = { .grace = GRACE - 1 };
+	struct tranship_error err;
+	struct scene s;
+
+	(void)state;
+	care_open(&s, NULL);
+	assert_true(writer_begin(&s, 0, ""));
+	writer_die(&s, 0);
+	care_pass(&s, GRACE - 10);
+	assert_fails(tranship_store_gc(s.store, &less, &s.gc, &err), TRANSHIP_EBUSY, &err,
+		     "counts on a grace of");
+	care_pass(&s, 10);
+	gc_with(&s, less);
+	care_close(&s);
+}
+
 static void test_slot_set(void **state)
 {
 	enum { COUNT = 100000 };
@@ -292,10 +311,15 @@ static void test_slot_set(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gc__counts),      cmocka_unit_test(test_gc__dry_run),
-		cmocka_unit_test(test_gc__no_grace),    cmocka_unit_test(test_gc__pruned_points),
-		cmocka_unit_test(test_gc__unreadable),  cmocka_unit_test(test_gc__faults),
-		cmocka_unit_test(test_gc__dead_leases), cmocka_unit_test(test_slot_set),
+		cmocka_unit_test(test_gc__counts),
+		cmocka_unit_test(test_gc__dry_run),
+		cmocka_unit_test(test_gc__no_grace),
+		cmocka_unit_test(test_gc__pruned_points),
+		cmocka_unit_test(test_gc__unreadable),
+		cmocka_unit_test(test_gc__faults),
+		cmocka_unit_test(test_gc__dead_leases),
+		cmocka_unit_test(test_gc__a_writer_counts_on_more),
+		cmocka_unit_test(test_slot_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
