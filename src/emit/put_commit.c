@@ -250,7 +250,8 @@ int put_commit(void *ctx, void *arg, struct tranship_error *err)
 		rc = commit_item(put, item, err);
 	if (rc == 0)
 		rc = meter_add(put->p->meter, len, item->kind == PUT_READ ? len : 0, err);
-	return rc;
+	/* A thread that always finds the next item ready would never be idle. */
+	return rc ? rc : put->p->idle(put->p->ctx, err);
 }
 
 /* A leaf that an interrupted run made. */

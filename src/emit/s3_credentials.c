@@ -154,10 +154,8 @@ int s3_credentials_get(struct s3_credentials *c, int64_t now, struct s3_keys *ou
 	    c->next_try <= now) {
 		c->next_try = now + RENEW_PAUSE;
 		rc = fetch(c, err);
-		if (rc == 0)
-			c->next_try = 0;
-		else if (c->keys.expires > now)
-			rc = 0;
+		if (rc && c->keys.expires > now)
+			rc = 0; /* the old ones do for now */
 		else
 			c->next_try = 0;
 	}

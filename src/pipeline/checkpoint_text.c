@@ -3,8 +3,11 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/hex.h"
 #include "base/text.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -13,29 +16,9 @@
 
 #define CHECKPOINT_VERSION 1
 #define HEAD_MAX 4096U
+/* Leaves of 256 MiB, more than any disk has. */
+#define LEAF_MAX (UINT32_MAX - 1ULL)
 #define CHECKPOINT_BEGIN "{\"checkpoint\":"
-
-static void to_hex(const unsigned char *bytes, size_t len, char *out)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
-static bool from_hex(const char *text, unsigned char *out, size_t len)
-{
-	size_t i;
-
-	if (strspn(text, "0123456789abcdef") < 2 * len)
-		return false;
-	for (i = 0; i < len; i++) {
-		char two[3] = { text[2 * i], text[2 * i + 1], '\0' };
-
-		out[i] = (unsigned char)strtoul(two, NULL, 16);
-	}
-	return true;
-}
 
 static bool take_text(const json_t *root, const char *name, char *out, size_t cap)
 {
@@ -51,7 +34,7 @@ static bool take_hex(const json_t *root, const char *name, unsigned char *out, s
 {
 	const char *text = json_string_value(json_object_get(root, name));
 
-	return text && strlen(text) == 2 * len && from_hex(text, out, len);
+	return text && strlen(text) == 2 * len && hex_parse(text, out, len);
 }
 
 static bool take_number(const json_t *root, const char *name, int64_t max, uint64_t *out)
@@ -101,8 +84,8 @@ int checkpoint_print_head(const struct checkpoint_head *head, struct buffer *out
 	json_t *root;
 	int rc;
 
-	to_hex(head->writer, sizeof(head->writer), writer);
-	to_hex(head->seed.bytes, sizeof(head->seed.bytes), seed);
+	hex_text(head->writer, sizeof(head->writer), writer);
+	hex_text(head->seed.bytes, sizeof(head->seed.bytes), seed);
 	root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:i, s:s}", "checkpoint",
 			 CHECKPOINT_VERSION, "store", head->store, "disk", head->disk, "base",
 			 head->base, "source", head->source, "changes", head->changes, "size",
@@ -113,40 +96,78 @@ int checkpoint_print_head(const struct checkpoint_head *head, struct buffer *out
 	rc = text ? buffer_printf(out, err, "%s\n", text)
 		  : error_set(err, TRANSHIP_EINVAL, "an id is no UTF-8");
 	explicit_bzero(seed, sizeof(seed));
+	if (text)
+		explicit_bzero(text, strlen(text));
 	free(text);
 	return rc;
 }
 
+/* Reading a line from front to back: each takes what it is about off *at, or says no. */
+static bool take_literal(const char **at, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (strncmp(*at, text, len) != 0)
+		return false;
+	*at += len;
+	return true;
+}
+
+static bool take_digits(const char **at, int base, uint64_t max, uint64_t *out)
+{
+	char *end;
+
+	if (!isxdigit((unsigned char)**at))
+		return false;
+	errno = 0;
+	*out = strtoull(*at, &end, base);
+	if (errno || end == *at || *out > max)
+		return false;
+	*at = end;
+	return true;
+}
+
+static bool take_bytes(const char **at, unsigned char *out, size_t len)
+{
+	if (!hex_parse(*at, out, len))
+		return false;
+	*at += 2 * len;
+	return true;
+}
+
 bool checkpoint_parse_page(const char *line, struct put_page *out)
 {
-	char slot[2 * OBJECT_ID_SIZE + 1], pin[2 * sizeof(out->ref.pin) + 1], end;
-	int used = 0;
+	const char *at = line;
+	uint64_t record;
 
 	memset(out, 0, sizeof(*out));
-	if (sscanf(line, "zero %" SCNu64 "%c", &out->leaf, &end) == 2 && end == '\n')
-		return true;
-	if (sscanf(line, "leaf %" SCNu64 " %32[0-9a-f] %" SCNu32 " %32[0-9a-f]%n", &out->leaf, slot,
-		   &out->ref.at.record, pin, &used) != 4 ||
-	    line[used] != '\n')
-		return false;
-	out->ref.there = true;
-	return from_hex(slot, out->ref.at.slot.bytes, OBJECT_ID_SIZE) &&
-	       from_hex(pin, out->ref.pin, sizeof(out->ref.pin)) && out->leaf < UINT32_MAX &&
-	       out->ref.at.record < SLOT_RECORDS_MAX;
+	if (take_literal(&at, "zero "))
+		return take_digits(&at, 10, LEAF_MAX, &out->leaf) && *at == '\n';
+	out->ref.there =
+		take_literal(&at, "leaf ") && take_digits(&at, 10, LEAF_MAX, &out->leaf) &&
+		take_literal(&at, " ") && take_bytes(&at, out->ref.at.slot.bytes, OBJECT_ID_SIZE) &&
+		take_literal(&at, " ") && take_digits(&at, 10, SLOT_RECORDS_MAX - 1, &record) &&
+		take_literal(&at, " ") && take_bytes(&at, out->ref.pin, sizeof(out->ref.pin)) &&
+		*at == '\n';
+	if (out->ref.there)
+		out->ref.at.record = (uint32_t)record;
+	return out->ref.there;
 }
 
 bool checkpoint_parse_end(const char *line, uint64_t *next_leaf, struct put_counts *counts,
 			  uint64_t *check)
 {
-	char end;
+	uint64_t *const numbers[] = { &counts->read, &counts->changed, &counts->zeroed,
+				      &counts->deduplicated };
+	const char *at = line;
+	bool ok = take_literal(&at, "upto ") && take_digits(&at, 10, LEAF_MAX, next_leaf);
+	size_t i;
 
 	memset(counts, 0, sizeof(*counts));
-	return sscanf(line,
-		      "upto %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %16" SCNx64
-		      "%c",
-		      next_leaf, &counts->read, &counts->changed, &counts->zeroed,
-		      &counts->deduplicated, check, &end) == 7 &&
-	       end == '\n' && *next_leaf < UINT32_MAX;
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && ok; i++)
+		ok = take_literal(&at, " ") && take_digits(&at, 10, INT64_MAX, numbers[i]);
+	return ok && take_literal(&at, " ") && take_digits(&at, 16, UINT64_MAX, check) &&
+	       *at == '\n';
 }
 
 uint64_t checkpoint_check(const char *lines, size_t len, uint64_t next_leaf)
@@ -164,8 +185,8 @@ int checkpoint_print_section(uint64_t next_leaf, const struct put_page *pages, s
 	for (i = 0; i < count && rc == 0; i++) {
 		char slot[2 * OBJECT_ID_SIZE + 1], pin[2 * sizeof(pages->ref.pin) + 1];
 
-		to_hex(pages[i].ref.at.slot.bytes, OBJECT_ID_SIZE, slot);
-		to_hex(pages[i].ref.pin, sizeof(pages->ref.pin), pin);
+		hex_text(pages[i].ref.at.slot.bytes, OBJECT_ID_SIZE, slot);
+		hex_text(pages[i].ref.pin, sizeof(pages->ref.pin), pin);
 		rc = pages[i].ref.there
 			     ? buffer_printf(out, err, "leaf %" PRIu64 " %s %" PRIu32 " %s\n",
 					     pages[i].leaf, slot, pages[i].ref.at.record, pin)
