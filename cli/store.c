@@ -156,7 +156,7 @@ static const struct argp init_argp = {
 	"STORE",
 	"Makes a store in an empty folder, one that is not there, or in S3."
 	"\vA lost passphrase or key file cannot be replaced: nobody can read the store then."
-	"\n\nExample: tranship store init --encrypt --key-file /root/backup.key /backup",
+	"\n\nExample: tranship store init --encrypt --key-file backup.key /backup",
 	children,
 	NULL,
 	NULL
@@ -247,7 +247,7 @@ static const struct argp rekey_argp = {
 	"\vWhat is stored stays as it is: the key of the data is the same, and is only locked "
 	"anew. Whoever once had that key, or has a copy of store.json and the old passphrase, can "
 	"still read the store."
-	"\n\nExample: tranship store rekey --new-key-file /root/new.key /backup",
+	"\n\nExample: tranship store rekey --new-key-file new.key /backup",
 	children,
 	NULL,
 	NULL

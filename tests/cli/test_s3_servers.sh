@@ -209,69 +209,6 @@ wrong_bytes() {
 	part a/flipped big 0 10000000
 }
 
-# Its clock stays wrong until it is started again.
-wrong_clock() {
-	[ "$KIND" = swift ] || return 0
-	server halt
-	SWIFT_CLOCK=7200 server resume
-	through_proxy
-	expect $denied t put a/x tiny
-	says "the clocks differ"
-	asked 1
-	expect $denied t now
-	says "the clocks differ"
-	directly
-}
-
-# Each operation, some of them at once, where three of ten requests come to harm, and none more than three times.
-bad_network() {
-	local i jobs=()
-	through_proxy seed=5 limit=3 5%=reset@request 3%=close@request 4%=reset@upload 3%=close@upload 4%=reset@answer \
-		3%=reset@headers 3%=close@headers 3%=reset@content 3%=reset@download 3%=close@download 3%=503 3%=500 2%=429 \
-		3%=wait@answer:200 3%=wait@download:200
-	for i in 1 2 3; do
-		(
-			failures=0
-			mkdir "bad$i" && cd "bad$i"
-			for name in big small tiny empty; do
-				expect 0 t put "bad$i/$name" "../$name"
-				expect 0 t get "bad$i/$name" 0 10000000 got
-				cmp "../$name" got || fail "$KIND: $name came back otherwise, by a bad network"
-				end_of "bad$i/$name" "../$name" 50000
-				expect 0 t stat "bad$i/$name"
-				expect 0 t list "bad$i/"
-				grep -q "^bad$i/$name $(bytes_of "../$name") " out || fail "$KIND: no $name in: $(cat out)"
-			done
-			part "bad$i/big" ../big 5000000 100000
-			expect 0 t remove "bad$i/big"
-			expect $not_found t stat "bad$i/big"
-			expect 0 t list many/
-			cut -d' ' -f 1-2 out | cmp - ../wanted || fail "$KIND: the listing, by a bad network"
-			exit "$failures"
-		) &
-		jobs+=($!)
-	done
-	for i in "${jobs[@]}"; do
-		wait "$i" || fail "$KIND: operations by a bad network"
-	done
-	rm -r bad?
-	[ "$(faults_made)" -gt 8 ] || fail "$KIND: only $(faults_made) requests came to harm"
-}
-
-# A byte that changes on the way to the server is not stored.
-wrong_bytes() {
-	local got=0
-	through_proxy PUT/1=flip@upload
-	t put a/flipped big >out 2>err || got=$?
-	[ "$(faults_made)" -eq 1 ] || fail "$KIND: nothing came to harm"
-	if [ "$got" -eq 0 ]; then
-		part a/flipped big 0 10000000
-	else
-		[ "$got" -eq $io ] || fail "$KIND: exit code $got of a damaged put: $(cat err)"
-		expect $not_found t stat a/flipped
-	fi
-}
-
 # It is gone for a while, and it hangs for a while, in the middle of what is asked of it.
 away() {
 	local pid
