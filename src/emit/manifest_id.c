@@ -3,6 +3,7 @@
 #include "emit/manifest_ondisk.h"
 
 #include "base/error.h"
+#include "base/hex.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,41 +18,6 @@ static const char time_shape[] = "00000000T000000000000Z";
 
 _Static_assert(TIME_TEXT + 1 + 2 * OBJECT_ID_SIZE + 1 == POINT_ID_TEXT, "the text of an id");
 
-void manifest_hex(const unsigned char *bytes, size_t len, char *out)
-{
-	static const char digits[] = "0123456789abcdef";
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		out[2 * i] = digits[bytes[i] >> 4];
-		out[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	out[2 * len] = '\0';
-}
-
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-bool manifest_unhex(const char *text, size_t len, unsigned char *out)
-{
-	size_t i;
-
-	if (strnlen(text, 2 * len + 1) != 2 * len)
-		return false;
-	for (i = 0; i < len; i++) {
-		int high = digit_of(text[2 * i]), low = digit_of(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		out[i] = (unsigned char)(high << 4 | low);
-	}
-	return true;
-}
-
 int manifest_id_format(int64_t time_us, const unsigned char bytes[OBJECT_ID_SIZE],
 		       char out[POINT_ID_TEXT], struct tranship_error *err)
 {
@@ -63,7 +29,7 @@ int manifest_id_format(int64_t time_us, const unsigned char bytes[OBJECT_ID_SIZE
 		return error_set(err, TRANSHIP_EINVAL,
 				 "the time %" PRId64 " of a point; allowed is 1970 to 9999",
 				 time_us);
-	manifest_hex(bytes, OBJECT_ID_SIZE, digits);
+	hex_text(bytes, OBJECT_ID_SIZE, digits);
 	snprintf(out, POINT_ID_TEXT, "%04u%02u%02uT%02u%02u%02u%06uZ-%s",
 		 ((unsigned)tm.tm_year + 1900) % 10000, ((unsigned)tm.tm_mon + 1) % 100,
 		 (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
@@ -81,7 +47,7 @@ bool manifest_id_parse(const char *id, unsigned char *bytes)
 	for (i = 0; i < TIME_TEXT; i++)
 		if (time_shape[i] == '0' ? id[i] < '0' || id[i] > '9' : id[i] != time_shape[i])
 			return false;
-	return manifest_unhex(id + TIME_TEXT + 1, OBJECT_ID_SIZE, bytes ? bytes : any);
+	return hex_parse(id + TIME_TEXT + 1, bytes ? bytes : any, OBJECT_ID_SIZE);
 }
 
 void manifest_key(const char *id, char *out)

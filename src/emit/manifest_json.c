@@ -4,6 +4,7 @@
  * are passed over, so that later versions may add what need not be understood.
  */
 #include "base/error.h"
+#include "base/hex.h"
 #include "base/text.h"
 #include "emit/manifest_ondisk.h"
 
@@ -121,7 +122,7 @@ static bool set_hex(json_t *object, const char *key, const unsigned char *bytes,
 	char text[2 * 32 + 1];
 	bool ok;
 
-	manifest_hex(bytes, len, text);
+	hex_text(bytes, len, text);
 	ok = json_object_set_new(object, key, json_string(text)) == 0;
 	explicit_bzero(text, sizeof(text));
 	return ok;
@@ -246,7 +247,7 @@ static int get_hex(const struct reading *r, const json_t *object, const char *ke
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
-	if (!text || !manifest_unhex(text, len, out))
+	if (!text || strlen(text) != 2 * len || !hex_parse(text, out, len))
 		return bad_member(r, key,
 				  len == 32 ? "64 hexadecimal digits" : "32 hexadecimal digits");
 	return 0;

@@ -10,6 +10,7 @@
 #include "base/checked.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/hex.h"
 #include "base/text.h"
 #include "base/zero.h"
 
@@ -48,7 +49,7 @@ static int check_slots(const struct manifest *m, int code, struct tranship_error
 			fault = "does not stand behind a smaller one";
 		if (!fault)
 			continue;
-		manifest_hex(s->id.bytes, OBJECT_ID_SIZE, shown);
+		hex_text(s->id.bytes, OBJECT_ID_SIZE, shown);
 		return error_set(err, code, "point %s: slot %s, number %zu of its list, %s", m->id,
 				 shown, i, fault);
 	}

@@ -30,9 +30,4 @@ int manifest_json_parse(const char *id, const char *text, size_t len, struct man
 /* What must hold of all fields but the list of slots; `code` where it does not. */
 int manifest_check_fields(const struct manifest *m, int code, struct tranship_error *err);
 
-/* Lower-case digits, two for each byte, and an end. */
-void manifest_hex(const unsigned char *bytes, size_t len, char *out);
-/* Exactly 2 * len lower-case digits. */
-bool manifest_unhex(const char *text, size_t len, unsigned char *out);
-
 #endif

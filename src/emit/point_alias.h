@@ -11,8 +11,8 @@ int manifest_digest(struct tranship_store *store, const char *id, unsigned char 
 
 /*
  * Versions of the disk that have the same content as a point, beside its own: runs that found
- * nothing changed leave them, because the next list of changes begins there. They stand with the
- * point's tags.
+ * nothing changed leave them, because the next list of changes begins there. They are at
+ * aliases/ID.
  */
 /* aliases/ID; out: TARGET_KEY_MAX + 1. */
 void aliases_key(const char *id, char *out);

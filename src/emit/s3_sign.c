@@ -2,6 +2,7 @@
 #include "emit/s3.h"
 
 #include "base/error.h"
+#include "base/hex.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +50,7 @@ static int draft(struct draft *d, const struct s3 *s3, const struct s3_request *
 	int rc = sigv4_date(now, d->date, err);
 
 	if (rc == 0 && r->sha256)
-		sigv4_hex(r->sha256, d->payload);
+		hex_text(r->sha256, 32, d->payload);
 	else if (rc == 0)
 		rc = sigv4_sha256(r->body ? r->body : "", r->body ? r->body_len : 0, d->payload,
 				  err);

@@ -2,6 +2,7 @@
 #include "emit/sigv4.h"
 
 #include "base/error.h"
+#include "base/hex.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -23,17 +24,6 @@ int sigv4_date(int64_t time, char out[SIGV4_DATE_SIZE], struct tranship_error *e
 	return 0;
 }
 
-void sigv4_hex(const unsigned char sha256[32], char out[SIGV4_HEX_SIZE])
-{
-	size_t i;
-
-	for (i = 0; i < 32; i++) {
-		out[2 * i] = "0123456789abcdef"[sha256[i] >> 4];
-		out[2 * i + 1] = "0123456789abcdef"[sha256[i] & 15];
-	}
-	out[64] = '\0';
-}
-
 int sigv4_sha256(const void *bytes, size_t len, char out[SIGV4_HEX_SIZE],
 		 struct tranship_error *err)
 {
@@ -41,7 +31,7 @@ int sigv4_sha256(const void *bytes, size_t len, char out[SIGV4_HEX_SIZE],
 
 	if (EVP_Digest(bytes, len, digest, NULL, EVP_sha256(), NULL) != 1)
 		return error_set(err, TRANSHIP_EIO, "libcrypto cannot compute SHA-256");
-	sigv4_hex(digest, out);
+	hex_text(digest, sizeof(digest), out);
 	return 0;
 }
 
@@ -234,7 +224,7 @@ int sigv4_authorization(const struct sigv4_request *r, const char *key_id, const
 	buffer_free(&text);
 	if (rc)
 		return rc;
-	sigv4_hex(signature, digits);
+	hex_text(signature, 32, digits);
 	rc = buffer_printf(out, err,
 			   "AWS4-HMAC-SHA256 Credential=%s/%.8s/%s/%s/aws4_request, SignedHeaders=",
 			   key_id, r->date, r->region, r->service);

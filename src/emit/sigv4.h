@@ -50,7 +50,6 @@ int sigv4_query(struct buffer *out, const struct sigv4_pair *pairs, size_t count
 
 int sigv4_sha256(const void *bytes, size_t len, char out[SIGV4_HEX_SIZE],
 		 struct tranship_error *err);
-void sigv4_hex(const unsigned char sha256[32], char out[SIGV4_HEX_SIZE]);
 
 /* The steps of a signature, each appended to out; out ends with a NUL that its len does not count.
  */

@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/hex.h"
 #include "base/zero.h"
 
 #include <inttypes.h>
@@ -19,14 +20,7 @@ _Static_assert(SLOT_OBJECT_MAX <= UINT32_MAX, "offsets have 32 bits");
 
 void slot_name(const struct slot_id *id, char out[SLOT_NAME_TEXT])
 {
-	static const char digits[] = "0123456789abcdef";
-	size_t i;
-
-	for (i = 0; i < OBJECT_ID_SIZE; i++) {
-		out[2 * i] = digits[id->bytes[i] >> 4];
-		out[2 * i + 1] = digits[id->bytes[i] & 15];
-	}
-	out[2 * i] = '\0';
+	hex_text(id->bytes, OBJECT_ID_SIZE, out);
 }
 
 void slot_head_encode(const struct store_keys *keys, const struct slot_id *id,
