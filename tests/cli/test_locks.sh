@@ -88,11 +88,23 @@ finish_middle() {
 	wait $job || code=$?
 	[ $code -eq 0 ] || fail "the conversion in the middle ended with $code: $(cat merr)"
 }
-wait_for() {
-	until [ -e "$1" ]; do kill -0 $job 2>/dev/null || break; sleep 0.02; done
+# wait_locked FILE: until the conversion holds its locks on it, all of them. The kernel is asked: whoever tries the locks
+# holds them for a moment, and the conversion would fail of that.
+wait_locked() {
+	local fd tries=0 locks=0 before
+	while kill -0 $job 2>/dev/null && [ $((tries += 1)) -lt 500 ]; do
+		before=$locks locks=0
+		for fd in /proc/$job/fd/*; do
+			[ "$(readlink "$fd")" = "$PWD/$1" ] || continue
+			locks=$(grep -c '^lock:' "/proc/$job/fdinfo/${fd##*/}" || true)
+		done
+		[ "$locks" -gt 0 ] && [ "$locks" -eq "$before" ] && return
+		sleep 0.02
+	done
+	fail "the conversion does not lock $1"
 }
 middle - new.raw
-wait_for new.raw.tranship-partial
+wait_locked new.raw.tranship-partial
 qemu-io -f raw -c "write 0 512" new.raw.tranship-partial >theirs 2>&1 && fail "qemu-io could write our output"
 grep -qi 'lock' theirs || fail "qemu-io did not fail by the lock: $(cat theirs)"
 qemu-img convert -f raw -O raw new.raw.tranship-partial torn.raw >theirs 2>&1 && fail "qemu-img could read our output"
@@ -108,7 +120,7 @@ cmp disk.raw new.raw || fail "the first of two runs: other bytes"
 
 truncate -s $((4 * mib)) place.raw
 middle -n - place.raw
-while "$TRANSHIP" info -f raw place.raw >/dev/null 2>&1; do kill -0 $job 2>/dev/null || break; sleep 0.02; done
+wait_locked place.raw
 qemu-io -f raw -c "write 0 512" place.raw >theirs 2>&1 && fail "qemu-io could write what is written in place"
 expect 1 "$TRANSHIP" info -f raw place.raw
 expect 1 "$TRANSHIP" convert -n held.vmdk place.raw
