@@ -3,6 +3,7 @@
 #ifndef TRANSHIP_TRANSHIP_H
 #define TRANSHIP_TRANSHIP_H
 
+#include "tranship/boot.h"
 #include "tranship/changes.h"
 #include "tranship/copy.h"
 #include "tranship/delta.h"
