@@ -17,10 +17,13 @@
  *       a restore point: tool_point.h
  *   test-tool target VERB LOCATION ...
  *       objects of a folder or of S3: tool_target.h
+ *   test-tool tables|gpt-put|gpt-erase DISK [SECTOR-SIZE]
+ *       partition tables: tool_tables.h
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
 #include "tool_point.h"
+#include "tool_tables.h"
 #include "tool_target.h"
 
 #include <fcntl.h>
@@ -212,8 +215,10 @@ int main(int argc, char **argv)
 		return tool_replicate(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "target") == 0)
 		return tool_target(argc, argv);
+	if (argc > 2 && (strcmp(argv[1], "tables") == 0 || strncmp(argv[1], "gpt-", 4) == 0))
+		return tool_tables(argc, argv);
 	fprintf(stderr, "usage: test-tool disk FILE SIZE SEED | poke FILE OFFSET HEX | sum-vhd "
 			"FILE | end FILE | cowd GRAIN-SECTORS RAW FILE | sesparse HOLE RAW FILE "
-			"| " TOOL_TARGET_USAGE "\n");
+			"| tables|gpt-put|gpt-erase DISK [SECTOR-SIZE] | " TOOL_TARGET_USAGE "\n");
 	return 2;
 }
