@@ -264,7 +264,7 @@ static int add_bios_boot(struct planning *p, uint64_t sectors, uint64_t *first,
 	unsigned char *array;
 	bool found = false;
 	uint32_t index;
-	struct gap gap;
+	struct gap gap = { 0 };
 	int rc = find_gap(gpt, sectors, &found, &gap, err);
 
 	if (rc)
