@@ -15,11 +15,14 @@
  *   test-tool point LOCATION DISK NAME [PREDECESSOR]
  *   test-tool replicate LOCATION DISK NAME RAW
  *       a restore point: tool_point.h
+ *   test-tool ntfs VERB IMAGE ...
+ *       the NTFS reader: tool_ntfs.h
  *   test-tool target VERB LOCATION ...
  *       objects of a folder or of S3: tool_target.h
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
+#include "tool_ntfs.h"
 #include "tool_point.h"
 #include "tool_target.h"
 
@@ -210,10 +213,12 @@ int main(int argc, char **argv)
 		return tool_point(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "replicate") == 0)
 		return tool_replicate(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "ntfs") == 0)
+		return tool_ntfs(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "target") == 0)
 		return tool_target(argc, argv);
 	fprintf(stderr, "usage: test-tool disk FILE SIZE SEED | poke FILE OFFSET HEX | sum-vhd "
 			"FILE | end FILE | cowd GRAIN-SECTORS RAW FILE | sesparse HOLE RAW FILE "
-			"| " TOOL_TARGET_USAGE "\n");
+			"| " TOOL_TARGET_USAGE " | " TOOL_NTFS_USAGE "\n");
 	return 2;
 }
