@@ -15,6 +15,8 @@
  *   test-tool point LOCATION DISK NAME [PREDECESSOR]
  *   test-tool replicate LOCATION DISK NAME RAW
  *       a restore point: tool_point.h
+ *   test-tool ntfs VERB IMAGE ...
+ *       the NTFS reader: tool_ntfs.h
  *   test-tool target VERB LOCATION ...
  *       objects of a folder or of S3: tool_target.h
  *   test-tool fs FILE | fs-list | fs-make NAME FILE
@@ -26,6 +28,7 @@
 #include "image_vmfs.h"
 #include "tool_fat.h"
 #include "tool_fs.h"
+#include "tool_ntfs.h"
 #include "tool_point.h"
 #include "tool_target.h"
 
@@ -212,6 +215,7 @@ static int tool_other(int argc, char **argv)
 		{ "fs-list", tool_fs },
 		{ "fs-make", tool_fs },
 		{ "fat", tool_fat },
+		{ "ntfs", tool_ntfs },
 	};
 	size_t i;
 
