@@ -20,6 +20,7 @@
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
+#include "tool_hive.h"
 #include "tool_point.h"
 #include "tool_target.h"
 
@@ -212,8 +213,10 @@ int main(int argc, char **argv)
 		return tool_replicate(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "target") == 0)
 		return tool_target(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "hive") == 0)
+		return tool_hive(argc, argv);
 	fprintf(stderr, "usage: test-tool disk FILE SIZE SEED | poke FILE OFFSET HEX | sum-vhd "
 			"FILE | end FILE | cowd GRAIN-SECTORS RAW FILE | sesparse HOLE RAW FILE "
-			"| " TOOL_TARGET_USAGE "\n");
+			"| " TOOL_TARGET_USAGE " | " TOOL_HIVE_USAGE "\n");
 	return 2;
 }
