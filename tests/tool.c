@@ -23,6 +23,8 @@
  *       file systems, as a probe sees them: tool_fs.h
  *   test-tool fat VERB IMAGE ...
  *       a FAT32 volume: tool_fat.h
+ *   test-tool hive VERB HIVE ...
+ *       a registry hive: tool_hive.h
  *   test-tool tables|gpt-put|gpt-erase DISK [SECTOR-SIZE]
  *       partition tables: tool_tables.h
  */
@@ -30,6 +32,7 @@
 #include "image_vmfs.h"
 #include "tool_fat.h"
 #include "tool_fs.h"
+#include "tool_hive.h"
 #include "tool_ntfs.h"
 #include "tool_point.h"
 #include "tool_tables.h"
