@@ -19,11 +19,14 @@
  *       objects of a folder or of S3: tool_target.h
  *   test-tool fs FILE | fs-list | fs-make NAME FILE
  *       file systems, as a probe sees them: tool_fs.h
+ *   test-tool tables|gpt-put|gpt-erase DISK [SECTOR-SIZE]
+ *       partition tables: tool_tables.h
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
 #include "tool_fs.h"
 #include "tool_point.h"
+#include "tool_tables.h"
 #include "tool_target.h"
 
 #include <fcntl.h>
@@ -217,8 +220,11 @@ int main(int argc, char **argv)
 		return tool_target(argc, argv);
 	if (argc > 1 && strncmp(argv[1], "fs", 2) == 0)
 		return tool_fs(argc, argv);
+	if (argc > 2 && (strcmp(argv[1], "tables") == 0 || strncmp(argv[1], "gpt-", 4) == 0))
+		return tool_tables(argc, argv);
 	fprintf(stderr, "usage: test-tool disk FILE SIZE SEED | poke FILE OFFSET HEX | sum-vhd "
 			"FILE | end FILE | cowd GRAIN-SECTORS RAW FILE | sesparse HOLE RAW FILE "
-			"| " TOOL_FS_USAGE " | " TOOL_TARGET_USAGE "\n");
+			"| " TOOL_FS_USAGE " | tables|gpt-put|gpt-erase DISK [SECTOR-SIZE] "
+			"| " TOOL_TARGET_USAGE "\n");
 	return 2;
 }
