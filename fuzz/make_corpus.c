@@ -12,6 +12,7 @@
 #include "image_vmdk.h"
 #include "image_vmfs.h"
 #include "make_pages.h"
+#include "make_tables.h"
 #include "manifest_image.h"
 #include "slot_image.h"
 #include "vhdx_input.h"
@@ -623,6 +624,7 @@ int main(int argc, char **argv)
 	make_fingerprints();
 	make_deltas();
 	make_pages(save);
+	make_tables(save);
 	make_store();
 	return 0;
 }

@@ -23,6 +23,8 @@
  *       file systems, as a probe sees them: tool_fs.h
  *   test-tool fat VERB IMAGE ...
  *       a FAT32 volume: tool_fat.h
+ *   test-tool tables|gpt-put|gpt-erase DISK [SECTOR-SIZE]
+ *       partition tables: tool_tables.h
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
@@ -30,6 +32,7 @@
 #include "tool_fs.h"
 #include "tool_ntfs.h"
 #include "tool_point.h"
+#include "tool_tables.h"
 #include "tool_target.h"
 
 #include <fcntl.h>
@@ -216,6 +219,9 @@ static int tool_other(int argc, char **argv)
 		{ "fs-make", tool_fs },
 		{ "fat", tool_fat },
 		{ "ntfs", tool_ntfs },
+		{ "tables", tool_tables },
+		{ "gpt-put", tool_tables },
+		{ "gpt-erase", tool_tables },
 	};
 	size_t i;
 
