@@ -30,6 +30,7 @@
 #include "image_vmfs.h"
 #include "tool_fat.h"
 #include "tool_fs.h"
+#include "tool_hive.h"
 #include "tool_ntfs.h"
 #include "tool_point.h"
 #include "tool_tables.h"
@@ -218,6 +219,7 @@ static int tool_other(int argc, char **argv)
 		{ "fs-list", tool_fs },
 		{ "fs-make", tool_fs },
 		{ "fat", tool_fat },
+		{ "hive", tool_hive },
 		{ "ntfs", tool_ntfs },
 		{ "tables", tool_tables },
 		{ "gpt-put", tool_tables },
