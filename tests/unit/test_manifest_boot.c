@@ -11,22 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Extents of 1000 bytes, 4096 apart. */
 static struct manifest with_boot(size_t extents)
 {
 	struct tranship_error err;
 	struct manifest m;
-	size_t i;
 
 	assert_ok(manifest_image(3, &m, &err), &err);
-	assert_ok(manifest_boot_new(extents, &m.boot, &err), &err);
-	strcpy(m.boot->target, "bios-gpt");
-	memset(m.boot->digest, 0xB0, sizeof(m.boot->digest));
-	for (i = 0; i < extents; i++) {
-		m.boot->extents[i].off = 512 + 4096 * i;
-		m.boot->extents[i].len = 1000;
-		memset(m.boot->extents[i].digest, (int)i, 32);
-	}
+	assert_ok(manifest_image_boot(extents, &m, &err), &err);
 	return m;
 }
 
