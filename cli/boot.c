@@ -67,10 +67,15 @@ int cmd_boot(int argc, char **argv)
 struct dirty_args {
 	const char *old, *new;
 	const char *out;
+	const char *base_id, *target_id;
 };
+
+enum { OPT_BASE_ID = 0x200, OPT_TARGET_ID };
 
 static const struct argp_option dirty_options[] = {
 	{ "out", 'o', "LIST", 0, "Write the list here (default: '-', standard output)", 0 },
+	{ "base-id", OPT_BASE_ID, "ID", 0, "Which version of the disk OLDPLAN is of", 0 },
+	{ "target-id", OPT_TARGET_ID, "ID", 0, "Which version NEWPLAN is of", 0 },
 	{ 0 },
 };
 
@@ -80,6 +85,8 @@ static error_t parse_dirty(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'o': args->out = arg; break;
+	case OPT_BASE_ID: args->base_id = arg; break;
+	case OPT_TARGET_ID: args->target_id = arg; break;
 	case ARGP_KEY_ARG:
 		if (!args->old)
 			args->old = arg;
@@ -105,8 +112,9 @@ static const struct argp dirty_argp = {
 	"OLDPLAN NEWPLAN",
 	"Lists the ranges in which a disk differs under two plans, as 'tranship boot plan "
 	"--output=json' printed them; 'none' stands for a disk without a plan."
-	"\vThe list is what 'tranship changes --union' adds to the changes of the disk itself. "
-	"replicate --boot does that by itself."
+	"\vThe list is what 'tranship changes --union' adds to the changes of the disk itself; ids "
+	"that both lists have stay. replicate --boot and diff --boot --old-plan do that by "
+	"themselves."
 	"\n\nExample: tranship boot dirty monday.plan tuesday.plan -o boot.json",
 	NULL,
 	NULL,
@@ -143,6 +151,9 @@ static int dirty(const struct dirty_args *args)
 		rc = load(args->new, &new);
 	if (rc == 0) {
 		rc = tranship_boot_dirty(old, new, &changes, &err);
+		if (rc == 0)
+			rc = tranship_changes_set_ids(changes, args->base_id ? args->base_id : "",
+						      args->target_id ? args->target_id : "", &err);
 		if (rc == 0)
 			rc = tranship_changes_save(changes, args->out, &err);
 		if (rc)

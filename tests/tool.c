@@ -23,8 +23,6 @@
  *       file systems, as a probe sees them: tool_fs.h
  *   test-tool fat VERB IMAGE ...
  *       a FAT32 volume: tool_fat.h
- *   test-tool hive VERB HIVE ...
- *       a registry hive: tool_hive.h
  *   test-tool tables|gpt-put|gpt-erase DISK [SECTOR-SIZE]
  *       partition tables: tool_tables.h
  */
@@ -214,11 +212,17 @@ static int tool_other(int argc, char **argv)
 		const char *verb;
 		int (*run)(int argc, char **argv);
 	} rows[] = {
-		{ "point", tool_point },      { "replicate", tool_replicate },
-		{ "target", tool_target },    { "fs", tool_fs },
-		{ "fs-list", tool_fs },       { "fs-make", tool_fs },
-		{ "fat", tool_fat },          { "ntfs", tool_ntfs },
-		{ "tables", tool_tables },    { "gpt-put", tool_tables },
+		{ "point", tool_point },
+		{ "replicate", tool_replicate },
+		{ "target", tool_target },
+		{ "fs", tool_fs },
+		{ "fs-list", tool_fs },
+		{ "fs-make", tool_fs },
+		{ "fat", tool_fat },
+		{ "hive", tool_hive },
+		{ "ntfs", tool_ntfs },
+		{ "tables", tool_tables },
+		{ "gpt-put", tool_tables },
 		{ "gpt-erase", tool_tables },
 	};
 	size_t i;
