@@ -17,9 +17,12 @@
  *       a restore point: tool_point.h
  *   test-tool target VERB LOCATION ...
  *       objects of a folder or of S3: tool_target.h
+ *   test-tool boot VERB ...
+ *       boot code: tool_boot.h
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
+#include "tool_boot.h"
 #include "tool_point.h"
 #include "tool_target.h"
 
@@ -212,8 +215,10 @@ int main(int argc, char **argv)
 		return tool_replicate(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "target") == 0)
 		return tool_target(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "boot") == 0)
+		return tool_boot(argc, argv);
 	fprintf(stderr, "usage: test-tool disk FILE SIZE SEED | poke FILE OFFSET HEX | sum-vhd "
 			"FILE | end FILE | cowd GRAIN-SECTORS RAW FILE | sesparse HOLE RAW FILE "
-			"| " TOOL_TARGET_USAGE "\n");
+			"| " TOOL_TARGET_USAGE " | " TOOL_BOOT_USAGE "\n");
 	return 2;
 }
