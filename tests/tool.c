@@ -19,6 +19,8 @@
  *       the NTFS reader: tool_ntfs.h
  *   test-tool target VERB LOCATION ...
  *       objects of a folder or of S3: tool_target.h
+ *   test-tool boot VERB ...
+ *       boot code: tool_boot.h
  *   test-tool fs FILE | fs-list | fs-make NAME FILE
  *       file systems, as a probe sees them: tool_fs.h
  *   test-tool fat VERB IMAGE ...
@@ -28,6 +30,7 @@
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
+#include "tool_boot.h"
 #include "tool_fat.h"
 #include "tool_fs.h"
 #include "tool_hive.h"
@@ -212,6 +215,7 @@ static int tool_other(int argc, char **argv)
 		const char *verb;
 		int (*run)(int argc, char **argv);
 	} rows[] = {
+		{ "boot", tool_boot },
 		{ "point", tool_point },
 		{ "replicate", tool_replicate },
 		{ "target", tool_target },
