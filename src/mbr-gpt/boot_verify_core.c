@@ -65,8 +65,9 @@ static int check_packed(struct verify *v, const unsigned char *packed, uint32_t 
 	if (!out)
 		return error_nomem(err, unpacked_size);
 	if (!lzma_unpack(packed, packed_size, out, unpacked_size))
-		verify_fault(v, "grub: core.img is damaged: its %" PRIu32
-				" packed bytes do not unpack to %" PRIu32 "%s",
+		verify_fault(v,
+			     "grub: core.img is damaged: its %" PRIu32
+			     " packed bytes do not unpack to %" PRIu32 "%s",
 			     packed_size, unpacked_size,
 			     redundancy ? " (it has a Reed-Solomon code, which may mend it)" : "");
 	free(out);
@@ -80,8 +81,9 @@ int verify_core(struct verify *v, const unsigned char *bytes, size_t len, uint64
 	size_t start = 0;
 
 	if (len < MBR_SIZE || memcmp(bytes, first_code, sizeof(first_code)) != 0) {
-		verify_fault(v, "grub: sector %" PRIu64 ", the second one of core.img, has no "
-				"start of a decompressor",
+		verify_fault(v,
+			     "grub: sector %" PRIu64 ", the second one of core.img, has no "
+			     "start of a decompressor",
 			     sector);
 		return 0;
 	}
@@ -97,8 +99,8 @@ int verify_core(struct verify *v, const unsigned char *bytes, size_t len, uint64
 	}
 	if (packed == 0 || packed > len - start || unpacked == 0 || unpacked > UNPACKED_MAX) {
 		verify_fault(v,
-			     "grub: core.img is cut short: it has %" PRIu32 " packed bytes (%" PRIu32
-			     " unpacked), its block list %zu",
+			     "grub: core.img is cut short: it has %" PRIu32
+			     " packed bytes (%" PRIu32 " unpacked), its block list %zu",
 			     packed, unpacked, len - start);
 		return 0;
 	}

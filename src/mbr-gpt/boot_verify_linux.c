@@ -39,8 +39,9 @@ static void check_extended(struct verify *v, const struct core *c)
 	for (i = 0; v->verdict->table == TRANSHIP_TABLE_MBR && i < MBR_ENTRIES; i++)
 		if (mbr_is_extended(v->mbr.at[i].type) &&
 		    overlaps(c, v->mbr.at[i].first, v->mbr.at[i].sectors))
-			verify_fault(v, "grub: core.img (%" PRIu64 " sectors from %" PRIu64
-					") lies in the extended partition %u",
+			verify_fault(v,
+				     "grub: core.img (%" PRIu64 " sectors from %" PRIu64
+				     ") lies in the extended partition %u",
 				     c->count, c->first, i + 1);
 }
 
@@ -56,8 +57,9 @@ static void check_place(struct verify *v, const struct core *c)
 		if (!overlaps(c, p->first, p->count))
 			continue;
 		if (!is_bios_boot(p))
-			verify_fault(v, "grub: core.img (%" PRIu64 " sectors from %" PRIu64
-					") lies in partition %" PRIu32 " (%s)",
+			verify_fault(v,
+				     "grub: core.img (%" PRIu64 " sectors from %" PRIu64
+				     ") lies in partition %" PRIu32 " (%s)",
 				     c->count, c->first, p->number,
 				     p->gpt ? "which is no BIOS boot partition" : "over its data");
 		else if (c->first < p->first || !range_ok(c->first - p->first, c->count, p->count))
@@ -74,12 +76,14 @@ static void check_place(struct verify *v, const struct core *c)
 		return;
 	if (c->first < v->gpt.used->header.first_usable ||
 	    c->first + c->count - 1 > v->gpt.used->header.last_usable)
-		verify_fault(v, "grub: core.img (%" PRIu64 " sectors from %" PRIu64
-				") lies over the GPT",
+		verify_fault(v,
+			     "grub: core.img (%" PRIu64 " sectors from %" PRIu64
+			     ") lies over the GPT",
 			     c->count, c->first);
 	else if (!reserved)
-		verify_remark(v, "grub: no BIOS boot partition keeps core.img's %" PRIu64
-				 " sectors from %" PRIu64,
+		verify_remark(v,
+			      "grub: no BIOS boot partition keeps core.img's %" PRIu64
+			      " sectors from %" PRIu64,
 			      c->count, c->first);
 }
 
@@ -110,8 +114,9 @@ int verify_grub(struct verify *v, uint64_t core_sector, struct tranship_error *e
 		verify_fault(v, "grub: the first sector reads core.img from drive 0x%02x, no disk",
 			     drive);
 	if (core_sector == 0 || core_sector >= v->sectors) {
-		verify_fault(v, "grub: the first sector has core.img at sector %" PRIu64
-				", the disk has %" PRIu64,
+		verify_fault(v,
+			     "grub: the first sector has core.img at sector %" PRIu64
+			     ", the disk has %" PRIu64,
 			     core_sector, v->sectors);
 		return 0;
 	}
@@ -119,21 +124,24 @@ int verify_grub(struct verify *v, uint64_t core_sector, struct tranship_error *e
 	if (rc)
 		return rc;
 	if (!grub_is_core(raw, &next, &rest)) {
-		verify_fault(v, "grub: no core.img with a block list stands in sector %" PRIu64
-				", where the first sector looks for it",
+		verify_fault(v,
+			     "grub: no core.img with a block list stands in sector %" PRIu64
+			     ", where the first sector looks for it",
 			     core_sector);
 		return 0;
 	}
 	c.count = 1 + (uint64_t)rest;
 	if (next != core_sector + 1) {
-		verify_fault(v, "grub: core.img in sector %" PRIu64
-				" has the rest of it at sector %" PRIu64 " in its block list",
+		verify_fault(v,
+			     "grub: core.img in sector %" PRIu64
+			     " has the rest of it at sector %" PRIu64 " in its block list",
 			     core_sector, next);
 		return 0;
 	}
 	if (!range_ok(c.first, c.count, v->sectors)) {
-		verify_fault(v, "grub: core.img (%" PRIu64 " sectors from %" PRIu64
-				") passes the end of the disk",
+		verify_fault(v,
+			     "grub: core.img (%" PRIu64 " sectors from %" PRIu64
+			     ") passes the end of the disk",
 			     c.count, c.first);
 		return 0;
 	}

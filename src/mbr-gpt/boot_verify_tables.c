@@ -10,8 +10,7 @@
 
 static void add_mbr(struct verify *v, const struct mbr_entry *e, uint32_t number)
 {
-	if (e->type != 0 && !mbr_is_extended(e->type) &&
-	    range_ok(e->first, e->sectors, v->sectors))
+	if (e->type != 0 && !mbr_is_extended(e->type) && range_ok(e->first, e->sectors, v->sectors))
 		v->at[v->count++] = (struct verify_partition){ .number = number,
 							       .first = e->first,
 							       .count = e->sectors,
@@ -101,8 +100,9 @@ static void check_protective(struct verify *v)
 static void check_remains(struct verify *v, const struct gpt_copy *copy, const char *name)
 {
 	if (copy->present)
-		verify_fault(v, "gpt: the remains of a %s table stand in sector %" PRIu64
-				" of an MBR disk",
+		verify_fault(v,
+			     "gpt: the remains of a %s table stand in sector %" PRIu64
+			     " of an MBR disk",
 			     name, copy->lba);
 }
 
