@@ -27,6 +27,8 @@
  *       a FAT32 volume: tool_fat.h
  *   test-tool tables|gpt-put|gpt-erase DISK [SECTOR-SIZE]
  *       partition tables: tool_tables.h
+ *   test-tool boot-verify DISK
+ *       whether it would start under BIOS: tool_verify.h
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
@@ -38,6 +40,7 @@
 #include "tool_point.h"
 #include "tool_tables.h"
 #include "tool_target.h"
+#include "tool_verify.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -228,6 +231,7 @@ static int tool_other(int argc, char **argv)
 		{ "tables", tool_tables },
 		{ "gpt-put", tool_tables },
 		{ "gpt-erase", tool_tables },
+		{ "boot-verify", tool_verify },
 	};
 	size_t i;
 
