@@ -25,9 +25,14 @@
  *       a FAT32 volume: tool_fat.h
  *   test-tool tables|gpt-put|gpt-erase DISK [SECTOR-SIZE]
  *       partition tables: tool_tables.h
+ *   test-tool hive VERB ...
+ *       registry hives: tool_hive.h
+ *   test-tool boot VERB ...
+ *       boot code: tool_boot.h
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
+#include "tool_boot.h"
 #include "tool_fat.h"
 #include "tool_fs.h"
 #include "tool_hive.h"
@@ -218,6 +223,7 @@ static int tool_other(int argc, char **argv)
 		{ "fs", tool_fs },
 		{ "fs-list", tool_fs },
 		{ "fs-make", tool_fs },
+		{ "boot", tool_boot },
 		{ "fat", tool_fat },
 		{ "hive", tool_hive },
 		{ "ntfs", tool_ntfs },
