@@ -184,6 +184,10 @@ static int visit_element(struct conversion *c, const struct regf_key *elements, 
 		return rc;
 	if (!is_doomed(c))
 		return convert_element(c, &element, err);
+	if (element.subkeys > 0)
+		return error_set(err, TRANSHIP_ECORRUPT,
+				 "bcd: the element %08" PRIx32 " of an object has subkeys",
+				 c->type);
 	rc = regf_delete_subkey(c->hive, elements, index, err);
 	*gone = rc == 0;
 	c->report.deleted += *gone;
