@@ -21,9 +21,12 @@
  *       file systems, as a probe sees them: tool_fs.h
  *   test-tool tables|gpt-put|gpt-erase DISK [SECTOR-SIZE]
  *       partition tables: tool_tables.h
+ *   test-tool fat VERB IMAGE ...
+ *       a FAT32 volume: tool_fat.h
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
+#include "tool_fat.h"
 #include "tool_fs.h"
 #include "tool_point.h"
 #include "tool_tables.h"
@@ -218,6 +221,8 @@ int main(int argc, char **argv)
 		return tool_replicate(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "target") == 0)
 		return tool_target(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "fat") == 0)
+		return tool_fat(argc, argv);
 	if (argc > 1 && strncmp(argv[1], "fs", 2) == 0)
 		return tool_fs(argc, argv);
 	if (argc > 2 && (strcmp(argv[1], "tables") == 0 || strncmp(argv[1], "gpt-", 4) == 0))
@@ -225,6 +230,6 @@ int main(int argc, char **argv)
 	fprintf(stderr, "usage: test-tool disk FILE SIZE SEED | poke FILE OFFSET HEX | sum-vhd "
 			"FILE | end FILE | cowd GRAIN-SECTORS RAW FILE | sesparse HOLE RAW FILE "
 			"| " TOOL_FS_USAGE " | tables|gpt-put|gpt-erase DISK [SECTOR-SIZE] "
-			"| " TOOL_TARGET_USAGE "\n");
+			"| " TOOL_TARGET_USAGE " | " TOOL_FAT_USAGE "\n");
 	return 2;
 }

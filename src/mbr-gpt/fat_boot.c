@@ -240,3 +240,9 @@ int fat_boot_decode(const unsigned char raw[FAT_BOOT_SIZE], uint64_t volume_len,
 	*out = fat;
 	return 0;
 }
+
+bool fat_info_is(const unsigned char raw[FAT_INFO_SIZE])
+{
+	return get_le32(raw) == 0x41615252 && get_le32(raw + 484) == 0x61417272 &&
+	       get_le32(raw + 508) == 0xAA550000;
+}
