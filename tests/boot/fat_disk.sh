@@ -30,6 +30,8 @@ new_disk() {
 	mkfs.vfat -F 32 -n BOOTMGR -h "$start" --offset "$start" "$@" "$image" $((sectors / 2)) >mkfs.out 2>&1 ||
 		{ fail "mkfs.vfat: $(cat mkfs.out)"; return 1; }
 	"$TEST_TOOL" boot install "$image" "$start"
+	# Its field for the drive says nothing: the boot sector puts in what the BIOS says.
+	"$TEST_TOOL" poke "$image" $((volume_off + 0x40)) 00
 }
 
 # holes CLUSTER-BYTES COUNT: leaves the volume with free space in COUNT pieces that BOOTMGR just fills, and makes who writes

@@ -132,16 +132,45 @@ stops "the partition has no boot sector" "Not a boot sector"
 stops "a partition past the disk" "Disk read error"
 "$TEST_TOOL" poke "$image" 454 00080000
 
+# What stands behind a directory's end does not count.
+new_disk 2048 $smallest -s 1
+data=$((2048 + 32 + 2 * 0x$(od -An -tx4 -j $((volume_off + 0x24)) -N 4 "$image" | tr -d ' ')))
+"$TEST_TOOL" poke "$image" $((data * 512 + 5 * 32)) 424f4f544d475220202020200000000000000000000000000000030000100000
+stops "an entry behind the end" "BOOTMGR is missing"
+
+# The MBR hands over as it should, whichever entry it is.
+new_disk 2048 $smallest -s 1
+printf 'start=%s, size=1024, type=7%s\n' 2048 "" 3072 "" 4096 ", bootable" |
+	sfdisk -q --label dos "$image" >sfdisk.out 2>&1 || fail "sfdisk: $(cat sfdisk.out)"
+"$TEST_TOOL" boot install "$image" 2048
+nasm -f bin -o boot_sector "$TRANSHIP_SOURCE/tests/boot/boot_sector.asm"
+dd if=boot_sector of="$image" bs=512 seek=4096 conv=notrunc status=none
+reaches "the third entry"
+
+new_disk 2048 $smallest -s 1
+mcopy -i "$volume" BOOTMGR ::
 # A sector of each stage that fails once is read again; one that always fails is said so.
 broken() { # SECTOR ONCE: the disk so, in ${disk[@]}
 	printf '[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "%s"\nonce = "%s"\n' "$1" "$2" >broken.conf
 	disk=(-drive "if=ide,format=raw,file=blkdebug:broken.conf:$image,cache=unsafe")
 }
-data=$((2048 + 32 + 2 * 0x$(od -An -tx4 -j $((volume_off + 0x24)) -N 4 "$image" | tr -d ' ')))
 for sector in 2048 $((2048 + 32)) $data $((data + 100)); do
 	broken "$sector" on
 	reaches "sector $sector fails once" "${disk[@]}"
 	broken "$sector" off
 	stops "sector $sector fails" "Disk read error" "${disk[@]}"
 done
+
+# Under a BIOS that keeps no register and hands none over but DL: from the MBR on, a copy of which is in sector 1, and from
+# the partition's boot sector on.
+nasm -f bin -o rough_bios "$TRANSHIP_SOURCE/tests/boot/rough_bios.asm"
+dd if="$image" of="$image" bs=512 count=1 seek=1 conv=notrunc status=none
+dd if=rough_bios of="$image" bs=440 conv=notrunc status=none
+reaches "a rough BIOS"
+broken $((data + 100)) on
+reaches "a rough BIOS and a sector that fails once" "${disk[@]}"
+"$TEST_TOOL" poke "$image" 8 00
+stops "a BIOS without function 42h" "The BIOS reads no LBA"
+"$TEST_TOOL" poke "$image" 4 00080000
+reaches "a rough BIOS, the boot sector alone"
 finish
