@@ -11,6 +11,7 @@
 #include "image_vhdx_log.h"
 #include "image_vmdk.h"
 #include "image_vmfs.h"
+#include "make_ntfs.h"
 #include "make_pages.h"
 #include "manifest_image.h"
 #include "slot_image.h"
@@ -622,6 +623,7 @@ int main(int argc, char **argv)
 	make_options();
 	make_fingerprints();
 	make_deltas();
+	make_ntfs(save);
 	make_pages(save);
 	make_store();
 	return 0;
