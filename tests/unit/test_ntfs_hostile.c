@@ -321,6 +321,51 @@ static void test_ntfs__large_by_holes(void **state)
 	}
 }
 
+/* Opens "Delta" with its first unit changed: other runs, or other bytes where they lead. */
+static void check_unit(const struct image_run *runs, const void *bytes, size_t len,
+		       const char *piece)
+{
+	struct image_ntfs image = { 0 };
+	struct image_runs all = { .size = 16 * 512, .initialised = 16 * 512, .flags = 1 };
+	struct tranship_error err;
+	struct tranship_disk *disk;
+	uint64_t lcn;
+	size_t i;
+
+	image_ntfs_scene(&image);
+	lcn = image_ntfs_take(&image, 4);
+	memcpy(image_ntfs_cluster(&image, lcn), bytes, len);
+	for (i = 0; runs[i].count > 0; i++)
+		all.at[i] = (struct image_run){ runs[i].lcn ? lcn + runs[i].lcn - 1 : 0,
+						runs[i].count };
+	put_le32(image_ntfs_attribute(&image, IMAGE_PACKED, 0x80), 0x1000);
+	image_ntfs_runs(&image, IMAGE_PACKED, 0x80, "", &all);
+	image_ntfs_seal(image.bytes, (size_t)image.front, 1024, 1024);
+	disk = disk_of(file_of(image.bytes, (size_t)image.size));
+	if (piece)
+		assert_fails(use(disk, "Delta", &err), BAD, &err, piece);
+	else
+		assert_ok(use(disk, "Delta", &err), &err);
+	tranship_disk_close(disk);
+	image_ntfs_free(&image);
+}
+
+static void test_ntfs__damaged_units(void **state)
+{
+	static const struct image_run good[] = { { 1, 1 }, { 0, 15 }, { 0, 0 } };
+	static const struct image_run torn[] = {
+		{ 1, 1 }, { 0, 1 }, { 3, 1 }, { 0, 13 }, { 0, 0 }
+	};
+	static const struct image_run behind[] = { { 0, 1 }, { 1, 1 }, { 0, 14 }, { 0, 0 } };
+
+	(void)state;
+	check_unit(good, "\x01\xB0\0a", 5, NULL);
+	check_unit(good, "\x01\xA0\0a", 5, "compression unit 0: what is packed in it is damaged");
+	check_unit(good, "\xFF\xBF\0a", 5, "compression unit 0: what is packed in it is damaged");
+	check_unit(torn, "\x01\xB0\0a", 5, "compression unit 0: it goes on behind a hole");
+	check_unit(behind, "\x01\xB0\0a", 5, "it goes on behind a hole");
+}
+
 /* A sector that was not written with the others of its record or block. */
 static void test_ntfs__a_fixup_that_does_not_match(void **state)
 {
@@ -387,6 +432,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ntfs__one_wrong_field),
 		cmocka_unit_test(test_ntfs__large_by_holes),
+		cmocka_unit_test(test_ntfs__damaged_units),
 		cmocka_unit_test(test_ntfs__a_fixup_that_does_not_match),
 		cmocka_unit_test(test_ntfs__each_byte_flipped),
 	};
