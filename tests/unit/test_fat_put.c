@@ -332,6 +332,12 @@ static void test_fat_put__broken_chains(void **state)
 	assert_ok(fat_scene_open(&s), &s.err);
 	expect_refused(&s, "ALONGN~1.TXT", 1, TRANSHIP_ECORRUPT, "cluster");
 	fat_scene_close(&s);
+	/* A folder whose loop stands behind its end. */
+	fat_scene_make(&s, NULL);
+	image_fat_link(&s.image, 20, 4);
+	assert_ok(fat_scene_open(&s), &s.err);
+	expect_refused(&s, "EFI/BOOT/NEW", 1, TRANSHIP_ECORRUPT, "is a loop");
+	fat_scene_close(&s);
 	/* One name twice. */
 	fat_scene_make(&s, NULL);
 	image_fat_entry(image_fat_slot(&s.image, 2, 8), "BOOTMGR    ", 0, 0, 0);
