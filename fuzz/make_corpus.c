@@ -13,6 +13,7 @@
 #include "image_vmfs.h"
 #include "make_fat.h"
 #include "make_ntfs.h"
+#include "make_fs.h"
 #include "make_pages.h"
 #include "make_tables.h"
 #include "manifest_image.h"
@@ -632,6 +633,7 @@ int main(int argc, char **argv)
 	make_pages(save);
 	make_tables(save);
 	make_fat(save);
+	make_fs(save);
 	make_store();
 	return 0;
 }
