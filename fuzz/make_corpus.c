@@ -11,6 +11,7 @@
 #include "image_vhdx_log.h"
 #include "image_vmdk.h"
 #include "image_vmfs.h"
+#include "make_hives.h"
 #include "make_pages.h"
 #include "manifest_image.h"
 #include "slot_image.h"
@@ -623,6 +624,7 @@ int main(int argc, char **argv)
 	make_fingerprints();
 	make_deltas();
 	make_pages(save);
+	make_hives(save);
 	make_store();
 	return 0;
 }
