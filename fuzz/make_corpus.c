@@ -14,6 +14,7 @@
 #include "make_fat.h"
 #include "make_ntfs.h"
 #include "make_fs.h"
+#include "make_hives.h"
 #include "make_pages.h"
 #include "make_tables.h"
 #include "manifest_image.h"
@@ -634,6 +635,7 @@ int main(int argc, char **argv)
 	make_tables(save);
 	make_fat(save);
 	make_fs(save);
+	make_hives(save);
 	make_store();
 	return 0;
 }
