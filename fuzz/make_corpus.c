@@ -11,6 +11,7 @@
 #include "image_vhdx_log.h"
 #include "image_vmdk.h"
 #include "image_vmfs.h"
+#include "make_fat.h"
 #include "make_pages.h"
 #include "make_tables.h"
 #include "manifest_image.h"
@@ -628,6 +629,7 @@ int main(int argc, char **argv)
 	make_deltas();
 	make_pages(save);
 	make_tables(save);
+	make_fat(save);
 	make_store();
 	return 0;
 }

@@ -19,14 +19,16 @@
  *       the NTFS reader: tool_ntfs.h
  *   test-tool target VERB LOCATION ...
  *       objects of a folder or of S3: tool_target.h
- *   test-tool boot VERB ...
- *       boot code: tool_boot.h
  *   test-tool fs FILE | fs-list | fs-make NAME FILE
  *       file systems, as a probe sees them: tool_fs.h
  *   test-tool fat VERB IMAGE ...
  *       a FAT32 volume: tool_fat.h
  *   test-tool tables|gpt-put|gpt-erase DISK [SECTOR-SIZE]
  *       partition tables: tool_tables.h
+ *   test-tool hive VERB ...
+ *       registry hives: tool_hive.h
+ *   test-tool boot VERB ...
+ *       boot code: tool_boot.h
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
@@ -215,13 +217,13 @@ static int tool_other(int argc, char **argv)
 		const char *verb;
 		int (*run)(int argc, char **argv);
 	} rows[] = {
-		{ "boot", tool_boot },
 		{ "point", tool_point },
 		{ "replicate", tool_replicate },
 		{ "target", tool_target },
 		{ "fs", tool_fs },
 		{ "fs-list", tool_fs },
 		{ "fs-make", tool_fs },
+		{ "boot", tool_boot },
 		{ "fat", tool_fat },
 		{ "hive", tool_hive },
 		{ "ntfs", tool_ntfs },

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tool_ntfs.h"
 
+#include "base/bytes.h"
 #include "base/digest.h"
 #include "base/hex.h"
-#include "mbr-gpt/ntfs.h"
+#include "mbr-gpt/ntfs_inside.h"
 #include "tranship/tranship.h"
 
 #include <inttypes.h>
@@ -19,11 +20,6 @@ struct walk {
 	unsigned depth;
 	struct tranship_error *err;
 };
-
-static uint64_t number_of(uint64_t reference)
-{
-	return reference & (((uint64_t)1 << 48) - 1);
-}
 
 /* Calls fn with the file, piece by piece, in odd sizes. */
 static int each_piece(struct ntfs_file *file, int (*fn)(void *ctx, const void *bytes, size_t len),
@@ -99,8 +95,8 @@ static int sum_entry(void *ctx, const char *name, uint64_t record, bool is_direc
 	} else {
 		if (rc == 0)
 			rc = sum_file(file, hex, w->err);
-		printf("%s %" PRIu64 " %s\n", rc ? tranship_code_name(rc) : hex, number_of(record),
-		       path);
+		printf("%s %" PRIu64 " %s\n", rc ? tranship_code_name(rc) : hex,
+		       ntfs_reference_number(record), path);
 		if (rc)
 			fprintf(stderr, "%s: %s\n", path, w->err->message);
 		rc = 0;
@@ -162,6 +158,49 @@ static int print_cost(struct ntfs_file *file, size_t len, uint64_t before,
 	return rc;
 }
 
+/* Sets the initialised size in the unnamed $DATA of a record, which stands at `at` of the image.
+ * The field must not touch the two bytes that fixups guard. */
+static int set_initialised(const char *image, uint64_t at, const struct ntfs_record *record,
+			   uint64_t len)
+{
+	struct ntfs_attribute a;
+	unsigned char raw[8];
+	uint32_t off, next = 0;
+	FILE *f = NULL;
+
+	do {
+		off = next ? next : record->attributes_off;
+		if (ntfs_attribute_next(record, &next, &a, NULL) <= 0)
+			return TRANSHIP_ENOTFOUND;
+	} while (!ntfs_attribute_is(&a, NTFS_DATA, ""));
+	off += 56;
+	put_le64(raw, len);
+	if (!a.resident && off % NTFS_STRIDE <= NTFS_STRIDE - 10)
+		f = fopen(image, "r+b");
+	if (!f || fseek(f, (long)(at + off), SEEK_SET) || fwrite(raw, 8, 1, f) != 1)
+		len = UINT64_MAX;
+	return f && fclose(f) == 0 && len != UINT64_MAX ? 0 : TRANSHIP_EIO;
+}
+
+static int uninitialised(struct ntfs *ntfs, const char *image, uint64_t number, uint64_t len,
+			 struct tranship_error *err)
+{
+	struct ntfs_record record;
+	struct ntfs_file *mft;
+	uint64_t at, got;
+	int rc = ntfs_record_read(ntfs, number, &record, err);
+
+	if (rc == 0)
+		rc = ntfs_file_open(ntfs, NTFS_RECORD_MFT, &mft, err);
+	if (rc)
+		return rc;
+	rc = ntfs_file_where(mft, number * ntfs->g.record_size, &at, &got, err);
+	if (rc == 0)
+		rc = set_initialised(image, at, &record, len);
+	ntfs_file_close(mft);
+	return rc;
+}
+
 static int open_path(struct ntfs *ntfs, const char *path, struct ntfs_file **out,
 		     struct tranship_error *err)
 {
@@ -175,9 +214,10 @@ static int open_path(struct ntfs *ntfs, const char *path, struct ntfs_file **out
 	return rc;
 }
 
-static int run(struct ntfs *ntfs, const char *verb, const char *path, const char *len,
-	       uint64_t before, struct tranship_error *err)
+static int run(struct ntfs *ntfs, char **args, const char *path, const char *len, uint64_t before,
+	       struct tranship_error *err)
 {
+	const char *verb = args[0];
 	struct walk w = { ntfs, path, 0, err };
 	struct ntfs_file *file;
 	int rc;
@@ -200,6 +240,8 @@ static int run(struct ntfs *ntfs, const char *verb, const char *path, const char
 		rc = print_places(file, err);
 	else if (strcmp(verb, "cost") == 0)
 		rc = print_cost(file, strtoull(len, NULL, 10), before, err);
+	else if (strcmp(verb, "uninitialised") == 0)
+		rc = uninitialised(ntfs, args[1], file->number, strtoull(len, NULL, 10), err);
 	else
 		rc = TRANSHIP_EINVAL;
 	ntfs_file_close(file);
@@ -228,7 +270,7 @@ int tool_ntfs(int argc, char **argv)
 		rc = ntfs_open(&volume, &ntfs, &err);
 	}
 	if (rc == 0)
-		rc = run(ntfs, argv[2], path, len, before, &err);
+		rc = run(ntfs, argv + 2, path, len, before, &err);
 	ntfs_close(ntfs);
 	tranship_disk_close(disk);
 	if (rc == 0)

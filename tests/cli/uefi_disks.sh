@@ -23,7 +23,8 @@ format_esp() {
 	local disk=$1
 	shift
 	dd if=/dev/zero of="$disk" bs=1M seek=1 count=2 conv=notrunc status=none
-	mkfs.vfat "$@" -n ESP -i 0000AB12 -h 2048 --offset 2048 "$disk" $((esp_mib * 1024)) >/dev/null
+	mkfs.vfat "$@" -n ESP -i 0000AB12 -h 2048 --offset 2048 "$disk" $((esp_mib * 1024)) >/dev/null 2>mkfs.err ||
+		fail "mkfs.vfat: $(cat mkfs.err)"
 }
 # in_esp DISK: for mtools.
 in_esp() { echo "$1@@$esp_at"; }
