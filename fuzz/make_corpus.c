@@ -13,6 +13,8 @@
 #include "image_vmfs.h"
 #include "make_fat.h"
 #include "make_ntfs.h"
+#include "make_fs.h"
+#include "make_hives.h"
 #include "make_pages.h"
 #include "make_tables.h"
 #include "manifest_image.h"
@@ -632,6 +634,8 @@ int main(int argc, char **argv)
 	make_pages(save);
 	make_tables(save);
 	make_fat(save);
+	make_fs(save);
+	make_hives(save);
 	make_store();
 	return 0;
 }

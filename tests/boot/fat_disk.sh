@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Sourced after qemu.sh: disks with an MBR and one FAT32 partition, made by sfdisk, mkfs.vfat and mtools, with our boot code,
-# and the stand-in for BOOTMGR.
-need nasm sfdisk mkfs.vfat mcopy mshowfat
-# The guests here are 16-bit code and run for a moment: KVM would gain nothing, and where it is nested it is slower.
-TRANSHIP_ACCEL=${TRANSHIP_ACCEL:-tcg}
+# Sourced after stand_in.sh: disks with an MBR and one FAT32 partition, made by sfdisk, mkfs.vfat and mtools, with our boot
+# code.
+PATH=$PATH:/sbin:/usr/sbin
+need sfdisk mkfs.vfat mcopy mshowfat
 export MTOOLS_SKIP_CHECK=1
-
-# As long as Windows' own, a little more than 6 segments of 64 KiB; not a whole number of sectors.
-bootmgr_bytes=414125
-nasm -f bin -o BOOTMGR "$TRANSHIP_SOURCE/tests/boot/bootmgr.asm"
-"$TEST_TOOL" boot stand-in BOOTMGR $bootmgr_bytes
 
 # Sectors of a partition, at one a cluster: fewer than 65525 clusters are not FAT32 to mtools.
 smallest=70000
@@ -52,25 +46,3 @@ holes() {
 
 # pieces FILE: in how many it is.
 pieces() { mshowfat -i "$volume" "::$1" | tr -cd '<' | wc -c; }
-
-# reaches WHAT [QEMU-ARGUMENT...]: the disk starts the stand-in, which finds everything in order.
-reaches() {
-	local what=$1
-	shift
-	[ "$#" -gt 0 ] || { hard_disk "$image"; set -- "${disk[@]}"; }
-	machine_start bios serial "$@"
-	machine_exit 120
-	[ "$machine_code" -eq 33 ] && grep -q "STAND-IN WHOLE" serial ||
-		fail "$what: not reached, exit code $machine_code: $(machine_said serial; cat serial.qemu)"
-}
-
-# stops WHAT TEXT [QEMU-ARGUMENT...]: the disk does not get there, and says why.
-stops() {
-	local what=$1 text=$2
-	shift 2
-	[ "$#" -gt 0 ] || { hard_disk "$image"; set -- "${disk[@]}"; }
-	machine_start bios serial "$@"
-	machine_wait serial 120 "$text" || fail "$what: does not say '$text': $(machine_said serial; cat serial.qemu)"
-	machine_stop
-	! grep -q "STAND-IN" serial || fail "$what: BOOTMGR is reached"
-}

@@ -3,7 +3,9 @@
 # must be, wherever the partition is and however the file lies in it; and say what is wrong where it is not there.
 . "$(dirname "$0")/../cli/lib.sh"
 . "$TRANSHIP_SOURCE/tests/boot/qemu.sh"
+. "$TRANSHIP_SOURCE/tests/boot/stand_in.sh"
 . "$TRANSHIP_SOURCE/tests/boot/fat_disk.sh"
+stand_in BOOTMGR
 
 # Every size of a cluster, the file in many pieces.
 for s in 1 2 4 8 16 32 64 128; do

@@ -2,7 +2,7 @@
 # info: the partition table as sfdisk has it, file systems as blkid has them, what starts the disk, and what is odd.
 . "$(dirname "$0")/lib.sh"
 PATH=$PATH:/usr/sbin:/sbin
-need jq sfdisk sgdisk blkid mke2fs mkfs.vfat mkswap mmd mcopy
+need jq sfdisk sgdisk fdisk blkid mke2fs e2label mkfs.vfat mkswap mmd mcopy mdel
 
 info() { expect 0 "$TRANSHIP" info --output=json "$@"; }
 # table FILTER: of the last info.
