@@ -109,12 +109,17 @@ static void put_esp(struct tranship_disk *disk, const struct image_windows *w)
 		abort();
 	put_code(&fat);
 	make_bcd(w, &bcd);
+	if (w->long_bootmgr)
+		image_fat_long(image_fat_slot(&fat, 2, 2), "BOOTMGR", "BOOTMG~1   ", 0x27,
+			       BOOTMGR_CLUSTER, bootmgr_size(w));
 	if (w->folder_for_files)
 		image_fat_entry(image_fat_slot(&fat, 2, 0), "BOOTMGR    ", 0x10, BOOT_FOLDER, 0);
 	else if (has(w, "BOOTMGR")) {
 		put_chain(&fat, BOOTMGR_CLUSTER, code, WINDOWS_BOOTMGR_LEN);
 		image_fat_entry(image_fat_slot(&fat, 2, 0), "BOOTMGR    ", 0x27, BOOTMGR_CLUSTER,
 				bootmgr_size(w));
+		if (w->long_bootmgr)
+			memcpy(image_fat_slot(&fat, 2, 0), "OTHER      ", 11);
 	} else {
 		image_fat_entry(image_fat_slot(&fat, 2, 0), "OTHER      ", 0x20, 0, 0);
 	}

@@ -31,6 +31,7 @@ struct image_windows {
 	const char *loader;    /* instead of a program */
 	uint32_t bootmgr_size; /* that its folder says; 0: WINDOWS_BOOTMGR_LEN */
 	bool empty_bootmgr;
+	bool long_bootmgr;     /* it is called so by a long name only */
 	bool other_bootmgr;    /* the NTFS has another one */
 	bool mounted_by_gpt;   /* MountedDevices has ids of GPT partitions */
 	bool folder_for_files; /* BOOTMGR is a folder */

@@ -338,6 +338,7 @@ static const struct fault faults[] = {
 	{ "is a loop", chain_loops, { 0 } },
 	{ "\\BOOTMGR has other bytes than", NULL, { .other_bootmgr = true } },
 	{ "\\BOOTMGR has other bytes than", damaged_bootmgr, { 0 } },
+	{ "has the short name 'BOOTMG~1'", NULL, { .long_bootmgr = true } },
 	{ "\\BOOTMGR of partition 1 is empty", NULL, { .empty_bootmgr = true } },
 	{ "'BOOTMGR' has 524289 bytes, more than 524288", NULL, { .bootmgr_size = 524289 } },
 	{ "boot: the active partition 1 has no \\Boot\\BCD", NULL, { .without = "BCD" } },
