@@ -100,6 +100,17 @@ for kind in li lf lh ri wide; do
 	agree less.hive
 done
 
+# hivex writes large data into one cell, whatever the version is.
+random_disk large.raw 20480 7
+{
+	printf 'Windows Registry Editor Version 5.00\n\n[\\Many]\n"large"=hex(3):'
+	od -An -v -tx1 large.raw | tr -s ' \n' ',' | sed 's/^,//; s/,$//'
+} >large.reg
+cp lh.hive large.hive
+hivexregedit --merge large.hive large.reg || fail "hivexregedit did not merge"
+agree large.hive
+grep -qF '[\Many] "large"=hex(3):' ours || fail "the large value is not there"
+
 # A store that hivex wrote from next to nothing.
 cp lh.hive made.hive
 for key in Many Grüße; do
