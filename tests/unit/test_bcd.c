@@ -320,6 +320,36 @@ static void test_to_bios__disk_without_id(void **state)
 	bcd_scene_close(&s);
 }
 
+/* A store of too many objects; one full of devices that map to nothing, which are not all told. */
+static void test_to_bios__too_much(void **state)
+{
+	unsigned char raw[BCD_DEVICE_SIZE * 300];
+	struct tranship_error err = { 0 };
+	struct bcd_scene s;
+	char path[60];
+	unsigned i;
+
+	(void)state;
+	bcd_scene_begin(&s, false);
+	s.disk.count = 0;
+	for (i = 0; i < 300; i++)
+		image_bcd_device(&s.bcd, &s.bcd.windows, raw + (size_t)i * BCD_DEVICE_SIZE);
+	put_element(&s, "21000001", raw, sizeof(raw));
+	bcd_scene_open(&s);
+	memset(&s.told, 0, sizeof(s.told));
+	assert_ok(bcd_to_bios(&s.hive, &s.disk, bcd_count_note, &s.told, &s.report, &err), &err);
+	assert_int_equal(s.report.unmapped, 311);
+	assert_int_equal(s.told.notes, 201);
+	for (i = 0; i < 4096; i++) {
+		snprintf(path, sizeof(path), "Objects\\%u", i * 977 % 4096);
+		hive_image_key(&s.image, path);
+	}
+	bcd_scene_open(&s);
+	assert_fails(bcd_to_bios(&s.hive, &s.disk, NULL, NULL, &s.report, &err), TRANSHIP_ELIMIT,
+		     &err, "objects; 4096 are taken");
+	bcd_scene_close(&s);
+}
+
 /* Each allocation fails once, and with all behind it. */
 static void test_to_bios__no_memory(void **state)
 {
@@ -359,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_to_bios__strings_without_end),
 		cmocka_unit_test(test_to_bios__no_store),
 		cmocka_unit_test(test_to_bios__disk_without_id),
+		cmocka_unit_test(test_to_bios__too_much),
 		cmocka_unit_test(test_to_bios__no_memory),
 	};
 
