@@ -13,7 +13,7 @@ DEMO_PACKAGES="gdisk e2fsprogs"
 TEST_PACKAGES="libcmocka-dev pkg-config g++ clang libclang-rt-14-dev qemu-utils libvmdk-utils libvhdi-utils
 	gdisk e2fsprogs jq strace libxml2-utils ceph-mon ceph-osd ceph-common radosgw
 	python3-swift awscli curl nbdkit libnbd-bin openssl
-	libhivex-bin libwin-hivex-perl"
+	libhivex-bin libwin-hivex-perl reglookup libregf-utils"
 
 step() {
 	printf '\n== %s\n' "$*"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Registry hives beside hivex: what we build, read and edit is what hivexregedit and hivexsh read, key by key and value
+# Registry hives beside hivex (and, where they are installed, reglookup and libregf): what we build, read and edit is what hivexregedit and hivexsh read, key by key and value
 # by value; and what they write is read here.
 . "$(dirname "$0")/lib.sh"
 need hivexregedit hivexsh hivexget
@@ -11,7 +11,7 @@ lines() {
 }
 theirs() { hivexregedit --export "$1" '\' | lines; }
 ours() { "$TEST_TOOL" hive export "$1" | lines; }
-# HIVE: both read the same, and it is a hive in all its cells.
+# HIVE: both read the same, and it is a hive in all its cells. Two more readers find as many keys and values.
 agree() {
 	ours "$1" >ours || fail "$1: we do not read it"
 	theirs "$1" >theirs || fail "$1: hivexregedit does not read it"
@@ -19,6 +19,14 @@ agree() {
 	expect 0 "$TEST_TOOL" hive check "$1"
 	hivexml "$1" >xml || fail "$1: hivexml does not read it"
 	[ "$(wc -l <ours)" -gt 3 ] || fail "$1: there is nothing in it"
+	if command -v reglookup >/dev/null; then
+		reglookup -H -s "$1" >list 2>/dev/null || fail "$1: reglookup does not read it"
+		[ "$(wc -l <list)" = "$(wc -l <ours)" ] || fail "$1: reglookup finds $(wc -l <list) keys and values, we find $(wc -l <ours)"
+	fi
+	if command -v regfinfo >/dev/null; then
+		regfinfo "$1" >list 2>&1 || fail "$1: regfinfo does not read it"
+		[ "$(grep -cE '\((key|value): ?[0-9]*\)' list)" = "$(wc -l <ours)" ] || fail "$1: regfinfo finds other keys and values"
+	fi
 }
 # BEFORE AFTER: what hivex sees changed, to ./changed.
 changes() {
