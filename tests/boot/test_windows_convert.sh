@@ -23,6 +23,8 @@ reaches "converted"
 expect 0 "$TRANSHIP" convert --boot -O vhdx uefi.raw bios.vhdx
 hard_disk bios.vhdx vhdx
 reaches "converted to VHDX" "${disk[@]}"
+expect 0 "$TRANSHIP" boot verify bios.raw
+expect 1 "$TRANSHIP" boot verify uefi.raw
 [ "$(flat_sum uefi.raw)" = "$before" ] || fail "the source was written"
 
 # Tables: an MBR of three partitions, and no GPT at either end.
