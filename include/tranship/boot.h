@@ -206,7 +206,14 @@ struct tranship_boot_verdict {
 /*
  * Whether a disk would start under BIOS: tables, active flag, boot code, the files that it loads,
  * in place and whole, and the elements of the BCD. It knows nothing of plans. Returns 0 also where
- * there are faults; else as tranship_layout_read.
+ * there are faults; else as tranship_layout_read. A finding names the unit, the place and the
+ * value, is safe for a terminal, and lives until the call returns; `finding` may be NULL.
+ *
+ * Windows: the chain from the first sector to the loader (winload.exe), and BOOTMGR's bytes where
+ * the disk has what to compare them with. GRUB: boot.img and core.img, which is unpacked, so that
+ * damage anywhere in what is packed is found. What is not looked at: the code of boot loaders that
+ * we do not know, GRUB's decompressor but for whole sectors of zeros, what core.img looks for
+ * (grub.cfg, kernels), and all that Windows does once winload.exe runs.
  */
 TRANSHIP_API int tranship_boot_verify(struct tranship_disk *disk, tranship_boot_finding_fn *finding,
 				      void *ctx, struct tranship_boot_verdict *out,
