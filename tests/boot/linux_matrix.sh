@@ -49,7 +49,7 @@ converted_ok() {
 		case "$(signature_at "$image" 1)$(signature_at "$image" "$last")$(signature_at "$image" "$old_last")" in
 		*EFI*) fail "$image: a GPT is left" ;;
 		esac
-		[ "$(sfdisk --json "$image" | jq -r '.partitiontable.partitions[0].type')" = ef ] || fail "$image: no EFI partition"
+		[ "$(sfdisk --json "$image" | jq -r '.partitiontable.partitions[] | select(.start == '$esp_first') | .type')" = ef ] || fail "$image: no EFI partition"
 	else
 		[ "$(blkid -p -o value -s PTTYPE "$image")" = gpt ] || fail "$image: blkid sees no GPT"
 		[ "$(signature_at "$image" 1)$(signature_at "$image" "$last")" = "EFI PARTEFI PART" ] || fail "$image: not two GPTs"
@@ -70,7 +70,7 @@ gpt_text() { sfdisk --dump "$1" 2>/dev/null | sed -n -e "s|^$1||p" -e '/^label-i
 converts() {
 	local sum
 	sum=$(flat_sum "$1")
-	expect 0 "$TRANSHIP" convert -q -O raw --boot "$3" "$1" "$2"
+	expect 0 "$TRANSHIP" convert -q -O raw --boot="$3" "$1" "$2"
 	[ "$sum" = "$(flat_sum "$1")" ] || fail "the source was changed"
 }
 
