@@ -159,7 +159,7 @@ ext4_make() {
 xfs_make() {
 	# What mkfs.xfs takes as the smallest one; a list of files, for it knows no folder.
 	truncate -s 300M root.img
-	mkfs.xfs -q -m "uuid=$root_uuid" -p /dev/stdin root.img <<-END
+	cat >proto <<-END
 		/dev/null
 		0 0
 		d--755 0 0
@@ -175,6 +175,7 @@ xfs_make() {
 		$
 		$
 	END
+	mkfs.xfs -q -m "uuid=$root_uuid" -p proto root.img
 }
 btrfs_make() {
 	truncate -s 128M root.img
