@@ -12,6 +12,9 @@
 #include "image_vmdk.h"
 #include "image_vmfs.h"
 #include "make_fat.h"
+#include "make_ntfs.h"
+#include "make_fs.h"
+#include "make_hives.h"
 #include "make_pages.h"
 #include "make_tables.h"
 #include "manifest_image.h"
@@ -627,9 +630,12 @@ int main(int argc, char **argv)
 	make_options();
 	make_fingerprints();
 	make_deltas();
+	make_ntfs(save);
 	make_pages(save);
 	make_tables(save);
 	make_fat(save);
+	make_fs(save);
+	make_hives(save);
 	make_store();
 	return 0;
 }

@@ -29,6 +29,8 @@
  *       registry hives: tool_hive.h
  *   test-tool boot VERB ...
  *       boot code: tool_boot.h
+ *   test-tool boot-verify DISK
+ *       whether it would start under BIOS: tool_verify.h
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
@@ -40,6 +42,7 @@
 #include "tool_point.h"
 #include "tool_tables.h"
 #include "tool_target.h"
+#include "tool_verify.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -224,6 +227,7 @@ static int tool_other(int argc, char **argv)
 		{ "hive", tool_hive },        { "ntfs", tool_ntfs },
 		{ "tables", tool_tables },    { "gpt-put", tool_tables },
 		{ "gpt-erase", tool_tables },
+		{ "boot-verify", tool_verify },
 	};
 	size_t i;
 

@@ -236,9 +236,7 @@ static int delete (struct loaded *l, const char *path)
 			return say(l);
 		if (strcmp(key.name, name) != 0)
 			continue;
-		if (regf_delete_subkey(&l->hive, &parent, i, &l->err))
-			return say(l);
-		return save(l->path, l->memory.bytes, l->memory.size);
+		return regf_delete_subkey(&l->hive, &parent, i, &l->err) ? say(l) : 0;
 	}
 	fprintf(stderr, "there is no %s\n", path);
 	return 1;
@@ -246,6 +244,8 @@ static int delete (struct loaded *l, const char *path)
 
 static int with_file(int argc, char **argv, struct loaded *l)
 {
+	int i;
+
 	if (strcmp(argv[2], "export") == 0)
 		return export(l);
 	if (strcmp(argv[2], "check") == 0)
@@ -254,8 +254,11 @@ static int with_file(int argc, char **argv, struct loaded *l)
 		return convert(l, argv[2][0] == 'm');
 	if (strcmp(argv[2], "judge") == 0)
 		return judge(l);
-	if (argc == 5 && strcmp(argv[2], "delete") == 0)
-		return delete (l, argv[4]);
+	for (i = 4; i < argc && strcmp(argv[2], "delete") == 0; i++)
+		if (delete (l, argv[i]))
+			return 1;
+	if (i > 4)
+		return save(l->path, l->memory.bytes, l->memory.size);
 	return 2;
 }
 

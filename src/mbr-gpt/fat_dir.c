@@ -30,6 +30,28 @@ int fat_dir_start(struct fat *fat, uint32_t cluster, struct fat_dir *out,
 	return enter(out, cluster, err);
 }
 
+static int endless(const struct fat_dir *dir, struct tranship_error *err)
+{
+	return error_set(err, TRANSHIP_ECORRUPT,
+			 "fat: the folder that goes on at cluster %" PRIu32
+			 " is a loop, or has more than %d entries",
+			 dir->cluster, FAT_SLOTS_MAX);
+}
+
+int fat_dir_finish(struct fat_dir *dir, struct tranship_error *err)
+{
+	uint32_t slots = dir->fat->cluster_size / FAT_SLOT;
+	uint32_t left = (FAT_SLOTS_MAX - dir->slots) / slots;
+	int rc = 0;
+
+	while (rc == 0 && dir->next != 0) {
+		if (left-- == 0)
+			return endless(dir, err);
+		rc = enter(dir, dir->next, err);
+	}
+	return rc;
+}
+
 int fat_dir_slot(struct fat_dir *dir, bool *more, struct fat_slot *out, struct tranship_error *err)
 {
 	const struct fat *fat = dir->fat;
@@ -40,10 +62,7 @@ int fat_dir_slot(struct fat_dir *dir, bool *more, struct fat_slot *out, struct t
 	if (dir->within == size && dir->next == 0)
 		return 0;
 	if (dir->slots == FAT_SLOTS_MAX)
-		return error_set(err, TRANSHIP_ECORRUPT,
-				 "fat: the folder that goes on at cluster %" PRIu32
-				 " is a loop, or has more than %d entries",
-				 dir->cluster, FAT_SLOTS_MAX);
+		return endless(dir, err);
 	if (dir->within == size) {
 		rc = enter(dir, dir->next, err);
 		if (rc)

@@ -27,6 +27,9 @@ int fat_dir_start(struct fat *fat, uint32_t cluster, struct fat_dir *out,
 /* *more false: the chain is at its end; a slot FAT_SLOT_LAST does not end it. */
 int fat_dir_slot(struct fat_dir *dir, bool *more, struct fat_slot *out, struct tranship_error *err);
 
+/* Follows the chain to its end. Only then is it known to be no loop. */
+int fat_dir_finish(struct fat_dir *dir, struct tranship_error *err);
+
 /* A short entry with its long name, and where the slots of that are. */
 struct fat_found {
 	struct fat_entry entry;

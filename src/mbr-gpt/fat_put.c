@@ -112,8 +112,10 @@ static int look_up(struct fat *fat, uint32_t cluster, const struct component *na
 		behind_long = slot.raw[0] != FAT_SLOT_FREE && fat_slot_is_long(slot.raw);
 		rc = look_at_slot(&gather, &slot, name, out, err);
 	}
-	out->cluster = dir->cluster;
 	out->slots = dir->slots;
+	if (rc == 0)
+		rc = fat_dir_finish(dir, err);
+	out->cluster = dir->cluster;
 	free(dir);
 	return rc;
 }

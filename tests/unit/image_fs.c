@@ -70,12 +70,25 @@ static void raid_1(unsigned char *raw, uint64_t sector)
 	put_le64(sb + 144, sector);
 	put_le32(sb + 220, 2);
 	put_le32(sb + 256, 0x00010000);
-	put_le32(sb + 216, sum_words(sb, 260, get_le32));
+}
+
+static void sum_raid_1(unsigned char *sb)
+{
+	uint32_t devices = get_le32(sb + 220);
+
+	put_le32(sb + 216, 0);
+	if (devices <= 1920 && devices % 2 == 0)
+		put_le32(sb + 216, sum_words(sb, 256 + 2 * devices, get_le32));
 }
 
 static void raid_10(unsigned char *raw, size_t size)
 {
 	raid_1(raw, size / 512 - 16);
+}
+
+static void raid_10_sum(unsigned char *raw, size_t size)
+{
+	sum_raid_1(raw + size - 8192);
 }
 
 static void raid_11(unsigned char *raw, size_t size)
@@ -84,24 +97,42 @@ static void raid_11(unsigned char *raw, size_t size)
 	raid_1(raw, 0);
 }
 
+static void raid_11_sum(unsigned char *raw, size_t size)
+{
+	(void)size;
+	sum_raid_1(raw);
+}
+
 static void raid_12(unsigned char *raw, size_t size)
 {
 	(void)size;
 	raid_1(raw, 8);
 }
 
-static void lvm2(unsigned char *raw, size_t size)
+static void raid_12_sum(unsigned char *raw, size_t size)
 {
 	(void)size;
+	sum_raid_1(raw + 4096);
+}
+
+static void lvm2(unsigned char *raw, size_t size)
+{
 	unsigned char *label = raw + 512;
 
+	(void)size;
 	text(label, "LABELONE");
 	put_le64(label + 8, 1);
 	put_le32(label + 20, 32);
 	text(label + 24, "LVM2 001");
 	text(label + 32, "abcdef0123ghij4567klmn89opqrSTUV");
 	put_le64(label + 64, IMAGE_FS_SIZE);
-	put_le32(label + 16, (uint32_t)~crc32((uint32_t)~0xf597a6cfU, label + 20, 512 - 20));
+}
+
+static void lvm2_sum(unsigned char *raw, size_t size)
+{
+	(void)size;
+	put_le32(raw + 512 + 16,
+		 (uint32_t)~crc32((uint32_t)~0xf597a6cfU, raw + 512 + 20, 512 - 20));
 }
 
 static void luks1(unsigned char *raw, size_t size)
@@ -182,9 +213,9 @@ static void fat16(unsigned char *raw, size_t size)
 /* Its root are the clusters 3 and 2; the label is in the second one. */
 static void fat32(unsigned char *raw, size_t size)
 {
-	(void)size;
 	size_t i;
 
+	(void)size;
 	fat_boot(raw);
 	put_le32(raw + 32, 70000);
 	put_le32(raw + 36, 8);
@@ -224,6 +255,12 @@ static void xfs(unsigned char *raw, size_t size)
 	put_be16(raw + 100, 0xB4A5);
 	put_be16(raw + 102, 512);
 	text(raw + 108, "twelve bytes");
+}
+
+static void xfs_sum(unsigned char *raw, size_t size)
+{
+	(void)size;
+	put_le32(raw + 224, 0);
 	put_le32(raw + 224, crc32c(0, raw, 512));
 }
 
@@ -238,8 +275,6 @@ static void ext(unsigned char *raw, uint32_t compat, uint32_t incompat, uint32_t
 	put_le32(sb + 100, ro);
 	put_id(sb + 104);
 	text(sb + 120, "root \xc3\xa9\xff");
-	if (ro & 0x400)
-		put_le32(sb + 1020, ~crc32c(0, sb, 1020));
 }
 
 static void ext2(unsigned char *raw, size_t size)
@@ -260,6 +295,12 @@ static void ext4(unsigned char *raw, size_t size)
 	ext(raw, 0x3C, 0x2C2, 0x46B);
 }
 
+static void ext4_sum(unsigned char *raw, size_t size)
+{
+	(void)size;
+	put_le32(raw + 1024 + 1020, ~crc32c(0, raw + 1024, 1020));
+}
+
 static void journal(unsigned char *raw, size_t size)
 {
 	(void)size;
@@ -268,10 +309,10 @@ static void journal(unsigned char *raw, size_t size)
 
 static void ntfs(unsigned char *raw, size_t size)
 {
-	(void)size;
 	static const unsigned char name[] = { 'V', 0, 'o', 0, 'l', 0 };
 	unsigned char *mft = raw + 4 * 4096, *record = mft + 3 * 1024, *at = record + 56;
 
+	(void)size;
 	text(raw, "\xeb\x52\x90NTFS    ");
 	put_le16(raw + 11, 512);
 	raw[13] = 8;
@@ -303,9 +344,9 @@ static void ntfs(unsigned char *raw, size_t size)
 
 static void exfat(unsigned char *raw, size_t size)
 {
-	(void)size;
-	uint32_t sum = 0, i;
+	uint32_t i;
 
+	(void)size;
 	text(raw, "\xeb\x76\x90"
 		  "EXFAT   ");
 	put_le32(raw + 80, 24);
@@ -316,11 +357,6 @@ static void exfat(unsigned char *raw, size_t size)
 	put_le32(raw + 100, 0x1234ABCD);
 	raw[108] = 9;
 	put_le16(raw + 510, 0xAA55);
-	for (i = 0; i < 11 * 512; i++)
-		if (i != 106 && i != 107 && i != 112)
-			sum = (sum << 31 | sum >> 1) + raw[i];
-	for (i = 0; i < 128; i++)
-		put_le32(raw + 11 * 512 + 4 * i, sum);
 	put_le32(raw + 24 * 512 + 5 * 4, 9);
 	for (i = 0; i < 16; i++)
 		raw[(32 + 3) * 512 + 32 * i] = 0x05; /* a deleted entry */
@@ -331,16 +367,33 @@ static void exfat(unsigned char *raw, size_t size)
 	put_le16(raw + i + 4, 0x20AC);
 }
 
+static void exfat_sum(unsigned char *raw, size_t size)
+{
+	uint32_t sum = 0, i;
+
+	(void)size;
+	for (i = 0; i < 11 * 512; i++)
+		if (i != 106 && i != 107 && i != 112)
+			sum = (sum << 31 | sum >> 1) + raw[i];
+	for (i = 0; i < 128; i++)
+		put_le32(raw + 11 * 512 + 4 * i, sum);
+}
+
 static void btrfs(unsigned char *raw, size_t size)
 {
-	(void)size;
 	unsigned char *sb = raw + 65536;
 
+	(void)size;
 	put_id(sb + 32);
 	put_le64(sb + 48, 65536);
 	text(sb + 64, "_BHRfS_M");
 	text(sb + 299, "pool");
-	put_le32(sb, crc32c(0, sb + 32, 4096 - 32));
+}
+
+static void btrfs_sum(unsigned char *raw, size_t size)
+{
+	(void)size;
+	put_le32(raw + 65536, crc32c(0, raw + 65536 + 32, 4096 - 32));
 }
 
 static void squashfs(unsigned char *raw, size_t size)
@@ -354,9 +407,9 @@ static void squashfs(unsigned char *raw, size_t size)
 
 static void iso9660(unsigned char *raw, size_t size)
 {
-	(void)size;
 	unsigned char *vd = raw + 32768;
 
+	(void)size;
 	text(vd, "\1CD001\1");
 	text(vd + 40, "A DISC                          ");
 	text(vd + 813, "2020010203040506");
@@ -368,10 +421,10 @@ static void iso9660(unsigned char *raw, size_t size)
 const struct image_fs image_fs_list[] = {
 	{ "raid-0.90", "raid", ID, "", raid_0_le },
 	{ "raid-0.90-be", "raid", ID, "", raid_0_be },
-	{ "raid-1.0", "raid", ID, "host:0", raid_10 },
-	{ "raid-1.1", "raid", ID, "host:0", raid_11 },
-	{ "raid-1.2", "raid", ID, "host:0", raid_12 },
-	{ "lvm2", "lvm2", "abcdef-0123-ghij-4567-klmn-89op-qrSTUV", "", lvm2 },
+	{ "raid-1.0", "raid", ID, "host:0", raid_10, raid_10_sum },
+	{ "raid-1.1", "raid", ID, "host:0", raid_11, raid_11_sum },
+	{ "raid-1.2", "raid", ID, "host:0", raid_12, raid_12_sum },
+	{ "lvm2", "lvm2", "abcdef-0123-ghij-4567-klmn-89op-qrSTUV", "", lvm2, lvm2_sum },
 	{ "luks1", "luks", ID, "", luks1 },
 	{ "luks2", "luks", ID, "secret", luks2 },
 	{ "bitlocker", "bitlocker", "", "", bitlocker },
@@ -380,15 +433,15 @@ const struct image_fs image_fs_list[] = {
 	{ "fat32", "fat32", SERIAL, "MY LABEL", fat32 },
 	{ "swap", "swap", ID, "swaparea", swap },
 	{ "swsuspend", "swsuspend", ID, "swaparea", hibernated },
-	{ "xfs", "xfs", ID, "twelve bytes", xfs },
+	{ "xfs", "xfs", ID, "twelve bytes", xfs, xfs_sum },
 	{ "ext2", "ext2", ID, "root \xc3\xa9\xef\xbf\xbd", ext2 },
 	{ "ext3", "ext3", ID, "root \xc3\xa9\xef\xbf\xbd", ext3 },
-	{ "ext4", "ext4", ID, "root \xc3\xa9\xef\xbf\xbd", ext4 },
+	{ "ext4", "ext4", ID, "root \xc3\xa9\xef\xbf\xbd", ext4, ext4_sum },
 	{ "jbd", "jbd", ID, "root \xc3\xa9\xef\xbf\xbd", journal },
 	{ "ntfs", "ntfs", "0123456789ABCDEF", "Vol", ntfs },
 	{ "refs", "refs", "", "", refs },
-	{ "exfat", "exfat", SERIAL, "E\xe2\x82\xac", exfat },
-	{ "btrfs", "btrfs", ID, "pool", btrfs },
+	{ "exfat", "exfat", SERIAL, "E\xe2\x82\xac", exfat, exfat_sum },
+	{ "btrfs", "btrfs", ID, "pool", btrfs, btrfs_sum },
 	{ "squashfs", "squashfs", "", "", squashfs },
 	{ "iso9660", "iso9660", "2021-02-03-04-05-06-07", "A DISC", iso9660 },
 };
@@ -410,5 +463,7 @@ unsigned char *image_fs_make(const struct image_fs *fs, size_t size)
 
 	if (raw)
 		fs->fill(raw, size);
+	if (raw && fs->sum)
+		fs->sum(raw, size);
 	return raw;
 }

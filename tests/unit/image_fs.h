@@ -14,6 +14,8 @@ struct image_fs {
 	const char *name;
 	const char *type, *id, *label;                 /* what a probe says of it */
 	void (*fill)(unsigned char *raw, size_t size); /* zeros before */
+	void (*sum)(unsigned char *raw,
+		    size_t size); /* makes its checksum right; NULL: it has none */
 };
 
 extern const struct image_fs image_fs_list[];

@@ -278,7 +278,6 @@ static void test_fat_put__refusals(void **state)
 	expect_refused(&s, "..", 1, TRANSHIP_EINVAL, "is no name");
 	expect_refused(&s, "A B/C", 1, TRANSHIP_EINVAL, "'A B' is no name");
 	expect_refused(&s, "A\n\x80", 1, TRANSHIP_EINVAL, "'A\\x0a\\x80' is no name");
-	/* It is there, and could not be put back under that name. */
 	expect_refused(&s, "A long name.txt", 1, TRANSHIP_EINVAL, "is no name");
 	expect_refused(&s, "", 1, TRANSHIP_EINVAL, "path of the file is empty");
 	expect_refused(&s, "//", 1, TRANSHIP_EINVAL, "path of the file is empty");
@@ -332,6 +331,12 @@ static void test_fat_put__broken_chains(void **state)
 	assert_ok(fat_scene_open(&s), &s.err);
 	expect_refused(&s, "ALONGN~1.TXT", 1, TRANSHIP_ECORRUPT, "cluster");
 	fat_scene_close(&s);
+	/* A folder whose loop stands behind its end. */
+	fat_scene_make(&s, NULL);
+	image_fat_link(&s.image, 20, 4);
+	assert_ok(fat_scene_open(&s), &s.err);
+	expect_refused(&s, "EFI/BOOT/NEW", 1, TRANSHIP_ECORRUPT, "is a loop");
+	fat_scene_close(&s);
 	/* One name twice. */
 	fat_scene_make(&s, NULL);
 	image_fat_entry(image_fat_slot(&s.image, 2, 8), "BOOTMGR    ", 0, 0, 0);
@@ -380,6 +385,36 @@ static void test_fat_put__too_many_sectors(void **state)
 	assert_int_equal(s.patches.count, 0);
 	fat_scene_close(&s);
 	free(bytes);
+}
+
+/* How many reads it takes where the first free cluster is this one. */
+static unsigned reads_to_put(uint32_t first)
+{
+	struct image_fat image = image_fat_defaults();
+	struct fat_scene s;
+	unsigned reads;
+	uint32_t i;
+
+	image.clusters = 20000;
+	fat_scene_make(&s, &image);
+	for (i = 13; i < first; i++)
+		if (i != 20)
+			image_fat_link(&s.image, i, FAT_BAD);
+	image_fat_link(&s.image, 8, FAT_BAD);
+	image_fat_link(&s.image, 11, FAT_BAD);
+	assert_ok(fat_scene_open(&s), &s.err);
+	s.faults.reads = 0;
+	assert_ok(fat_scene_put(&s, "NEW/A/FILE", content(), 20 * 512), &s.err);
+	reads = s.faults.reads;
+	fat_scene_close(&s);
+	return reads;
+}
+
+/* 19,900 entries behind each other stand in 5 pages of the table. */
+static void test_fat_put__searches_the_table_once(void **state)
+{
+	(void)state;
+	assert_true(reads_to_put(19900) <= reads_to_put(21) + 4);
 }
 
 /* Each read fails in turn. */
@@ -456,6 +491,7 @@ int main(void)
 		cmocka_unit_test(test_fat_put__broken_chains),
 		cmocka_unit_test(test_fat_put__the_longest_folder),
 		cmocka_unit_test(test_fat_put__too_many_sectors),
+		cmocka_unit_test(test_fat_put__searches_the_table_once),
 		cmocka_unit_test(test_fat_put__failing_reads),
 		cmocka_unit_test(test_fat_put__failing_allocations),
 	};
