@@ -11,7 +11,12 @@
 #include "image_vhdx_log.h"
 #include "image_vmdk.h"
 #include "image_vmfs.h"
+#include "make_fat.h"
+#include "make_ntfs.h"
+#include "make_fs.h"
+#include "make_hives.h"
 #include "make_pages.h"
+#include "make_tables.h"
 #include "manifest_image.h"
 #include "slot_image.h"
 #include "vhdx_input.h"
@@ -625,7 +630,12 @@ int main(int argc, char **argv)
 	make_options();
 	make_fingerprints();
 	make_deltas();
+	make_ntfs(save);
 	make_pages(save);
+	make_tables(save);
+	make_fat(save);
+	make_fs(save);
+	make_hives(save);
 	make_store();
 	return 0;
 }
