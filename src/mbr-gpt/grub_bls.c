@@ -95,19 +95,12 @@ const char grub_bls_script[] =
 	"	set bls_newest=\"$1\"\n"
 	"	return 0\n"
 	"}\n"
-	/* The folder that "blsdir" names; else that of a /boot of its own, or of one that is not.
-	 */
-	"function blscfg {\n"
+	/* The menu of these files. */
+	"function bls_menu {\n"
 	"	set bls_newest=\n"
 	"	set bls_files=\n"
 	"	set bls_rescue=\n"
-	"	set bls_folder=/loader/entries\n"
-	"	if [ -n \"$blsdir\" ]; then\n"
-	"		set bls_folder=\"$blsdir\"\n"
-	"	elif [ ! -d \"($root)/loader/entries\" ]; then\n"
-	"		set bls_folder=/boot/loader/entries\n"
-	"	fi\n"
-	"	for bls_file in ($root)$bls_folder/*.conf; do\n"
+	"	for bls_file in $@; do\n"
 	"		if [ -f \"$bls_file\" ]; then\n"
 	"			if bls_is_newer \"$bls_file\"; then true; fi\n"
 	"			if regexp -- '-0-rescue' \"$bls_file\"; then\n"
@@ -125,4 +118,13 @@ const char grub_bls_script[] =
 	"			bls_entry \"$bls_file\"\n"
 	"		fi\n"
 	"	done\n"
+	"}\n"
+	/* The folder that "blsdir" names; else that of a /boot of its own, or of one that is not.
+	 */
+	"function blscfg {\n"
+	"	if [ -n \"$blsdir\" ]; then\n"
+	"		bls_menu ($root)$blsdir/*.conf\n"
+	"	else\n"
+	"		bls_menu ($root)/loader/entries/*.conf ($root)/boot/loader/entries/*.conf\n"
+	"	fi\n"
 	"}\n";

@@ -35,8 +35,8 @@ struct linux_module {
 
 /* core.img does not start without these. */
 static const char *const needed[] = {
-	"biosdisk", "part_gpt", "part_msdos", "memdisk",        "tar", "normal", "search",
-	"linux",    "test",     "configfile", "search_fs_uuid",
+	"biosdisk", "part_gpt", "part_msdos", "memdisk",    "tar",
+	"normal",   "search",   "test",       "configfile", "search_fs_uuid",
 };
 
 /* What file systems and configurations of distributions want, so far as the modules' version has
@@ -55,7 +55,6 @@ static const char *const wanted[] = {
 	"search_fs_file",
 	/* How they may be packed. */
 	"gzio",
-	"xzio",
 	"lzopio",
 	"zstd",
 	/* The words of grub.cfg. */
@@ -64,7 +63,6 @@ static const char *const wanted[] = {
 	"chain",
 	"echo",
 	"halt",
-	"linux16",
 	"loadenv",
 	"ls",
 	"minicmd",
@@ -73,13 +71,11 @@ static const char *const wanted[] = {
 	"regexp",
 	"sleep",
 	"true",
-	"blscfg",
 	"increment",
 	/* What they are shown on. */
 	"all_video",
 	"font",
 	"gettext",
-	"gfxmenu",
 	"gfxterm",
 	"serial",
 	"terminal",

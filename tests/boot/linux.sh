@@ -232,6 +232,7 @@ disk_make() {
 	local out=$1 root=$2 type=$3 sectors
 	shift 3
 	sectors=$(($(bytes_of "$root") / 512))
+	rm -f "$out"
 	truncate -s $(((root_first + sectors + 204800) * 512)) "$out"
 	sgdisk -U "$disk_guid" -n "1:$esp_first:+$esp_sectors" -t 1:ef00 \
 		-n "2:$root_first:$((root_first + sectors - 1))" -t "2:$type" -u "2:$root_partuuid" "$@" "$out" >/dev/null
@@ -265,5 +266,5 @@ installation_make() {
 	fi
 	esp_make
 	disk_make disk.img root.img "$code" "$@"
-	rm -rf root root.img initramfs
+	rm -rf root root.img initramfs esp.img
 }
