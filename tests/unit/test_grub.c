@@ -319,6 +319,7 @@ static void test_grub_images_get__brings_blscfg(void **state)
 	for (int known = 0; known < 2; known++) {
 		if (known)
 			write_path(path_in(*state, "blscfg.mod"), "", 0);
+		options.grub_mkimage = path_in(*state, "mkimage");
 		assert_ok(grub_images_get(&options, &config, &images, &err), &err);
 		grub_images_free(&images);
 		bytes = read_path(path_in(*state, "seen"), &size);
@@ -336,6 +337,7 @@ static void test_grub_images_get__brings_blscfg(void **state)
 	/* A list of dependencies that says nothing of it; none. */
 	assert_int_equal(unlink(path_in(*state, "blscfg.mod")), 0);
 	write_path(path_in(*state, "moddep.lst"), "normal: boot", 12);
+	options.grub_mkimage = path_in(*state, "mkimage");
 	assert_ok(grub_images_get(&options, &config, &images, &err), &err);
 	grub_images_free(&images);
 	assert_int_equal(unlink(path_in(*state, "moddep.lst")), 0);
