@@ -20,6 +20,7 @@ enum {
 	EXIT_TRACKING = 5,       /* of replicate: the changes do not begin at the last point */
 	EXIT_SOURCE_CHANGED = 6, /* of replicate: the source changed while it was read */
 	EXIT_NOT_QUIET = 7,      /* of replicate: the last pass allowed still found too much */
+	EXIT_REFUSED = 8,        /* with --boot, of boot plan: no plan for this disk */
 };
 
 /* The name under which the program was called; messages begin with it. */
@@ -141,5 +142,6 @@ int cmd_restore(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_store(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_boot(int argc, char **argv);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "boot_options.h"
 #include "places.h"
 #include "target.h"
 
@@ -11,6 +12,7 @@
 struct convert_args {
 	struct cli_source source;
 	struct cli_target target;
+	struct cli_boot boot;
 	struct tranship_copy_options copy;
 	const char *from;
 	const char *to;
@@ -61,7 +63,9 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static const struct argp_child children[] = { { &cli_source_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &cli_source_argp, 0, NULL, 0 },
+					      { &cli_boot_argp, 0, NULL, 0 },
+					      { 0 } };
 
 static void take_sparse_size(struct convert_args *args, struct argp_state *state, const char *arg)
 {
@@ -75,12 +79,32 @@ static void take_sparse_size(struct convert_args *args, struct argp_state *state
 		args->copy.sparse_size = TRANSHIP_SPARSE_OFF;
 }
 
+static void check_args(const struct convert_args *args, struct argp_state *state)
+{
+	if (!args->from || (!args->to && strcmp(args->target.format, "null") != 0))
+		argp_error(state, "a source and an output are needed");
+	if (args->flags & TRANSHIP_CREATE_TARGET_IS_ZERO &&
+	    !(args->flags & TRANSHIP_CREATE_IN_PLACE))
+		argp_error(state, "--target-is-zero goes with -n");
+	if (args->target.base && args->flags & TRANSHIP_CREATE_IN_PLACE)
+		argp_error(state, "-n keeps the base that the output has; -B goes without");
+	if (args->flags & TRANSHIP_CREATE_NO_CLOBBER && args->flags & TRANSHIP_CREATE_IN_PLACE)
+		argp_error(state, "-n writes into what --no-clobber keeps");
+	cli_boot_check(&args->boot, state);
+	if (args->boot.wanted && args->salvage)
+		argp_error(state, "--boot needs a disk that can be read, --salvage is for one that "
+				  "cannot: salvage it first, and convert what comes out");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct convert_args *args = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT: state->child_inputs[0] = &args->source; break;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &args->source;
+		state->child_inputs[1] = &args->boot;
+		break;
 	case 'O': args->target.format = arg; break;
 	case 'o': cli_target_option(&args->target, arg); break;
 	case 'c': args->target.compressed = true; break;
@@ -110,18 +134,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "one source and one output are taken");
 		break;
 	case ARGP_KEY_END:
-		if (args->target.help)
-			break;
-		if (!args->from || (!args->to && strcmp(args->target.format, "null") != 0))
-			argp_error(state, "a source and an output are needed");
-		if (args->flags & TRANSHIP_CREATE_TARGET_IS_ZERO &&
-		    !(args->flags & TRANSHIP_CREATE_IN_PLACE))
-			argp_error(state, "--target-is-zero goes with -n");
-		if (args->target.base && args->flags & TRANSHIP_CREATE_IN_PLACE)
-			argp_error(state, "-n keeps the base that the output has; -B goes without");
-		if (args->flags & TRANSHIP_CREATE_NO_CLOBBER &&
-		    args->flags & TRANSHIP_CREATE_IN_PLACE)
-			argp_error(state, "-n writes into what --no-clobber keeps");
+		if (!args->target.help)
+			check_args(args, state);
 		break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
@@ -182,7 +196,7 @@ static int convert(struct convert_args *args)
 	struct tranship_disk *disk, *base = NULL;
 	struct tranship_error err;
 	struct losses losses = { 0 };
-	int rc;
+	int rc, code = EXIT_ERROR;
 
 	if (cli_spare_stores(args->to) ||
 	    cli_create_options(&args->target, args->source.quiet, &create))
@@ -190,9 +204,14 @@ static int convert(struct convert_args *args)
 	create.cache = args->cache;
 	args->source.flags |= TRANSHIP_OPEN_DROP_BEHIND;
 	disk = cli_open(&args->source, args->from, NULL);
-	if (!disk || cli_open_base(&args->target, &args->source, args->to ? args->to : "", &base)) {
+	if (disk)
+		code = cli_boot_open(&args->boot, &args->source, args->from, &disk, NULL);
+	if (code == EXIT_OK &&
+	    cli_open_base(&args->target, &args->source, args->to ? args->to : "", &base))
+		code = EXIT_ERROR;
+	if (code != EXIT_OK) {
 		tranship_disk_close(disk);
-		return EXIT_ERROR;
+		return code;
 	}
 	create.size = tranship_disk_size(disk);
 	create.flags |= args->flags;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli.h"
+#include "diff.h"
 #include "picture.h"
 #include "places.h"
 
@@ -16,218 +16,17 @@
 /* So many ranges that the changes missed are told one by one. */
 #define MISSED_MAX 20
 
-struct diff_args {
-	struct cli_source source;
-	const char *old, *new;
-	const char *old_format;
-	const char *out;
-	const char *changes;
-	const char *changes_out;
-	const char *base_fingerprint;
-	const char *svg;
-	char *create_options;
-	bool verify;
-	bool level; /* --level was given */
-	bool progress;
-	enum cli_output output;
-	bool blocks;
-	struct tranship_changes_options list;
-	struct tranship_diff_options diff;
-};
-
 /* What is open while it runs. */
 struct diff_run {
 	struct tranship_disk *old, *new;
 	struct tranship_fingerprint *was, *base_fingerprint;
 	struct tranship_changes *changes, *missed;
-	struct tranship_changes *found; /* --changes-out */
+	struct tranship_boot_plan *plan; /* of NEW */
+	struct tranship_changes *found;  /* --changes-out */
 	struct tranship_error found_err;
 	struct picture *picture;
 	struct cli_meter meter;
 	struct tranship_diff_result result;
-};
-
-enum {
-	OPT_CHANGES = 0x200,
-	OPT_CHANGES_FORMAT,
-	OPT_CHANGES_OUT,
-	OPT_BLOCK_SIZE,
-	OPT_VERIFY,
-	OPT_FINGERPRINT_OUT,
-	OPT_BASE_FINGERPRINT,
-	OPT_BASE_ID,
-	OPT_TARGET_ID,
-	OPT_HASH,
-	OPT_LIKE,
-	OPT_LEVEL,
-	OPT_OPTIONS,
-	OPT_NO_CLOBBER,
-	OPT_SVG,
-	OPT_OUTPUT
-};
-
-static const struct argp_option options[] = {
-	{ "out", 'o', "FILE", 0, "Write the difference here; '-': standard output", 0 },
-	{ "target-format", 'O', "FORMAT", 0,
-	  "tsd (default: a delta file), rbd (for rbd import-diff), or vhdx, vpc, vmdk: an image "
-	  "over "
-	  "OLD",
-	  0 },
-	{ "options", OPT_OPTIONS, "KEY=VALUE,...", 0, "Options of that format", 0 },
-	{ "level", OPT_LEVEL, "N", 0, "Compress a delta file by zstd -N (default 1; 0: do not)",
-	  0 },
-	{ "fingerprint-out", OPT_FINGERPRINT_OUT, "FILE", 0,
-	  "Write the fingerprint of NEW here, in the same pass", 0 },
-	{ "base-fingerprint", OPT_BASE_FINGERPRINT, "FILE", 0,
-	  "The fingerprint of OLD, where OLD is a disk", 0 },
-	{ "like", OPT_LIKE, "FILE", 0,
-	  "Where OLD is a disk: take hash and secret of this delta or fingerprint, so that the "
-	  "deltas can be merged",
-	  0 },
-	{ "hash", OPT_HASH, "HASH", 0, "xxh3 (default) or sha256, where OLD is a disk", 0 },
-	{ "changes", OPT_CHANGES, "LIST", 0, "Look at these ranges only; '-': standard input", 0 },
-	{ "changes-format", OPT_CHANGES_FORMAT, "FORMAT", 0,
-	  "Who wrote the list: tranship (default), vmware, rct, azure, rbd, qemu, nbd, ebs, era, "
-	  "thin",
-	  0 },
-	{ "block-size", OPT_BLOCK_SIZE, "SIZE", 0, "Of an era block, for the format era", 0 },
-	{ "verify-changes", OPT_VERIFY, NULL, 0,
-	  "Read all of NEW and prove by the fingerprint of OLD that the list names all that "
-	  "changed",
-	  0 },
-	{ "changes-out", OPT_CHANGES_OUT, "FILE", 0, "Write the ranges that differ here, as JSON",
-	  0 },
-	{ "base-id", OPT_BASE_ID, "ID", 0, "Which version of the disk OLD is", 0 },
-	{ "target-id", OPT_TARGET_ID, "ID", 0, "Which version NEW is (default: a random UUID)", 0 },
-	{ "old-format", 'F', "FORMAT", 0, "Format of OLD (default: found out by looking)", 0 },
-	{ "no-clobber", OPT_NO_CLOBBER, NULL, 0, "Refuse to replace an existing output", 0 },
-	{ "svg", OPT_SVG, "FILE", 0, "Draw what changed", 0 },
-	{ "output", OPT_OUTPUT, "HOW", 0, "human (default), json, or blocks: a picture", 0 },
-	{ "progress", 'p', NULL, 0, "Show phase, rate and time left on a terminal", 0 },
-	{ "threads", 'm', "N", 0, "Worker threads (default: one for each CPU)", 0 },
-	{ "rate", 'r', "SIZE", 0, "Read at most so many bytes a second", 0 },
-	{ "source-cache", 'T', "MODE", 0,
-	  "writeback (default; leaves the page cache as it was) or none (O_DIRECT)", 0 },
-	{ 0 },
-};
-
-static const struct argp_child children[] = { { &cli_source_argp, 0, NULL, 0 }, { 0 } };
-
-static void take_arg(struct diff_args *args, char *arg, struct argp_state *state)
-{
-	if (!args->old)
-		args->old = arg;
-	else if (!args->new)
-		args->new = arg;
-	else
-		argp_error(state, "an old and a new disk are taken");
-}
-
-static void take_level(struct diff_args *args, struct argp_state *state, const char *arg)
-{
-	char text[32], *end;
-	unsigned long level = strtoul(arg, &end, 10);
-
-	args->level = true;
-	if (*arg < '0' || *arg > '9' || *end || level > 19)
-		argp_error(state, "--level takes a number from 0 to 19, not '%s'", arg);
-	snprintf(text, sizeof(text), "level=%lu", level);
-	cli_join_options(&args->create_options, text);
-}
-
-static error_t parse_list(int key, char *arg, struct argp_state *state)
-{
-	struct diff_args *args = state->input;
-
-	switch (key) {
-	case OPT_CHANGES: args->changes = arg; break;
-	case OPT_CHANGES_FORMAT: args->list.format = arg; break;
-	case OPT_CHANGES_OUT: args->changes_out = arg; break;
-	case OPT_BLOCK_SIZE:
-		args->list.block_size = cli_parse_size(state, "block size", arg);
-		break;
-	case OPT_VERIFY: args->verify = true; break;
-	case OPT_FINGERPRINT_OUT: args->diff.fingerprint_out = arg; break;
-	case OPT_BASE_FINGERPRINT: args->base_fingerprint = arg; break;
-	case OPT_BASE_ID: args->diff.base_id = arg; break;
-	case OPT_TARGET_ID: args->diff.target_id = arg; break;
-	case OPT_HASH: args->diff.hash = arg; break;
-	case OPT_LIKE: args->diff.like = arg; break;
-	default: return ARGP_ERR_UNKNOWN;
-	}
-	return 0;
-}
-
-static bool is_stdout(const char *path)
-{
-	return path && strcmp(path, "-") == 0;
-}
-
-/* How many outputs go to standard output. */
-static int streams(const struct diff_args *args)
-{
-	return is_stdout(args->out) + is_stdout(args->diff.fingerprint_out) +
-	       is_stdout(args->changes_out);
-}
-
-static void check_args(const struct diff_args *args, struct argp_state *state)
-{
-	if (!args->new)
-		argp_error(state, "an old and a new disk are needed");
-	if (args->output == OUTPUT_UNKNOWN && !args->blocks)
-		argp_error(state, "--output takes human, json or blocks");
-	if (args->verify && !args->changes)
-		argp_error(state, "--verify-changes goes with --changes");
-	if (args->diff.format && strcmp(args->diff.format, "tsd") != 0 && !args->out)
-		argp_error(state, "-O goes with -o");
-	if (is_stdout(args->svg))
-		argp_error(state, "the picture needs a file: standard output takes the report");
-	if (args->level && args->diff.format && strcmp(args->diff.format, "tsd") != 0)
-		argp_error(state, "--level is for delta files");
-	if (streams(args) > (args->blocks || args->output != OUTPUT_HUMAN ? 0 : 1))
-		argp_error(state, "standard output takes one thing only");
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct diff_args *args = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT: state->child_inputs[0] = &args->source; break;
-	case 'o': args->out = arg; break;
-	case 'O': args->diff.format = arg; break;
-	case 'F': args->old_format = arg; break;
-	case 'p': args->progress = true; break;
-	case 'm': args->diff.copy.threads = cli_parse_threads(state, arg); break;
-	case 'r': args->diff.copy.rate = cli_parse_size(state, "rate", arg); break;
-	case 'T': cli_source_cache(&args->source, state, arg); break;
-	case OPT_OPTIONS: cli_join_options(&args->create_options, arg); break;
-	case OPT_LEVEL: take_level(args, state, arg); break;
-	case OPT_NO_CLOBBER: args->diff.create_flags |= TRANSHIP_CREATE_NO_CLOBBER; break;
-	case OPT_SVG: args->svg = arg; break;
-	case OPT_OUTPUT:
-		args->blocks = strcmp(arg, "blocks") == 0;
-		args->output = cli_parse_output(arg);
-		break;
-	case ARGP_KEY_ARG: take_arg(args, arg, state); break;
-	case ARGP_KEY_END: check_args(args, state); break;
-	default: return parse_list(key, arg, state);
-	}
-	return 0;
-}
-
-static const struct argp argp = {
-	options,
-	parse,
-	"OLD NEW",
-	"Finds what changed from one version of a disk to the next, and writes it."
-	"\vOLD is a disk or a fingerprint of one (tranship fingerprint), NEW a disk, in any "
-	"format. "
-	"Without -o only what differs is told.\n\n"
-	"Example: tranship diff -p monday.fp disk.vmdk -o tuesday.tsd --fingerprint-out tuesday.fp",
-	children,
-	NULL,
-	NULL
 };
 
 static int report_file(const char *path, const struct tranship_error *err)
@@ -258,6 +57,7 @@ static int check_places(const struct diff_args *args)
 		{ "--changes", args->changes, false },
 		{ "--base-fingerprint", args->base_fingerprint, false },
 		{ "--like", args->diff.like, false },
+		{ "--old-plan", args->old_plan, false },
 	};
 
 	return cli_check_places(files, sizeof(files) / sizeof(files[0]), renewed);
@@ -268,7 +68,7 @@ static int check_folder(const char *path)
 {
 	char folder[PATH_MAX];
 
-	if (!path || is_stdout(path) || strlen(path) >= PATH_MAX)
+	if (!path || diff_is_stdout(path) || strlen(path) >= PATH_MAX)
 		return 0;
 	strcpy(folder, path);
 	if (access(dirname(folder), W_OK) == 0)
@@ -303,23 +103,64 @@ static int open_changes(struct diff_args *args, struct diff_run *run)
 		       : 0;
 }
 
+/* Adds what the plans of OLD and NEW have different. */
+static int add_plans(const struct diff_args *args, struct diff_run *run)
+{
+	struct tranship_changes *dirty = NULL, *all = NULL;
+	struct tranship_boot_plan *old = NULL;
+	struct tranship_error err;
+	int rc = 0;
+
+	if (strcmp(args->old_plan, "none") != 0)
+		rc = tranship_boot_plan_load(args->old_plan, &old, &err);
+	if (rc == 0)
+		rc = tranship_boot_dirty(old, run->plan, &dirty, &err);
+	if (rc == 0) /* a union keeps the ids that both have */
+		rc = tranship_changes_set_ids(dirty, tranship_changes_base_id(run->changes),
+					      tranship_changes_target_id(run->changes), &err);
+	if (rc == 0)
+		rc = tranship_changes_union(run->changes, dirty, &all, &err);
+	if (rc)
+		cli_report(NULL, &err);
+	tranship_changes_free(dirty);
+	tranship_boot_plan_free(old);
+	if (rc == 0) {
+		tranship_changes_free(run->changes);
+		run->changes = all;
+	}
+	return rc;
+}
+
+/* EXIT_OK, or an exit code. */
+static int open_new(const struct diff_args *args, struct diff_run *run)
+{
+	run->new = cli_open(&args->source, args->new, args->source.format);
+	return run->new
+		       ? cli_boot_open(&args->boot, &args->source, args->new, &run->new, &run->plan)
+		       : EXIT_ERROR;
+}
+
+/* EXIT_OK, or an exit code after a message. */
 static int open_sides(struct diff_args *args, struct diff_run *run)
 {
-	int rc = open_old(args, run);
+	int rc = open_old(args, run), code;
 
-	if (rc == 0) {
-		run->new = cli_open(&args->source, args->new, args->source.format);
-		rc = run->new ? 0 : -1;
-	}
+	if (rc)
+		return EXIT_ERROR;
+	code = open_new(args, run);
+	if (code != EXIT_OK)
+		return code;
 	if (rc == 0 && args->base_fingerprint)
 		rc = open_fingerprint(args->base_fingerprint, &run->base_fingerprint);
 	if (rc == 0 && args->changes)
 		rc = open_changes(args, run);
+	if (rc == 0 && args->old_plan)
+		rc = add_plans(args, run);
 	if (rc == 0 && args->verify && !run->was && !run->base_fingerprint) {
 		cli_error("--verify-changes needs a fingerprint: as OLD or by --base-fingerprint");
 		rc = -1;
 	}
-	return rc;
+	return rc ? EXIT_ERROR : EXIT_OK;
 }
 
 static void found(void *ctx, uint64_t off, uint64_t len, enum tranship_diff_kind kind)
@@ -392,7 +233,7 @@ static int print_json(const struct diff_run *run)
 static void print_human(const struct diff_args *args, const struct diff_run *run)
 {
 	const struct tranship_diff_result *r = &run->result;
-	FILE *out = streams(args) ? stderr : stdout;
+	FILE *out = diff_streams(args) ? stderr : stdout;
 	char changed[32], zeroed[32], read[32], written[32];
 
 	if (args->source.quiet)
@@ -461,15 +302,20 @@ int cmd_diff(int argc, char **argv)
 	struct diff_run run = { 0 };
 	struct tranship_error err;
 	char *spool;
-	int code = EXIT_ERROR;
+	int code;
 
 	cli_source_init(&args.source);
-	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	diff_take_options(&args, argc, argv);
 	args.source.flags |= TRANSHIP_OPEN_DROP_BEHIND;
 	spool = cli_spool_folder(args.out);
 	args.source.spool = spool;
 	if (check_places(&args) == 0 && check_folder(args.svg) == 0 &&
-	    check_folder(args.changes_out) == 0 && open_sides(&args, &run) == 0) {
+	    check_folder(args.changes_out) == 0)
+		code = open_sides(&args, &run);
+	else
+		code = EXIT_ERROR;
+	if (code == EXIT_OK) {
+		code = EXIT_ERROR;
 		if (args.changes_out &&
 		    tranship_changes_new(tranship_disk_size(run.new), &run.found, &err))
 			cli_report(args.changes_out, &err);
@@ -480,6 +326,7 @@ int cmd_diff(int argc, char **argv)
 	tranship_changes_free(run.found);
 	tranship_changes_free(run.changes);
 	tranship_changes_free(run.missed);
+	tranship_boot_plan_free(run.plan);
 	tranship_fingerprint_close(run.was);
 	tranship_fingerprint_close(run.base_fingerprint);
 	tranship_disk_close(run.new);

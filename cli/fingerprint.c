@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli.h"
+#include "boot_options.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@ enum mode { MODE_MAKE, MODE_INFO, MODE_CHECK, MODE_COMPARE };
 
 struct fingerprint_args {
 	struct cli_source source;
+	struct cli_boot boot;
 	struct tranship_fingerprint_options make;
 	enum mode mode;
 	enum cli_output output;
@@ -59,7 +60,9 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static const struct argp_child children[] = { { &cli_source_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &cli_source_argp, 0, NULL, 0 },
+					      { &cli_boot_argp, 0, NULL, 0 },
+					      { 0 } };
 
 static void take_block_size(struct fingerprint_args *args, struct argp_state *state,
 			    const char *arg)
@@ -93,6 +96,9 @@ static void check_args(const struct fingerprint_args *args, struct argp_state *s
 		argp_error(state, "-o goes with a disk");
 	if (args->base_id && !args->like)
 		argp_error(state, "--base-id says what --like must be");
+	cli_boot_check(&args->boot, state);
+	if (args->boot.wanted && args->mode != MODE_MAKE)
+		argp_error(state, "--boot goes with a disk");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -100,7 +106,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct fingerprint_args *args = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT: state->child_inputs[0] = &args->source; break;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &args->source;
+		state->child_inputs[1] = &args->boot;
+		break;
 	case 'o': args->to = arg; break;
 	case OPT_LIKE: args->like = arg; break;
 	case OPT_HASH: args->make.hash = arg; break;
@@ -191,7 +200,9 @@ static int make(struct fingerprint_args *args)
 	args->source.flags |= TRANSHIP_OPEN_DROP_BEHIND;
 	if (open_like(args, &like) == 0)
 		disk = cli_open(&args->source, args->a, NULL);
-	if (disk) {
+	if (disk)
+		code = cli_boot_open(&args->boot, &args->source, args->a, &disk, NULL);
+	if (disk && code == EXIT_OK) {
 		cli_meter_init(&meter, args->progress && !args->source.quiet);
 		args->make.like = like;
 		args->make.copy.progress = cli_progress;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli.h"
+#include "info_layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,14 +46,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static const struct argp argp = { options,
-				  parse,
-				  "IMAGE",
-				  "Says what an image is: format, size, what its format knows."
-				  "\vExample: tranship info --output=json disk.vhdx",
-				  children,
-				  NULL,
-				  NULL };
+static const struct argp argp = {
+	options,
+	parse,
+	"IMAGE",
+	"Says what an image is: format, size, what its format knows, and what stands on the "
+	"disk."
+	"\vExample: tranship info --output=json disk.vhdx",
+	children,
+	NULL,
+	NULL
+};
 
 /* Text out of an image, or a file's name, may be anything; JSON takes UTF-8 only. */
 static json_t *json_string_or_empty(const char *text)
@@ -146,10 +150,17 @@ static const char *layer_path(struct tranship_disk *layer, uint32_t index, const
 	return index == 0 ? path : tranship_disk_file_name(layer, 0);
 }
 
+/* What stands on a disk needs all of it: of a chain only the top can say it. */
+static struct tranship_layout *layout_of(struct tranship_disk *disk, const struct info_args *args)
+{
+	return info_layout_read(disk, args->path, args->source.quiet);
+}
+
 /* One object, or a list of them with --backing-chain. */
 static void print_json(struct tranship_disk *disk, const struct info_args *args)
 {
 	uint32_t count = args->chain ? tranship_disk_layer_count(disk) : 1, i;
+	struct tranship_layout *layout = layout_of(disk, args);
 	json_t *list = json_array();
 
 	for (i = 0; i < count; i++) {
@@ -157,6 +168,10 @@ static void print_json(struct tranship_disk *disk, const struct info_args *args)
 
 		json_array_append_new(list, describe(layer, layer_path(layer, i, args->path)));
 	}
+	if (layout)
+		json_object_set_new(json_array_get(list, 0), "partition-table",
+				    info_layout_json(layout));
+	tranship_layout_free(layout);
 	json_dumpf(args->chain ? list : json_array_get(list, 0), stdout,
 		   JSON_INDENT(4) | JSON_PRESERVE_ORDER);
 	putchar('\n');
@@ -235,6 +250,7 @@ static void print_layer(struct tranship_disk *disk, const char *path)
 static void print_human(struct tranship_disk *disk, const struct info_args *args)
 {
 	uint32_t count = args->chain ? tranship_disk_layer_count(disk) : 1, i;
+	struct tranship_layout *layout = layout_of(disk, args);
 
 	for (i = 0; i < count; i++) {
 		struct tranship_disk *layer = tranship_disk_layer(disk, i);
@@ -242,7 +258,10 @@ static void print_human(struct tranship_disk *disk, const struct info_args *args
 		if (i > 0)
 			putchar('\n');
 		print_layer(layer, layer_path(layer, i, args->path));
+		if (i == 0 && layout)
+			info_layout_print(layout);
 	}
+	tranship_layout_free(layout);
 }
 
 int cmd_info(int argc, char **argv)

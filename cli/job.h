@@ -3,7 +3,7 @@
 #ifndef CLI_JOB_H
 #define CLI_JOB_H
 
-#include "cli.h"
+#include "boot_options.h"
 #include "store_options.h"
 #include "texts.h"
 
@@ -24,6 +24,7 @@ struct job {
 	/* The source, and how it is opened. */
 	const char *location;
 	struct cli_source source;
+	struct cli_boot boot;
 	/* The store. */
 	const char *store;
 	struct cli_store store_options;

@@ -105,6 +105,61 @@ static const struct member source_members[] = {
 };
 
 #define S3(field) AT(store_options.open.s3.field)
+static const char *take_boot_to(const struct members *m, void *out, const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	(void)m;
+	return text && cli_boot_target(&job_of(out)->boot, text) ? NULL : "bios-mbr or bios-gpt";
+}
+
+static const char *take_boot_os(const struct members *m, void *out, const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	(void)m;
+	return text && cli_boot_os(&job_of(out)->boot, text) ? NULL : "windows or linux";
+}
+
+static const char *take_boot_flag(void *out, const json_t *value, unsigned flag)
+{
+	unsigned *flags = &job_of(out)->boot.options.flags;
+
+	*flags = json_is_true(value) ? *flags | flag : *flags & ~flag;
+	return json_is_boolean(value) ? NULL : "true or false";
+}
+
+static const char *take_drop_recovery(const struct members *m, void *out, const json_t *value)
+{
+	(void)m;
+	return take_boot_flag(out, value, TRANSHIP_BOOT_DROP_RECOVERY);
+}
+
+static const char *take_hibernated(const struct members *m, void *out, const json_t *value)
+{
+	(void)m;
+	return take_boot_flag(out, value, TRANSHIP_BOOT_FORCE_HIBERNATED);
+}
+
+static const char *take_hybrid(const struct members *m, void *out, const json_t *value)
+{
+	(void)m;
+	return take_boot_flag(out, value, TRANSHIP_BOOT_HYBRID);
+}
+
+#define BOOT(field) AT(boot.options.field)
+static const struct member boot_members[] = {
+	{ "to", MEMBER_OTHER, 0, 0, take_boot_to },
+	{ "os", MEMBER_OTHER, 0, 0, take_boot_os },
+	{ "drop-recovery", MEMBER_OTHER, 0, 0, take_drop_recovery },
+	{ "force-hibernated", MEMBER_OTHER, 0, 0, take_hibernated },
+	{ "hybrid", MEMBER_OTHER, 0, 0, take_hybrid },
+	{ "grub-boot", MEMBER_PATH, BOOT(grub_boot), 0, NULL },
+	{ "grub-core", MEMBER_PATH, BOOT(grub_core), 0, NULL },
+	{ "grub-modules", MEMBER_PATH, BOOT(grub_modules), 0, NULL },
+	{ 0 },
+};
+
 static const struct member store_members[] = {
 	{ "location", MEMBER_LOCATION, AT(store), 0, NULL },
 	{ "key-file", MEMBER_PATH, AT(store_options.key_file), 0, NULL },
@@ -169,6 +224,20 @@ static const char *take_changes(const struct members *m, void *out, const json_t
 	return take_part(m, out, value, changes_members, "changes", &job_of(out)->changes.file);
 }
 
+/* true, false, a target, or an object of boot_members. */
+static const char *take_boot(const struct members *m, void *out, const json_t *value)
+{
+	struct job *job = out;
+
+	job->boot.wanted = !json_is_false(value);
+	if (json_is_boolean(value))
+		return NULL;
+	if (json_is_string(value))
+		return take_boot_to(m, out, value);
+	return json_is_object(value) ? take_part(m, out, value, boot_members, "boot", NULL)
+				     : "true, false, a target, or an object";
+}
+
 static const char *take_lost_tracking(const struct members *m, void *out, const json_t *value)
 {
 	const char *text = json_string_value(value);
@@ -218,6 +287,7 @@ static const char *take_quiet(const struct members *m, void *out, const json_t *
 
 static const struct member job_members[] = {
 	{ "source", MEMBER_OTHER, 0, 0, take_source },
+	{ "boot", MEMBER_OTHER, 0, 0, take_boot },
 	{ "store", MEMBER_OTHER, 0, 0, take_store },
 	{ "name", MEMBER_TEXT, AT(name), 0, NULL },
 	{ "disk", MEMBER_TEXT, AT(disk), 0, NULL },

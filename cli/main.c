@@ -41,6 +41,8 @@ static const struct {
 	{ "fingerprint", cmd_fingerprint, "digest a disk, to find later what changed", EXIT_ERROR },
 	{ "store", cmd_store, "make a store of restore points, list them, take care of it",
 	  EXIT_ERROR },
+	{ "boot", cmd_boot, "plan what makes a UEFI disk start under BIOS, verify that one does",
+	  EXIT_ERROR },
 	{ "serve", cmd_serve, "let other programs read a disk over NBD", EXIT_ERROR },
 	{ "measure", cmd_measure, "say how large a converted image would be", EXIT_ERROR },
 };
@@ -60,7 +62,7 @@ static void help(FILE *out)
 	for (n = 0; tranship_format_name(n); n++)
 		fprintf(out, " %s%s", tranship_format_name(n),
 			tranship_format_can_read(tranship_format_name(n)) ? "" : " (output only)");
-	fprintf(out, "\nExample: %s convert -p -O vhdx disk.vmdk disk.vhdx\n", cli_name);
+	fputc('\n', out);
 }
 
 /* A disk split into 2 GB extents has a file for each. */

@@ -109,7 +109,7 @@ static void print_result(FILE *out, const char *labels, const struct run_record 
 {
 	static const char *const words[] = { "point",         "nothing",        "failed",
 					     "lost-tracking", "source-changed", "not-quiet",
-					     "canceled" };
+					     "refused",       "canceled" };
 	size_t i;
 
 	head(out, PREFIX "result", "How the last run ended: 1 for one of the results.");

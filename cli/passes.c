@@ -72,6 +72,7 @@ static int replicate(const struct job *job, struct tranship_disk *disk,
 					: job->changes.target_id,
 		.changes = changes,
 		.on_lost_tracking = job->on_lost_tracking,
+		.boot = pass->plan,
 		.source_identity = job->source_identity,
 		.source_view = view,
 		.checkpoint = job->no_checkpoint ? NULL : job->checkpoint,
@@ -95,6 +96,28 @@ static int replicate(const struct job *job, struct tranship_disk *disk,
 	return rc;
 }
 
+/* With --boot: the disk as a plan of what it is now makes it. */
+static int boot_disk(const struct job *job, struct tranship_disk **disk, struct run_pass *pass,
+		     struct tranship_error *err)
+{
+	struct tranship_disk *booted;
+	int rc;
+
+	if (!job->boot.wanted)
+		return 0;
+	rc = cli_boot_plan(&job->boot, *disk, &pass->plan, err);
+	if (rc == 0 && tranship_boot_plan_refusal(pass->plan, 0))
+		rc = cli_boot_refusal(pass->plan, err);
+	if (rc == 0 && !job->source.quiet)
+		cli_boot_tell_notes(pass->plan, job->location, cli_warn, NULL);
+	if (rc == 0)
+		rc = tranship_boot_open(*disk, pass->plan, &booted, err);
+	if (rc)
+		return of_file(job->location, err);
+	*disk = booted;
+	return 0;
+}
+
 static int one_pass(const struct job *job, struct tranship_store *store, struct run_pass *pass,
 		    struct tranship_error *err)
 {
@@ -110,6 +133,8 @@ static int one_pass(const struct job *job, struct tranship_store *store, struct 
 	rc = cli_open_disk(&source, job->location, NULL, &disk, err);
 	if (rc)
 		of_file(job->location, err);
+	if (rc == 0)
+		rc = boot_disk(job, &disk, pass, err);
 	if (rc == 0)
 		rc = open_changes(job, disk, &changes, err);
 	if (rc == 0)
@@ -180,6 +205,15 @@ static int all_passes(struct job *job, struct tranship_store *store, struct run_
 	return 0;
 }
 
+/* Whether the last pass had no plan to read the disk through. */
+static bool was_refused(const struct run_record *run)
+{
+	const struct tranship_boot_plan *plan =
+		run->pass_count > 0 ? run->passes[run->pass_count - 1].plan : NULL;
+
+	return plan && tranship_boot_plan_refusal(plan, 0);
+}
+
 static int exit_code_of(const struct job *job, const struct run_record *run)
 {
 	unsigned i, made = 0;
@@ -191,6 +225,8 @@ static int exit_code_of(const struct job *job, const struct run_record *run)
 			return code;
 		if (run->err.code == TRANSHIP_ETRACKING)
 			return EXIT_TRACKING;
+		if (was_refused(run))
+			return EXIT_REFUSED;
 		return run->pass_count > 0 && run->passes[run->pass_count - 1].result.source_changed
 			       ? EXIT_SOURCE_CHANGED
 			       : EXIT_ERROR;

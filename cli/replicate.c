@@ -95,6 +95,7 @@ static const struct argp_option options[] = {
 
 static const struct argp_child children[] = { { &cli_source_argp, 0, NULL, 0 },
 					      { &cli_store_argp, 0, NULL, 0 },
+					      { &cli_boot_argp, 0, NULL, 0 },
 					      { 0 } };
 
 static unsigned take_number(struct argp_state *state, const char *option, const char *arg,
@@ -183,6 +184,7 @@ static void check_job(const struct job *job, struct argp_state *state)
 {
 	if (!job->location || !job->store)
 		argp_error(state, "a source and a store are needed");
+	cli_boot_check(&job->boot, state);
 	if (!job->changes.file &&
 	    (job->changes.format || job->changes.base_id || job->changes.size))
 		argp_error(state, "what is said of the changes goes with --changes");
@@ -212,6 +214,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &job->source;
 		state->child_inputs[1] = &job->store_options;
+		state->child_inputs[2] = &job->boot;
 		break;
 	case OPT_SOURCE: job->location = arg; break;
 	case OPT_STORE: job->store = arg; break;
@@ -244,7 +247,7 @@ static const struct argp argp = {
 	"no point; the next one goes on where it stopped. Exit codes: 0 a point was made, 3 "
 	"nothing "
 	"had changed, 5 the changes do not begin at the last point, 6 the source changed while it "
-	"was read, 7 --max-passes was reached, 1 anything else."
+	"was read, 7 --max-passes was reached, 8 the plan of --boot is refused, 1 anything else."
 	"\n\nExample: tranship replicate -p --source web.vmdk --store /backup --name web",
 	children,
 	NULL,
@@ -313,6 +316,7 @@ static int replicate(struct job *job)
 {
 	struct run_record run = { .job = job, .started = passes_now() };
 	double started = seconds_now();
+	unsigned i;
 
 	run.passes = calloc(job->max_passes, sizeof(*run.passes));
 	if (!run.passes)
@@ -322,6 +326,8 @@ static int replicate(struct job *job)
 	run.ended = passes_now();
 	run.seconds = seconds_now() - started;
 	tell(&run);
+	for (i = 0; i < run.pass_count; i++)
+		tranship_boot_plan_free(run.passes[i].plan);
 	free(run.passes);
 	return run.exit_code;
 }

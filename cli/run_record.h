@@ -9,6 +9,7 @@
 struct run_pass {
 	double started; /* seconds since 1970 */
 	bool failed;
+	struct tranship_boot_plan *plan; /* with --boot, where it got so far */
 	struct tranship_replicate_result result;
 };
 
@@ -33,6 +34,7 @@ static inline const char *run_result_word(const struct run_record *run)
 	       : run->exit_code == EXIT_TRACKING       ? "lost-tracking"
 	       : run->exit_code == EXIT_SOURCE_CHANGED ? "source-changed"
 	       : run->exit_code == EXIT_NOT_QUIET      ? "not-quiet"
+	       : run->exit_code == EXIT_REFUSED        ? "refused"
 						       : "failed";
 }
 

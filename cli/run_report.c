@@ -40,6 +40,38 @@ static json_t *number(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
+typedef const char *sentence_fn(const struct tranship_boot_plan *plan, uint32_t index);
+
+static json_t *sentences(const struct tranship_boot_plan *plan, sentence_fn *next)
+{
+	json_t *list = json_array();
+	const char *sentence;
+	uint32_t i;
+
+	for (i = 0; (sentence = next(plan, i)); i++)
+		json_array_append_new(list, text(sentence));
+	return list;
+}
+
+/* The plan through which the disk was read, or why there is none. */
+static json_t *boot_json(const struct tranship_boot_plan *plan)
+{
+	json_t *object = json_object();
+	bool refused = tranship_boot_plan_refusal(plan, 0) != NULL;
+
+	json_object_set_new(object, "refused", json_boolean(refused));
+	json_object_set_new(object, "refusals", sentences(plan, tranship_boot_plan_refusal));
+	json_object_set_new(object, "notes", sentences(plan, tranship_boot_plan_note));
+	json_object_set_new(object, "target",
+			    refused ? json_null()
+				    : text(cli_boot_target_word(tranship_boot_plan_target(plan))));
+	json_object_set_new(object, "os", text(cli_boot_os_word(tranship_boot_plan_os(plan))));
+	json_object_set_new(object, "extents", number(tranship_boot_plan_count(plan)));
+	json_object_set_new(object, "digest",
+			    refused ? json_null() : text(tranship_boot_plan_digest(plan)));
+	return object;
+}
+
 static void add_pass(json_t *object, const struct run_pass *pass)
 {
 	const struct tranship_replicate_result *r = &pass->result;
@@ -58,6 +90,7 @@ static void add_pass(json_t *object, const struct run_pass *pass)
 	json_object_set_new(object, "deduplicated", number(r->deduplicated));
 	json_object_set_new(object, "sent", number(r->sent));
 	json_object_set_new(object, "slots", number(r->slots));
+	json_object_set_new(object, "boot", pass->plan ? boot_json(pass->plan) : json_null());
 }
 
 static json_t *pass_list(const struct run_record *run)

@@ -107,12 +107,12 @@ json_t *store_point_json(const struct tranship_point *p)
 
 	for (i = 0; i < p->tag_count; i++)
 		json_array_append_new(tags, json_string(p->tags[i]));
-	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:I, s:I, s:o}", "id",
+	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:I, s:I, s:s, s:o}", "id",
 			 p->id, "name", p->name, "disk", p->disk, "version", p->version,
 			 "predecessor", p->predecessor, "time", time_json(p->time), "virtual-size",
 			 (json_int_t)p->size, "sector-size", (int)p->sector_size, "data",
 			 (json_int_t)p->data, "changed", (json_int_t)p->changed, "stored",
-			 (json_int_t)p->stored, "tags", tags);
+			 (json_int_t)p->stored, "boot", p->boot, "tags", tags);
 	return json;
 }
 
@@ -258,6 +258,7 @@ static int tell_one(void *ctx, const struct tranship_point *p)
 	printf("time: %s UTC\n", time);
 	print_size("virtual size", p->size);
 	printf("sector size: %u\n", p->sector_size);
+	print_line("made to start by", p->boot);
 	print_size("data", p->data);
 	print_size("changed", p->changed);
 	print_size("stored", p->stored);

@@ -18,6 +18,15 @@ static void expect_error(int rc, const struct tranship_error *err)
 	fuzz_require(rc < 0 && walk_error(rc, err) == NULL, "a failure says what it is");
 }
 
+static void same_boot(const struct manifest_boot *a, const struct manifest_boot *b)
+{
+	fuzz_require(!a == !b, "there is a boot plan, or none");
+	fuzz_require(!a || (strcmp(a->target, b->target) == 0 && a->count == b->count &&
+			    memcmp(a->digest, b->digest, sizeof(a->digest)) == 0 &&
+			    memcmp(a->extents, b->extents, a->count * sizeof(a->extents[0])) == 0),
+		     "the boot plan is the same");
+}
+
 static void same(const struct manifest *a, const struct manifest *b)
 {
 	fuzz_require(strcmp(a->id, b->id) == 0 && strcmp(a->name, b->name) == 0 &&
@@ -36,6 +45,7 @@ static void same(const struct manifest *a, const struct manifest *b)
 				     0 &&
 			     memcmp(a->root.page.pin, b->root.page.pin, 16) == 0,
 		     "bytes are the same");
+	same_boot(a->boot, b->boot);
 }
 
 static void promises(const struct manifest *m)
@@ -47,6 +57,7 @@ static void promises(const struct manifest *m)
 	fuzz_require(manifest_id_parse(m->id, NULL), "it has an id");
 	fuzz_require(m->name[0] && m->disk[0], "it has a name and a disk");
 	fuzz_require(m->root.level < TABLE_LEVELS_MAX, "the table has a root");
+	fuzz_require(!m->boot || !manifest_boot_fault(m->boot, m->size), "a boot plan fits");
 	for (i = 0; i < m->slot_count; i++)
 		fuzz_require(m->slots[i].uses > 0 &&
 				     (i == 0 || memcmp(&m->slots[i - 1].id, &m->slots[i].id,
@@ -85,7 +96,7 @@ static void read_manifest(const struct store_keys *keys, const char *id, const u
 
 	if (rc) {
 		expect_error(rc, &err);
-		fuzz_require(!m.slots && m.slot_count == 0, "nothing is left");
+		fuzz_require(!m.slots && m.slot_count == 0 && !m.boot, "nothing is left");
 		return;
 	}
 	promises(&m);

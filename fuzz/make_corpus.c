@@ -11,7 +11,12 @@
 #include "image_vhdx_log.h"
 #include "image_vmdk.h"
 #include "image_vmfs.h"
+#include "make_fat.h"
+#include "make_ntfs.h"
+#include "make_fs.h"
+#include "make_hives.h"
 #include "make_pages.h"
+#include "make_tables.h"
 #include "manifest_image.h"
 #include "slot_image.h"
 #include "vhdx_input.h"
@@ -551,7 +556,7 @@ static void save_slot(const char *name, bool encrypted)
 	buffer_free(&slot);
 }
 
-static void save_manifest(const char *name, size_t slots, bool first)
+static void save_manifest(const char *name, size_t slots, bool first, size_t boot)
 {
 	unsigned char *bytes, digest[32];
 	struct store_keys keys;
@@ -564,6 +569,8 @@ static void save_manifest(const char *name, size_t slots, bool first)
 		m.predecessor[0] = '\0';
 		memset(&m.root.page, 0, sizeof(m.root.page));
 	}
+	if (boot && manifest_image_boot(boot, &m, NULL))
+		die("manifest_image_boot");
 	if (manifest_encode(&m, &keys, &bytes, &len, digest, NULL))
 		die("manifest_encode");
 	save("manifest", name, bytes, len);
@@ -597,9 +604,10 @@ static void make_store(void)
 	save_store_json("key_file", KEY_FILE);
 	save_slot("plain", false);
 	save_slot("encrypted", true);
-	save_manifest("first", 0, true);
-	save_manifest("next", 5, false);
-	save_manifest("parts", 2050, false);
+	save_manifest("first", 0, true, 0);
+	save_manifest("next", 5, false, 0);
+	save_manifest("boot", 2, false, 3);
+	save_manifest("parts", 2050, false, 0);
 }
 
 int main(int argc, char **argv)
@@ -622,7 +630,12 @@ int main(int argc, char **argv)
 	make_options();
 	make_fingerprints();
 	make_deltas();
+	make_ntfs(save);
 	make_pages(save);
+	make_tables(save);
+	make_fat(save);
+	make_fs(save);
+	make_hives(save);
 	make_store();
 	return 0;
 }

@@ -15,13 +15,34 @@
  *   test-tool point LOCATION DISK NAME [PREDECESSOR]
  *   test-tool replicate LOCATION DISK NAME RAW
  *       a restore point: tool_point.h
+ *   test-tool ntfs VERB IMAGE ...
+ *       the NTFS reader: tool_ntfs.h
  *   test-tool target VERB LOCATION ...
  *       objects of a folder or of S3: tool_target.h
+ *   test-tool fs FILE | fs-list | fs-make NAME FILE
+ *       file systems, as a probe sees them: tool_fs.h
+ *   test-tool fat VERB IMAGE ...
+ *       a FAT32 volume: tool_fat.h
+ *   test-tool tables|gpt-put|gpt-erase DISK [SECTOR-SIZE]
+ *       partition tables: tool_tables.h
+ *   test-tool hive VERB ...
+ *       registry hives: tool_hive.h
+ *   test-tool boot VERB ...
+ *       boot code: tool_boot.h
+ *   test-tool boot-verify DISK
+ *       whether it would start under BIOS: tool_verify.h
  */
 #include "base/bytes.h"
 #include "image_vmfs.h"
+#include "tool_boot.h"
+#include "tool_fat.h"
+#include "tool_fs.h"
+#include "tool_hive.h"
+#include "tool_ntfs.h"
 #include "tool_point.h"
+#include "tool_tables.h"
 #include "tool_target.h"
+#include "tool_verify.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -192,6 +213,37 @@ static int make_extent(bool sesparse, unsigned long value, const char *raw, cons
 	return 0;
 }
 
+/* Verbs that have a file of their own. */
+static int tool_other(int argc, char **argv)
+{
+	static const struct {
+		const char *verb;
+		int (*run)(int argc, char **argv);
+	} rows[] = {
+		{ "point", tool_point },
+		{ "replicate", tool_replicate },
+		{ "target", tool_target },
+		{ "fs", tool_fs },
+		{ "fs-list", tool_fs },
+		{ "fs-make", tool_fs },
+		{ "boot", tool_boot },
+		{ "fat", tool_fat },
+		{ "hive", tool_hive },
+		{ "ntfs", tool_ntfs },
+		{ "tables", tool_tables },
+		{ "gpt-put", tool_tables },
+		{ "gpt-erase", tool_tables },
+		{ "boot-verify", tool_verify },
+	};
+	size_t i;
+
+	for (i = 0; argc > 1 && i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(argv[1], rows[i].verb) == 0)
+			return rows[i].run(argc, argv);
+	fprintf(stderr, "usage: test-tool VERB ...; the verbs stand at the top of tool.c\n");
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 5 && strcmp(argv[1], "disk") == 0) {
@@ -206,14 +258,5 @@ int main(int argc, char **argv)
 		return print_end(argv[2]);
 	if (argc == 5 && (strcmp(argv[1], "cowd") == 0 || strcmp(argv[1], "sesparse") == 0))
 		return make_extent(argv[1][0] == 's', strtoul(argv[2], NULL, 10), argv[3], argv[4]);
-	if (argc > 1 && strcmp(argv[1], "point") == 0)
-		return tool_point(argc, argv);
-	if (argc > 1 && strcmp(argv[1], "replicate") == 0)
-		return tool_replicate(argc, argv);
-	if (argc > 1 && strcmp(argv[1], "target") == 0)
-		return tool_target(argc, argv);
-	fprintf(stderr, "usage: test-tool disk FILE SIZE SEED | poke FILE OFFSET HEX | sum-vhd "
-			"FILE | end FILE | cowd GRAIN-SECTORS RAW FILE | sesparse HOLE RAW FILE "
-			"| " TOOL_TARGET_USAGE "\n");
-	return 2;
+	return tool_other(argc, argv);
 }

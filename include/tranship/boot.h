@@ -131,7 +131,8 @@ struct tranship_boot_extent {
  *
  * A disk that cannot be converted is a plan that is refused, not an error. TRANSHIP_EUNSUPPORTED:
  * the disk is read forward; TRANSHIP_EIO, TRANSHIP_ECORRUPT: the disk could not be read;
- * TRANSHIP_ENOTFOUND: GRUB's images are needed and not there.
+ * TRANSHIP_ENOTFOUND: GRUB's images are needed and not there; TRANSHIP_EINVAL: options that
+ * contradict each other.
  */
 TRANSHIP_API int tranship_boot_plan_make(struct tranship_disk *disk,
 					 const struct tranship_boot_options *options,
@@ -157,6 +158,9 @@ TRANSHIP_API uint64_t tranship_boot_plan_size(const struct tranship_boot_plan *p
 TRANSHIP_API uint32_t tranship_boot_plan_count(const struct tranship_boot_plan *plan);
 TRANSHIP_API int tranship_boot_plan_extent(const struct tranship_boot_plan *plan, uint32_t index,
 					   struct tranship_boot_extent *out);
+/* What stood on the disk; it belongs to the plan. NULL: the plan was read from a file. */
+TRANSHIP_API const struct tranship_layout *
+tranship_boot_plan_layout(const struct tranship_boot_plan *plan);
 /* 64 hexadecimal digits that stand for everything that the plan replaces: equal plans have equal
  * ones. */
 TRANSHIP_API const char *tranship_boot_plan_digest(const struct tranship_boot_plan *plan);

@@ -8,6 +8,7 @@
 #ifndef TRANSHIP_PIPELINE_H
 #define TRANSHIP_PIPELINE_H
 
+#include "tranship/boot.h"
 #include "tranship/store.h"
 
 #ifdef __cplusplus
@@ -48,6 +49,15 @@ struct tranship_replicate_options {
 	 */
 	const struct tranship_changes *changes;
 	enum tranship_lost_tracking on_lost_tracking;
+	/*
+	 * The plan through which the source is read: `source` is what tranship_boot_open made of
+	 * the disk with this very plan. NULL: none. The point remembers it. The changes are those
+	 * of the disk without it: where the last point was read through another plan, or through
+	 * none, or this run has none, what the two plans have different is read, too. A run under
+	 * another plan than the last point's makes a point even if nothing else has changed. Stays
+	 * the caller's.
+	 */
+	const struct tranship_boot_plan *boot;
 	/* Who the source is: the same text means the same content. NULL: its local files' device,
 	 * inode, size, mtime and ctime, which are looked at again at the end. */
 	const char *source_identity;

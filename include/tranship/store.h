@@ -103,6 +103,8 @@ struct tranship_point {
 	uint64_t stored;  /* bytes that the run added to the store */
 	size_t tag_count;
 	const char *const *tags;
+	const char
+		*boot; /* what the disk was made on the way ("bios-mbr", "bios-gpt"); "": nothing */
 };
 /* Nonzero stops with that code. */
 typedef int tranship_point_fn(void *ctx, const struct tranship_point *point);

@@ -136,6 +136,26 @@ static void from_utf16(char *out, size_t cap, const unsigned char *src, size_t u
 		out[used] = '\0';
 }
 
+void text_from_bytes(char *out, size_t cap, const unsigned char *src, size_t len)
+{
+	size_t used = 0, n;
+
+	for (; len > 0 && *src; src += n, len -= n) {
+		char bytes[4];
+		size_t put;
+
+		n = utf8_len(src, len);
+		put = n > 0 ? n : utf8_put(bytes, 0xFFFD);
+		if (used + put >= cap)
+			break;
+		memcpy(out + used, n > 0 ? (const char *)src : bytes, put);
+		used += put;
+		n = n > 0 ? n : 1;
+	}
+	if (cap > 0)
+		out[used] = '\0';
+}
+
 void text_from_utf16le(char *out, size_t cap, const unsigned char *src, size_t units)
 {
 	from_utf16(out, cap, src, units, get_le16);

@@ -34,6 +34,10 @@ void text_from_utf16be(char *out, size_t cap, const unsigned char *src, size_t u
  */
 long text_to_utf16(uint16_t *out, size_t cap, const char *src);
 
+/* Bytes that ought to be UTF-8, up to a NUL or len: those that are not become U+FFFD. Cut between
+ * characters at cap, which counts the terminator. */
+void text_from_bytes(char *out, size_t cap, const unsigned char *src, size_t len);
+
 /* Whether it is one line of UTF-8 of at most max bytes (up to 255) without control characters: what
  * goes into messages, JSON and other files as it is. "" is one. At most max + 1 bytes are looked
  * at.

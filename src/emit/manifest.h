@@ -8,6 +8,7 @@
 #ifndef EMIT_MANIFEST_H
 #define EMIT_MANIFEST_H
 
+#include "emit/manifest_boot.h"
 #include "emit/slot.h"
 #include "emit/store_inside.h"
 #include "emit/table.h"
@@ -44,6 +45,7 @@ struct manifest {
 	uint64_t data;               /* of the disk that are not zeros */
 	uint64_t changed;            /* that differ from the predecessor */
 	uint64_t stored;             /* that the run added to the store */
+	struct manifest_boot *boot;  /* the plan that it was read through; NULL: none; malloc'ed */
 	struct manifest_slot *slots; /* ascending by id; malloc'ed */
 	size_t slot_count;
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The JSON text of a manifest. All members that are known must be there and of their type; others
- * are passed over, so that later versions may add what need not be understood.
+ * The JSON text of a manifest. All members that are known must be there and of their type, but for
+ * `boot`, which most points do not have; others are passed over, so that later versions may add
+ * what need not be understood.
  */
 #include "base/error.h"
 #include "base/hex.h"
@@ -92,6 +93,13 @@ static int check_ids(const struct manifest *m, int code, struct tranship_error *
 	return 0;
 }
 
+static int check_boot(const struct manifest *m, int code, struct tranship_error *err)
+{
+	const char *fault = m->boot ? manifest_boot_fault(m->boot, m->size) : NULL;
+
+	return fault ? error_set(err, code, "point %s: its 'boot' %s", m->id, fault) : 0;
+}
+
 int manifest_check_fields(const struct manifest *m, int code, struct tranship_error *err)
 {
 	int rc = 0;
@@ -114,7 +122,7 @@ int manifest_check_fields(const struct manifest *m, int code, struct tranship_er
 	if (rc == 0 && m->root.page.there)
 		rc = check_number(m, "record", m->root.page.at.record, SLOT_RECORDS_MAX - 1, code,
 				  err);
-	return rc;
+	return rc ? rc : check_boot(m, code, err);
 }
 
 static bool set_hex(json_t *object, const char *key, const unsigned char *bytes, size_t len)
@@ -164,6 +172,8 @@ static bool set_all(json_t *object, const struct manifest *m)
 	}
 	if (ok && m->predecessor[0] != '\0')
 		ok = set_hex(object, "predecessor_digest", m->predecessor_digest, 32);
+	if (ok && m->boot)
+		ok = json_object_set_new(object, "boot", manifest_boot_json(m->boot)) == 0;
 	return ok && set_number(object, "time", (uint64_t)m->time_us) &&
 	       set_number(object, "sector_size", m->sector_size) &&
 	       set_hex(object, "seed", m->seed.bytes, DIGEST_SEED_SIZE) &&
@@ -272,6 +282,16 @@ static int get_root(const struct reading *r, const json_t *object, struct table_
 	return rc;
 }
 
+static int get_boot(const struct reading *r, const json_t *object, struct manifest_boot **out)
+{
+	const json_t *value = json_object_get(object, "boot");
+	const char *fault = NULL;
+	int rc = value ? manifest_boot_parse(value, out, &fault, r->err) : 0;
+
+	return fault ? error_set(r->err, TRANSHIP_ECORRUPT, "point %s: its 'boot' %s", r->id, fault)
+		     : rc;
+}
+
 static int get_all(const struct reading *r, const json_t *object, uint64_t *slots)
 {
 	struct manifest *m = r->m;
@@ -296,6 +316,8 @@ static int get_all(const struct reading *r, const json_t *object, uint64_t *slot
 		rc = get_hex(r, object, "seed", m->seed.bytes, DIGEST_SEED_SIZE);
 	if (rc == 0)
 		rc = get_root(r, object, &m->root);
+	if (rc == 0)
+		rc = get_boot(r, object, &m->boot);
 	return rc ? rc : get_number(r, object, "slots", slots);
 }
 
@@ -353,6 +375,6 @@ int manifest_json_parse(const char *id, const char *text, size_t len, struct man
 	if (rc == 0 && strcmp(out->id, id) != 0)
 		rc = error_set(err, TRANSHIP_ECORRUPT, "point %s: it is the point %s", id, out->id);
 	if (rc)
-		explicit_bzero(out, sizeof(*out));
+		manifest_free(out);
 	return rc;
 }

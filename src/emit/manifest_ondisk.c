@@ -24,6 +24,7 @@ _Static_assert(MANIFEST_PART_SLOTS *MANIFEST_SLOT_SIZE + SEAL_TAG <= MANIFEST_PA
 
 void manifest_free(struct manifest *m)
 {
+	free(m->boot);
 	free(m->slots);
 	explicit_bzero(m, sizeof(*m));
 }

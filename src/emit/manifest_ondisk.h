@@ -23,8 +23,8 @@
 
 /* The JSON text, as a string of at most MANIFEST_JSON_MAX bytes, malloc'ed. */
 int manifest_json_make(const struct manifest *m, char **text, struct tranship_error *err);
-/* Fills in all but the list of slots; *slots is how many it says that there are. Nothing is
- * allocated. `id` is what messages call it. */
+/* Fills in all but the list of slots; *slots is how many it says that there are. `id` is what
+ * messages call it. After an error there is nothing in *out. */
 int manifest_json_parse(const char *id, const char *text, size_t len, struct manifest *out,
 			uint64_t *slots, struct tranship_error *err);
 /* What must hold of all fields but the list of slots; `code` where it does not. */

@@ -341,6 +341,7 @@ static int fill(struct point_disk *p, const struct manifest *m, unsigned flags,
 	int rc = digester_init(&p->digester, DIGEST_XXH3, STORE_UNIT, &m->seed, err);
 
 	p->manifest = *m;
+	p->manifest.boot = NULL; /* the caller's */
 	p->manifest.slots = NULL;
 	p->manifest.slot_count = 0;
 	p->disk.size = m->size;

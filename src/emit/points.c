@@ -202,6 +202,7 @@ void point_of_manifest(const struct manifest *m, const struct tags *tags,
 		.data = m->data,
 		.changed = m->changed,
 		.stored = m->stored,
+		.boot = m->boot ? m->boot->target : "",
 		.tag_count = tags->count,
 		.tags = list,
 	};

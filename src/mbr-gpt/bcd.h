@@ -17,37 +17,38 @@ struct bcd_partition {
 
 /* A disk, before and after. */
 struct bcd_disk {
-	struct guid id;     /* GPT */
+	struct guid id;     /* GPT; zeros are no disk's */
 	uint32_t signature; /* MBR */
 	const struct bcd_partition *partitions;
 	uint32_t count;
 };
 
 struct bcd_report {
-	uint32_t devices; /* rewritten */
-	uint32_t
-		unmapped; /* of this disk, with a partition that it does not have, or was dropped */
-	uint32_t paths;   /* winload.efi and the like */
-	uint32_t deleted; /* elements */
+	uint32_t devices;  /* rewritten */
+	uint32_t unmapped; /* of this disk, but of no partition that it will have: left */
+	uint32_t paths;    /* winload.efi and the like */
+	uint32_t deleted;  /* elements */
 };
 
 /*
  * Rewrites the devices of all elements, wherever they are nested; winload.efi and winresume.efi
- * become .exe; the boot manager's path (12000002) and display order of firmware and 26000005,
- * 16000060 are deleted; memory diagnostics get \Boot\memtest.exe. `note` is told what maps to
- * nothing; may be NULL.
+ * become .exe; the boot manager's path (12000002) and "attempt resume" (26000005), and the
+ * "isolated context" (16000060) of all objects are deleted; memory diagnostics get
+ * \Boot\memtest.exe. The firmware's own objects stay: a BIOS does not ask for them. All of the hive
+ * is checked first (regf_check). `note` is told what maps to nothing, and what else is left; may be
+ * NULL. A second call changes nothing. Whether to convert a hive that is dirty is the caller's
+ * choice.
  */
 int bcd_to_bios(struct regf *hive, const struct bcd_disk *disk,
 		void (*note)(void *ctx, const char *sentence), void *ctx, struct bcd_report *out,
 		struct tranship_error *err);
 
 /*
- * Looks at a BCD as a BIOS reads it: the boot manager has a default entry that exists, has a device
+ * Looks at a BCD as a BIOS reads it: the boot manager has a default entry that exists, has devices
  * on an MBR disk of this signature with a partition at one of these offsets, and a path that ends
- * in .exe. Each sentence of what is wrong goes to `fault`, of what cannot be judged to `note`.
- * *path gets the loader's path ("\Windows\system32\winload.exe") in UTF-8 and *partition its
- * partition's offset;
- * "" and 0 where there is none.
+ * in .exe. Each sentence of what is wrong goes to `fault`, of what cannot be judged to `note`; both
+ * may be NULL. *path gets the loader's path ("\Windows\system32\winload.exe") in UTF-8 and
+ * *partition its partition's offset; "" and 0 where there is none. Errors are those of the hive.
  */
 int bcd_judge(struct regf *hive, uint32_t signature, const uint64_t *offsets, uint32_t count,
 	      void (*fault)(void *ctx, const char *sentence),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * FAT file systems (Microsoft's FAT32 specification 1.03; ECMA-107), as far as an EFI system
- * partition is one: read, and files put in. FAT12 and FAT16 are recognised, not read.
+ * partition is one: read, and files put in. FAT12 and FAT16 are recognised, not read. A volume that
+ * has no 16-bit size of its table is FAT32 however small it is, as all systems take it.
  */
 #ifndef MBR_GPT_FAT_H
 #define MBR_GPT_FAT_H
@@ -63,7 +64,7 @@ int fat_list(struct fat *fat, const struct fat_entry *dir,
 	     struct tranship_error *err);
 
 /* Looks up "EFI/Microsoft/Boot/BCD": '/' or '\', case of ASCII letters does not count, long or
- * short names. *found says whether it is there. */
+ * short names. *found says whether it is there. "" is the root folder. */
 int fat_find(struct fat *fat, const char *path, bool *found, struct fat_entry *out,
 	     struct tranship_error *err);
 
@@ -83,8 +84,11 @@ int fat_next(struct fat *fat, uint32_t cluster, uint32_t *next, struct tranship_
  * names in 8.3 only. An existing file of the name is replaced: its clusters are freed first.
  * Clusters are the lowest free ones, in order; table copies, the free count and the times (a fixed
  * date: the plan repeats) are kept right, so that fsck.vfat finds nothing. Everything goes into
- * `patches`, through which `fat` must be reading (fat->volume.over). TRANSHIP_ELIMIT: the volume
- * has no room, nothing was put.
+ * `patches`, through which `fat` must be reading (fat->volume.over); where it fails they are as
+ * they were. The names of folders that exist may be long ones. TRANSHIP_ELIMIT: the volume, the
+ * folder or the patches have no room; TRANSHIP_EUNSUPPORTED: a folder has the file's name, or a
+ * file that of a folder on the path; TRANSHIP_EINVAL: a name is not 8.3, other attributes;
+ * TRANSHIP_ECORRUPT: a folder on the path or the file that is replaced is damaged.
  */
 int fat_put(struct fat *fat, struct patches *patches, const char *path, unsigned attributes,
 	    const void *bytes, size_t len, const char *reason, struct tranship_error *err);

@@ -41,10 +41,10 @@ struct gpt_entry {
 
 /* One copy. */
 struct gpt_copy {
-	bool present; /* there is a signature */
-	bool good;    /* and all that stands there is right */
-	uint64_t lba; /* where it was looked for */
-	struct gpt_header header;
+	bool present;                /* there is a signature */
+	bool good;                   /* and all that stands there is right */
+	uint64_t lba;                /* where it was looked for */
+	struct gpt_header header;    /* all zero where its frame (checksum, size, place) is wrong */
 	unsigned char *array;        /* count * entry_size bytes as they stand; good only */
 	struct tranship_error fault; /* what is wrong where it is present and not good */
 };
@@ -61,8 +61,8 @@ struct gpt {
 	const struct gpt_copy *used;
 	uint32_t count; /* entries of used, free ones too */
 	struct gpt_entry *entries;
-	/* "EFI PART" stands where it would with sectors of this size, which the disk does not have;
-	 * 0: it does not. */
+	/* Where no copy is good: "EFI PART" stands where it would with sectors of this size, which
+	 * the disk does not have; 0: it does not. */
 	uint32_t foreign_sector_size;
 };
 
@@ -70,8 +70,8 @@ struct gpt {
  * Looks for both copies. No table is no error: then found is false, and primary.fault or
  * backup.fault say what was wrong with what was there. A copy is good if signature, sizes, both
  * checksums and its own LBA are right, count x size is at most GPT_ARRAY_MAX, and its entries lie
- * in the usable area without overlap. Fails only where the disk cannot be read, or memory ends.
- * *out must be freed.
+ * in the usable area without overlap. Fails only where the disk cannot be read, or memory ends;
+ * then there is nothing to free. *out must be freed, and not be moved: `used` points into it.
  */
 int gpt_read(struct tranship_disk *disk, struct gpt *out, struct tranship_error *err);
 void gpt_free(struct gpt *gpt);
@@ -83,8 +83,8 @@ void gpt_entry_encode(const struct gpt_entry *entry, unsigned char *raw, uint32_
 /*
  * Puts both copies of the used table into the patches, with `array` (count * entry_size bytes) in
  * place of its array: a primary at LBA 1 with the array at LBA 2, and a backup at the disk's end,
- * whatever was damaged or misplaced before; last_usable follows. TRANSHIP_EUNSUPPORTED: a partition
- * is in the way.
+ * whatever was damaged or misplaced before; last_usable follows, and first_usable where a partition
+ * begins before it. TRANSHIP_EUNSUPPORTED: a partition is in the way, or the disk too small.
  */
 int gpt_put(const struct gpt *gpt, struct tranship_disk *disk, const unsigned char *array,
 	    struct patches *patches, struct tranship_error *err);

@@ -14,7 +14,9 @@
 struct ntfs;
 struct ntfs_file;
 
-/* TRANSHIP_ECORRUPT: no NTFS, or one that contradicts itself; TRANSHIP_EUNSUPPORTED: BitLocker. */
+/* A volume never changes once it is open, and must outlive its files; a file may be used by one
+ * thread at a time. TRANSHIP_ECORRUPT: no NTFS, or one that contradicts itself;
+ * TRANSHIP_EUNSUPPORTED: BitLocker, or a version other than 3. */
 int ntfs_open(const struct volume *volume, struct ntfs **out, struct tranship_error *err);
 void ntfs_close(struct ntfs *ntfs);
 
@@ -31,7 +33,8 @@ uint64_t ntfs_serial(const struct ntfs *ntfs);
  */
 int ntfs_find(struct ntfs *ntfs, const char *path, struct ntfs_file **out,
 	      struct tranship_error *err);
-/* The same by the number of its file record, for walking. */
+/* The same by the reference that ntfs_list gives: the number of its file record and, above 48 bits,
+ * the sequence number that the record must have; 0 there: whichever it has. */
 int ntfs_file_open(struct ntfs *ntfs, uint64_t record, struct ntfs_file **out,
 		   struct tranship_error *err);
 void ntfs_file_close(struct ntfs_file *file);
@@ -50,8 +53,9 @@ int ntfs_file_read_all(struct ntfs_file *file, size_t max, unsigned char **out,
 int ntfs_file_where(struct ntfs_file *file, uint64_t off, uint64_t *volume_off, uint64_t *len,
 		    struct tranship_error *err);
 
-/* Calls fn with each name of a directory (DOS aliases are passed over) and the number of its
- * record; stops where it returns nonzero, with that. */
+/* Calls fn with each name of a directory (DOS aliases are passed over, and the root's ".") and the
+ * reference of its record, in no order that says anything; stops where it returns nonzero, with
+ * that. */
 int ntfs_list(struct ntfs_file *directory,
 	      int (*fn)(void *ctx, const char *name, uint64_t record, bool is_directory), void *ctx,
 	      struct tranship_error *err);

@@ -33,7 +33,9 @@ struct regf {
 	struct regf_store store;
 	uint32_t root; /* cell offsets count from 0x1000 */
 	uint32_t bins_size;
-	bool dirty; /* its two sequence numbers differ: the logs have more */
+	uint32_t minor;        /* of the version 1.x */
+	uint32_t bin, bin_end; /* the hive bin that the last cell was found in */
+	bool dirty;            /* its two sequence numbers differ: the logs have more */
 };
 
 /* TRANSHIP_ECORRUPT: signature, checksum or sizes are wrong. A dirty hive opens. */
@@ -57,10 +59,11 @@ struct regf_value {
 };
 
 int regf_root(struct regf *hive, struct regf_key *out, struct tranship_error *err);
-/* A path "Objects\{9dea862c-...}\Elements" from `from`; case does not count. */
+/* A path "Objects\{9dea862c-...}\Elements" from `from`; case does not count, in ASCII. */
 int regf_find(struct regf *hive, const struct regf_key *from, const char *path, bool *found,
 	      struct regf_key *out, struct tranship_error *err);
-/* Subkeys and values by their index; 0 <= index < subkeys, values. */
+/* Subkeys and values by their index; 0 <= index < subkeys, values. TRANSHIP_ELIMIT: a name of more
+ * than 256 characters. */
 int regf_subkey(struct regf *hive, const struct regf_key *key, uint32_t index, struct regf_key *out,
 		struct tranship_error *err);
 int regf_value(struct regf *hive, const struct regf_key *key, uint32_t index,
@@ -72,7 +75,15 @@ int regf_find_value(struct regf *hive, const struct regf_key *key, const char *n
 int regf_data(struct regf *hive, const struct regf_value *value, size_t max, struct buffer *out,
 	      struct tranship_error *err);
 
-/* Replaces a value's data by as many bytes or fewer, in place. TRANSHIP_EINVAL: more. */
+/*
+ * Walks all of a small hive (64 MiB at most): bins and cells lie side by side, and each cell that a
+ * key needs is there, and is used once. What was checked can be edited, and walked again, whatever
+ * else it holds. TRANSHIP_ECORRUPT, TRANSHIP_ELIMIT.
+ */
+int regf_check(struct regf *hive, struct tranship_error *err);
+
+/* Replaces a value's data by as many bytes or fewer, in place; what remains of the old becomes
+ * zeros. TRANSHIP_EINVAL: more; TRANSHIP_EUNSUPPORTED: big data that would need fewer segments. */
 int regf_set_data(struct regf *hive, const struct regf_value *value, const void *data, size_t len,
 		  struct tranship_error *err);
 /* Deletes a subkey that has no subkeys itself, with its values: its cells are freed, the list of

@@ -113,13 +113,17 @@ static int look_for_rollback(struct replication *run, struct tranship_error *err
 
 static int identify(struct replication *run, struct tranship_error *err)
 {
+	char *view = NULL;
 	int rc = source_files_id(run->source, run->files, err);
 
-	if (rc)
-		return rc;
-	return source_view_id(run->source,
-			      run->o->source_identity ? run->o->source_identity : run->files,
-			      run->o->source_view, run->source_id, err);
+	if (rc == 0)
+		rc = replication_view(run, &view, err);
+	if (rc == 0)
+		rc = source_view_id(run->source,
+				    run->o->source_identity ? run->o->source_identity : run->files,
+				    view, run->source_id, err);
+	free(view);
+	return rc;
 }
 
 /* The store as it is now: what must not be named, what need not be stored. */
@@ -165,9 +169,14 @@ static int choose_version(struct replication *run, struct tranship_error *err)
 	return rc ? rc : new_version_id(&ids, version, err);
 }
 
+/*
+ * Under another plan the same bytes are another point: what the guest wrote may be what the last
+ * plan had put there, and is no difference to the next run unless the point remembers this plan.
+ */
 static bool nothing_changed(const struct replication *run)
 {
 	return run->old && run->last.size == run->source->size &&
+	       manifest_boot_same(run->last.boot, run->boot) &&
 	       run->last.root.level == run->root.level &&
 	       page_ref_equal(&run->last.root.page, &run->root.page);
 }
@@ -194,10 +203,12 @@ static int commit(struct replication *run, struct tranship_error *err)
 			      .sector_size = run->source->sector_size,
 			      .seed = run->seed,
 			      .root = run->root,
+			      .boot = run->boot,
 			      .changed = run->counts.changed + run->counts.zeroed,
 			      .stored = run->sent };
 	int rc;
 
+	run->boot = NULL; /* it is the manifest's */
 	m.data = (run->old ? run->last.data : 0) + (uint64_t)run->counts.grown;
 	snprintf(m.name, sizeof(m.name), "%s", run->o->name ? run->o->name : run->o->disk);
 	snprintf(m.disk, sizeof(m.disk), "%s", run->o->disk);
@@ -235,8 +246,10 @@ static void tidy(struct replication *run)
 
 static int run_all(struct replication *run, struct tranship_error *err)
 {
-	int rc = identify(run, err);
+	int rc = replication_take_boot(run, err);
 
+	if (rc == 0)
+		rc = identify(run, err);
 	if (rc == 0)
 		rc = random_bytes(run->seed.bytes, sizeof(run->seed.bytes), err);
 	if (rc == 0)
@@ -271,6 +284,7 @@ static void run_fini(struct replication *run)
 	slot_uses_free(&run->uses);
 	slot_set_free(run->bad);
 	table_close(run->old);
+	free(run->boot);
 	tranship_changes_free(run->changes);
 	if (run->has_last)
 		manifest_free(&run->last);

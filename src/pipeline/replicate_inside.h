@@ -30,6 +30,7 @@ struct replication {
 	struct tranship_error last_fault; /* code 0: its manifest is whole; else it has no slots */
 	unsigned char last_digest[32];
 	struct table *old;
+	struct manifest_boot *boot; /* the plan through which the source is read; NULL: none */
 	/* What changed, in whole blocks; NULL: all is read. */
 	struct tranship_changes *changes;
 	char files[SOURCE_ID_TEXT];     /* of the source, as the run began; "": not known */
@@ -55,6 +56,15 @@ struct replication {
 
 /* replicate_method.c: what is read. */
 int replication_choose_method(struct replication *run, struct tranship_error *err);
+
+/* replicate_boot.c. What the run's plan is remembered as; TRANSHIP_EINVAL: it is none of this
+ * source. */
+int replication_take_boot(struct replication *run, struct tranship_error *err);
+/* How the source is looked at, with the plan; malloc'ed. */
+int replication_view(const struct replication *run, char **out, struct tranship_error *err);
+/* Adds the ranges in which the last point's plan and this run's differ. */
+int replication_add_boot(const struct replication *run, struct tranship_changes *to,
+			 struct tranship_error *err);
 
 /* replicate_last.c: opens the last point's table; where it is damaged the run does without, and
  * reads all. The trash is known, the method is chosen. */

@@ -50,7 +50,8 @@ static int tracks(struct replication *run, struct tranship_error *err)
 	return 0;
 }
 
-/* The list in whole blocks, with all that one of the two sizes has behind the other. */
+/* The list in whole blocks, with all that one of the two sizes has behind the other, and all in
+ * which the two plans differ. */
 static int round_changes(struct replication *run, struct tranship_error *err)
 {
 	const struct tranship_changes *given = run->o->changes;
@@ -76,6 +77,8 @@ static int round_changes(struct replication *run, struct tranship_error *err)
 	if (rc == 0 && size != old)
 		rc = tranship_changes_add(whole, min_u64(size, old), end - min_u64(size, old),
 					  false, err);
+	if (rc == 0)
+		rc = replication_add_boot(run, whole, err);
 	if (rc == 0)
 		rc = tranship_changes_round(whole, STORE_BLOCK, &run->changes, err);
 	tranship_changes_free(whole);

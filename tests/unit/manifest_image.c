@@ -42,6 +42,23 @@ int manifest_image(size_t slots, struct manifest *m, struct tranship_error *err)
 	return manifest_id_format(m->time_us, id, m->id, err);
 }
 
+int manifest_image_boot(size_t extents, struct manifest *m, struct tranship_error *err)
+{
+	size_t i;
+	int rc = manifest_boot_new(extents, &m->boot, err);
+
+	if (rc)
+		return rc;
+	strcpy(m->boot->target, "bios-gpt");
+	memset(m->boot->digest, 0xB0, sizeof(m->boot->digest));
+	for (i = 0; i < extents; i++) {
+		m->boot->extents[i].off = 512 + 4096 * i;
+		m->boot->extents[i].len = 1000;
+		memset(m->boot->extents[i].digest, (int)i, sizeof(m->boot->extents[i].digest));
+	}
+	return 0;
+}
+
 static void part(const struct sealer *s, uint32_t number, unsigned char *at, size_t len, bool seal)
 {
 	if (seal)

@@ -8,6 +8,8 @@
 
 /* A manifest with all fields, and this many slots. m->slots is malloc'ed. */
 int manifest_image(size_t slots, struct manifest *m, struct tranship_error *err);
+/* Gives it a boot plan with so many extents of 1000 bytes, 4096 apart. */
+int manifest_image_boot(size_t extents, struct manifest *m, struct tranship_error *err);
 
 /*
  * Decrypts all parts in place; and seals them anew. Where the parts are is what the head says, as

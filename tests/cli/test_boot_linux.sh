@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+# What a plan makes of a Linux disk, seen by sfdisk, sgdisk, blkid and fsck; and each disk that is refused.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/uefi_disks.sh"
+need sfdisk blkid fsck.vfat grub-mkimage mke2fs jq
+[ -e /usr/lib/grub/i386-pc/boot.img ] || skip "grub-pc-bin is not installed"
+
+plan() { "$TRANSHIP" boot plan --output=json "$@"; }
+refused() { # TEXT ARG...: the plan is refused with that sentence, and so is the conversion, which leaves nothing.
+	local text=$1
+	shift
+	expect 8 "$TRANSHIP" boot plan --output=json "$@"
+	jq -e '.refused and (.extents | length == 0)' out >/dev/null || fail "$text: the plan is not refused: $(cat out)"
+	jq -r '.refusals[]' out | grep -qF -- "$text" || fail "the refusals lack '$text': $(jq -c .refusals out)"
+	expect 8 "$TRANSHIP" convert --boot "${@/--to=/--boot=}" refused.raw
+	says "$text"
+	[ ! -e refused.raw ] || fail "$text: an output is left"
+}
+gpt_sound() { # DISK: both copies, by sgdisk
+	sgdisk -v "$1" >verified
+	grep -q 'No problems found' verified || fail "$1: sgdisk -v: $(cat verified)"
+}
+no_gpt() { # DISK: at neither end
+	! head -c 35K "$1" | grep -aq 'EFI PART' || fail "$1: a GPT is left in front"
+	! tail -c 35K "$1" | grep -aq 'EFI PART' || fail "$1: a GPT is left at the end"
+}
+
+linux_disk disk.raw
+before=$(flat_sum disk.raw)
+sgdisk -p disk.raw | grep '^ *[0-9]' >parts
+fs=$(blkid -p -O $(((1 + esp_mib) << 20)) -o export disk.raw)
+
+# bios-gpt: the partitions and their ids stay, both copies are right, the file systems are as they were.
+expect 0 "$TRANSHIP" convert --boot disk.raw gpt.raw
+gpt_sound gpt.raw
+sgdisk -p gpt.raw | grep '^ *[0-9]' | head -2 | cmp - parts || fail "the partitions are others"
+[ "$(sgdisk -i 3 gpt.raw | grep -c 21686148-6449-6E6F-744E-656564454649)" -eq 1 ] || fail "no BIOS boot partition"
+for n in 1 2; do
+	diff <(sgdisk -i $n disk.raw) <(sgdisk -i $n gpt.raw) >/dev/null || fail "partition $n is another one"
+done
+[ "$(blkid -p -O $(((1 + esp_mib) << 20)) -o export gpt.raw | sed s/gpt.raw/disk.raw/)" = "$fs" ] || fail "blkid says other things"
+[ "$(dd if=gpt.raw bs=1 skip=440 count=70 status=none | sha256sum)" = "$(dd if=disk.raw bs=1 skip=440 count=70 status=none | sha256sum)" ] ||
+	fail "the protective MBR's table has changed"
+
+# bios-mbr: no GPT at either end, the same partitions, an ESP of type EF.
+expect 0 "$TRANSHIP" convert --boot=bios-mbr disk.raw mbr.raw
+no_gpt mbr.raw
+sfdisk -V mbr.raw >verified 2>&1 || fail "sfdisk -V: $(cat verified)"
+sfdisk --json mbr.raw >table
+jq -e '.partitiontable.label == "dos" and ([.partitiontable.partitions[] | [.start, .size, .type]] ==
+	[[2048, '$((esp_mib * 2048))', "ef"], ['$(((1 + esp_mib) * 2048))', '$(sgdisk -i 2 disk.raw | sed -n 's/^Partition size: \([0-9]*\).*/\1/p')', "83"]])' \
+	table >/dev/null || fail "sfdisk: $(cat table)"
+[ "$(blkid -p -o value -s PTTYPE mbr.raw)" = dos ] || fail "blkid: $(blkid -p mbr.raw)"
+[ "$(blkid -p -O $(((1 + esp_mib) << 20)) -o export mbr.raw | sed s/mbr.raw/disk.raw/)" = "$fs" ] || fail "blkid says other things"
+dd if=mbr.raw of=esp.raw bs=1M skip=1 count=$esp_mib status=none
+fsck.vfat -n esp.raw >verified || fail "fsck.vfat: $(cat verified)"
+[ "$(flat_sum disk.raw)" = "$before" ] || fail "the source was written"
+
+# What the plan says is what changes, and nothing else.
+for target in gpt mbr; do
+	plan --to=bios-$target disk.raw >plan.json
+	{ cmp -l disk.raw $target.raw || :; } | awk '{ print int(($1 - 1) / 512) }' | uniq >differing
+	jq -r '.extents[] | range(.start / 512; (.start + .length) / 512)' plan.json >planned
+	cmp -s differing planned || fail "bios-$target: the plan's sectors are not those that changed: $(diff differing planned | head -5)"
+	jq -r '.extents[] | [.start, .length, .sha256] | @tsv' plan.json | while read -r start length sum; do
+		[ "$(dd if=$target.raw bs=512 skip=$((start / 512)) count=$((length / 512)) status=none | sha256sum | cut -d' ' -f1)" = "$sum" ] ||
+			echo "$start"
+	done >wrong
+	[ ! -s wrong ] || fail "bios-$target: the digests are of other bytes at $(cat wrong)"
+	plan --to=bios-$target disk.raw | cmp -s - plan.json || fail "bios-$target: planned twice, two plans"
+done
+# What is converted starts under BIOS, and needs nothing.
+for target in gpt mbr; do
+	expect 0 "$TRANSHIP" boot verify $target.raw
+	expect 0 "$TRANSHIP" boot plan --output=json $target.raw
+	jq -e '.extents | length == 0' out >/dev/null || fail "$target.raw is planned for again: $(cat out)"
+done
+expect 1 "$TRANSHIP" boot verify disk.raw
+
+# More than four partitions: logical ones behind a gap, numbers beyond it stay.
+gpt_disk many.raw 160M -n 2:0:+4M -t 2:0c01 -n 3:0:+8M -t 3:8300 -n 4:0:+8M -t 4:8200 -n 5:0:+8M -t 5:8e00 -n 6:0:0 -t 6:8300
+linux_esp many.raw
+expect 0 "$TRANSHIP" convert --boot=bios-mbr many.raw many-mbr.raw
+no_gpt many-mbr.raw
+sfdisk -V many-mbr.raw >verified 2>&1 || fail "sfdisk -V: $(cat verified)"
+sgdisk -p many.raw | awk '/^ *[0-9]/ && $1 != 2 { print $2, $3 - $2 + 1 }' >wanted
+sfdisk --json many-mbr.raw | jq -r '.partitiontable.partitions[] | select(.type != "f" and .type != "5") | "\(.start) \(.size)"' | sort -n >found
+cmp -s wanted found || fail "partitions: $(diff wanted found)"
+# A disk that has grown: the backup comes to its end.
+linux_disk grown.raw
+truncate -s 256M grown.raw
+expect 0 "$TRANSHIP" convert --boot grown.raw grown-gpt.raw
+gpt_sound grown-gpt.raw
+# One whose primary table is gone, and one without its backup: both are written again.
+linux_disk lost.raw
+dd if=/dev/zero of=lost.raw bs=512 seek=1 count=33 conv=notrunc status=none
+expect 0 "$TRANSHIP" convert --boot lost.raw lost-gpt.raw
+gpt_sound lost-gpt.raw
+# More than 2 TiB stay a GPT.
+gpt_disk huge.raw 3T -n 2:0:0 -t 2:8300
+linux_esp huge.raw
+expect 0 "$TRANSHIP" boot plan huge.raw
+refused "2 TiB" --to=bios-mbr huge.raw
+
+# A plan reads what it needs, however large the disk is: 64 MB are allowed of 100 GB.
+gpt_disk large.raw 100G -n 2:0:0 -t 2:8300
+linux_esp large.raw
+if command -v strace >/dev/null; then
+	strace -f -y -e trace=read,pread64,readv,preadv -o trace "$TRANSHIP" boot plan large.raw >/dev/null
+	sum=$(grep -F '/large.raw>' trace | awk '$NF > 0 { sum += $NF } END { printf "%.0f\n", sum }')
+	[ "$sum" -gt 10000 ] && [ "$sum" -lt 64000000 ] || fail "planning read $sum bytes"
+else
+	echo "SKIP-PART: strace is not installed: what planning reads is not counted"
+fi
+
+# Refused: tables that cannot be trusted.
+truncate -s 64M empty.raw
+refused "no partition table" empty.raw
+truncate -s 64M dos.raw
+echo 'start=2048, type=83' | sfdisk -q dos.raw
+refused "has an MBR" dos.raw
+cp --sparse=always disk.raw hybrid.raw
+sgdisk -h 2 hybrid.raw >/dev/null
+refused "hybrid" hybrid.raw
+expect 0 "$TRANSHIP" convert --boot --hybrid hybrid.raw hybrid-gpt.raw
+gpt_sound hybrid-gpt.raw
+cp --sparse=always disk.raw other.raw
+sgdisk -c 2:other other.raw >/dev/null
+dd if=disk.raw of=other.raw bs=512 skip=1 seek=1 count=33 conv=notrunc status=none
+refused "different things" other.raw
+# No room.
+gpt_disk full.raw 64M -a 1 -n 2:34:2047 -t 2:8300 -n 3:0:0 -t 3:8300
+linux_esp full.raw
+refused "gap" full.raw
+refused "before the first partition" --to=bios-mbr full.raw
+sgdisk -d 2 -d 3 -a 2048 -n 2:0:+1M -n 3:0:+1M -n 4:0:+1M -n 5:0:0 full.raw >/dev/null
+linux_esp full.raw
+expect 0 "$TRANSHIP" boot plan full.raw
+# The ESP.
+gpt_disk no-esp.raw 64M
+sgdisk -t 1:8300 no-esp.raw >/dev/null
+refused "EFI system partition" no-esp.raw
+linux_disk fat16.raw
+format_esp fat16.raw -F 16
+refused "EFI system partition" fat16.raw
+gpt_disk nothing.raw 64M
+refused "neither" nothing.raw
+linux_disk both.raw
+echo | esp_put both.raw EFI/Microsoft/Boot/bootmgfw.efi
+echo | esp_put both.raw EFI/Microsoft/Boot/BCD
+refused "Windows and Linux" both.raw
+expect 0 "$TRANSHIP" boot plan --os linux both.raw
+gpt_disk systemd.raw 64M
+head -c 5000 /dev/urandom | esp_put systemd.raw EFI/systemd/systemd-bootx64.efi
+refused "grub.cfg" systemd.raw
+linux_disk stub.raw
+echo 'echo nothing' | esp_put stub.raw EFI/debian/grub.cfg
+refused "EFI/debian/grub.cfg" stub.raw
+linux_disk partuuid.raw
+printf 'search.fs_uuid 0000-AB12 root\nset prefix=($root)/grub\nconfigfile $prefix/grub.cfg\n' | esp_put partuuid.raw EFI/debian/grub.cfg
+echo 'linux /vmlinuz root=PARTUUID=11112222-3333-4444-5555-666677778888 ro' | esp_put partuuid.raw grub/grub.cfg
+refused "root=PARTUUID=" --to=bios-mbr partuuid.raw
+expect 0 "$TRANSHIP" boot plan partuuid.raw
+# What is no image of GRUB's.
+head -c 512 /dev/urandom >no.img
+expect 1 "$TRANSHIP" boot plan --grub-boot no.img --grub-core no.img disk.raw
+says "grub: the given boot.img"
+expect 1 "$TRANSHIP" boot plan --grub-boot no.img disk.raw
+no_leftovers
+finish
