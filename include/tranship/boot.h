@@ -57,8 +57,10 @@ enum tranship_boot_kind {
 /*
  * Reads the tables and looks at the file systems, which takes some hundred KiB of reading. A disk
  * without a table, or with a table that cannot be made out, is a layout with TRANSHIP_TABLE_NONE
- * and says why in tranship_layout_notes. TRANSHIP_EUNSUPPORTED: the disk is read forward.
- * TRANSHIP_ECORRUPT, TRANSHIP_EIO: it could not be read.
+ * and says why in tranship_layout_note, as does a partition that cannot be read. The disk stays
+ * the caller's, and may be closed before the layout. TRANSHIP_EUNSUPPORTED: the disk is read
+ * forward. TRANSHIP_EMISMATCH: it needs a parent that is not there. TRANSHIP_ECORRUPT,
+ * TRANSHIP_EIO: the tables could not be read.
  */
 TRANSHIP_API int tranship_layout_read(struct tranship_disk *disk, struct tranship_layout **out,
 				      struct tranship_error *err);
