@@ -102,7 +102,7 @@ change
 free=$(mdir -i "$(esp)" :: | grep 'bytes free' | tr -cd 0-9)
 head -c $((free - 100000)) /dev/zero >ballast
 mcopy -i "$(esp)" ballast ::/
-refused "the EFI system partition"
+refused "BOOTMGR on the EFI system partition: fat: the volume has no room"
 
 # A SYSTEM hive that was not closed stays as it is.
 change
