@@ -75,7 +75,7 @@ static json_t *partition_json(const struct tranship_partition *p, bool mbr)
 	}
 	set_text(o, "file-system", p->fs);
 	set_text(o, "file-system-id", p->fs_id);
-	set_text(o, "label", p->fs_label);
+	set_text(o, "file-system-label", p->fs_label);
 	return o;
 }
 
@@ -128,7 +128,7 @@ static void print_partition(const struct tranship_partition *p)
 	print_text("name", p->name);
 	print_text("file system", p->fs);
 	print_text("file system id", p->fs_id);
-	print_text("label", p->fs_label);
+	print_text("file system label", p->fs_label);
 }
 
 static void print_boots(unsigned boots)

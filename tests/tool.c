@@ -220,20 +220,13 @@ static int tool_other(int argc, char **argv)
 		const char *verb;
 		int (*run)(int argc, char **argv);
 	} rows[] = {
-		{ "point", tool_point },
-		{ "replicate", tool_replicate },
-		{ "target", tool_target },
-		{ "fs", tool_fs },
-		{ "fs-list", tool_fs },
-		{ "fs-make", tool_fs },
-		{ "boot", tool_boot },
-		{ "fat", tool_fat },
-		{ "hive", tool_hive },
-		{ "ntfs", tool_ntfs },
-		{ "tables", tool_tables },
-		{ "gpt-put", tool_tables },
-		{ "gpt-erase", tool_tables },
-		{ "boot-verify", tool_verify },
+		{ "point", tool_point },      { "replicate", tool_replicate },
+		{ "target", tool_target },    { "fs", tool_fs },
+		{ "fs-list", tool_fs },       { "fs-make", tool_fs },
+		{ "boot", tool_boot },        { "fat", tool_fat },
+		{ "hive", tool_hive },        { "ntfs", tool_ntfs },
+		{ "tables", tool_tables },    { "gpt-put", tool_tables },
+		{ "gpt-erase", tool_tables }, { "boot-verify", tool_verify },
 	};
 	size_t i;
 
