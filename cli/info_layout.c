@@ -75,7 +75,7 @@ static json_t *partition_json(const struct tranship_partition *p, bool mbr)
 	}
 	set_text(o, "file-system", p->fs);
 	set_text(o, "file-system-id", p->fs_id);
-	set_text(o, "label", p->fs_label);
+	set_text(o, "file-system-label", p->fs_label);
 	return o;
 }
 
@@ -128,7 +128,7 @@ static void print_partition(const struct tranship_partition *p)
 	print_text("name", p->name);
 	print_text("file system", p->fs);
 	print_text("file system id", p->fs_id);
-	print_text("label", p->fs_label);
+	print_text("file system label", p->fs_label);
 }
 
 static void print_boots(unsigned boots)
@@ -145,9 +145,8 @@ static void print_boots(unsigned boots)
 	puts(boots ? "" : "nothing that starts it was found");
 }
 
-void info_layout_print(const struct tranship_layout *layout)
+void info_layout_print_tables(const struct tranship_layout *layout)
 {
-	const char *note;
 	uint32_t i;
 
 	printf("partition table: %s\n", table_name(layout));
@@ -159,6 +158,14 @@ void info_layout_print(const struct tranship_layout *layout)
 		puts("partitions:");
 	for (i = 0; i < tranship_layout_count(layout); i++)
 		print_partition(tranship_layout_partition(layout, i));
+}
+
+void info_layout_print(const struct tranship_layout *layout)
+{
+	const char *note;
+	uint32_t i;
+
+	info_layout_print_tables(layout);
 	if (tranship_layout_note(layout, 0))
 		puts("notes:");
 	for (i = 0; (note = tranship_layout_note(layout, i)); i++) {

@@ -9,18 +9,23 @@
 #include "ntfs_walk.h"
 #include "patched.h"
 
+#include <stdlib.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct tranship_open_options options = { .format = "raw" };
 	struct tranship_error err = { 0 };
 	struct tranship_disk *disk;
 	struct tranship_file *file;
-	struct image_ntfs image;
+	struct ntfs_input input = ntfs_input(data, size);
+	struct patch patch = { 0, (size_t)input.good->front, input.front };
 	struct ntfs_walk walk;
 	int rc;
 
-	ntfs_input(data, size, &image);
-	file = patched_file(image.bytes, (size_t)image.size, image.size, NULL, 0);
+	if (!input.front)
+		return 0;
+	file = patched_file(input.good->bytes, (size_t)input.good->size, input.good->size, &patch,
+			    1);
 	if (file && tranship_open_file(file, &options, &disk, NULL) == 0) {
 		rc = ntfs_walk(disk, &walk, &err);
 		fuzz_require(rc == 0 || walk_error(rc, &err) == NULL, "a failure says what it is");
@@ -29,6 +34,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		tranship_file_close(file);
 	}
-	image_ntfs_free(&image);
+	free(input.front);
 	return 0;
 }

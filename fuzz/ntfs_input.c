@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static size_t place_of(const struct image_ntfs *image, unsigned place)
@@ -22,31 +23,40 @@ static size_t place_of(const struct image_ntfs *image, unsigned place)
 	return (size_t)(at - image->bytes);
 }
 
-void ntfs_input(const uint8_t *data, size_t size, struct image_ntfs *out)
+/* Built once: that takes longer than reading it. */
+static struct image_ntfs *scene(unsigned geometry)
 {
-	static const struct image_ntfs geometries[NTFS_GEOMETRIES] = {
+	static struct image_ntfs scenes[NTFS_GEOMETRIES] = {
 		{ 512, 512, 1024, 1024 },
 		{ 512, 1024, 4096, 4096 },
 		{ 512, 4096, 1024, 1024 },
 		{ 4096, 4096, 4096, 4096 },
 	};
+	struct image_ntfs *image = &scenes[geometry % NTFS_GEOMETRIES];
+
+	if (!image->bytes)
+		image_ntfs_scene(image);
+	return image;
+}
+
+struct ntfs_input ntfs_input(const uint8_t *data, size_t size)
+{
 	unsigned flags = size > 0 ? data[0] : 0;
-	size_t places[NTFS_AT_SECTORS], at, n, off;
+	const struct image_ntfs *good = scene(flags / 2);
+	struct ntfs_input out = { good, malloc((size_t)good->front) };
+	size_t at, n, off;
 
-	*out = geometries[flags / 2 % NTFS_GEOMETRIES];
-	image_ntfs_scene(out);
-	/* Where things stand is asked before anything is changed. */
-	for (n = 0; n < NTFS_AT_SECTORS; n++)
-		places[n] = place_of(out, (unsigned)n);
+	if (!out.front)
+		return out;
+	memcpy(out.front, good->bytes, (size_t)good->front);
 	for (at = 1; at + 4 < size; at += 4 + n) {
-		unsigned place = data[at];
-
 		n = data[at + 3] < size - at - 4 ? data[at + 3] : size - at - 4;
-		off = (place < NTFS_AT_SECTORS ? places[place] : place_of(out, place)) +
-		      get_le16(data + at + 1);
-		if (off <= out->front && n <= out->front - off)
-			memcpy(out->bytes + off, data + at + 4, n);
+		off = place_of(good, data[at]) + get_le16(data + at + 1);
+		if (off <= good->front && n <= good->front - off)
+			memcpy(out.front + off, data + at + 4, n);
 	}
 	if (!(flags & NTFS_AS_IT_IS))
-		image_ntfs_seal(out->bytes, (size_t)out->front, out->record_size, out->block_size);
+		image_ntfs_seal(out.front, (size_t)good->front, good->record_size,
+				good->block_size);
+	return out;
 }

@@ -25,7 +25,11 @@ enum {
 	NTFS_AT_SECTORS,
 };
 
-/* The volume; image_ntfs_free. */
-void ntfs_input(const uint8_t *data, size_t size, struct image_ntfs *out);
+/* A good volume, which stays, and its front with the changes; malloc'ed, NULL: no memory. */
+struct ntfs_input {
+	const struct image_ntfs *good;
+	unsigned char *front; /* good->front bytes */
+};
+struct ntfs_input ntfs_input(const uint8_t *data, size_t size);
 
 #endif

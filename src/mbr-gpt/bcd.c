@@ -54,8 +54,10 @@ int bcd_objects(struct regf *hive, struct regf_key *out, struct tranship_error *
 int bcd_elements(struct regf *hive, const struct regf_key *object, bool *found,
 		 struct regf_key *out, struct tranship_error *err)
 {
-	int rc = regf_find(hive, object, "Elements", found, out, err);
+	int rc = check_count(object, "keys of an object", err);
 
+	if (rc == 0)
+		rc = regf_find(hive, object, "Elements", found, out, err);
 	return rc || !*found ? rc : check_count(out, "elements of an object", err);
 }
 
@@ -86,13 +88,17 @@ int bcd_element_value(struct regf *hive, const struct regf_key *element, bool *f
 	return regf_data(hive, value, BCD_DATA_MAX, data, err);
 }
 
-void bcd_tell(const struct bcd_teller *teller, const char *fmt, ...)
+void bcd_tell(struct bcd_teller *teller, const char *fmt, ...)
 {
 	char sentence[2000], shown[2 * sizeof(sentence)];
 	va_list ap;
 
-	if (!teller->fn)
+	if (!teller->fn || teller->told > BCD_SENTENCES_MAX)
 		return;
+	if (teller->told++ == BCD_SENTENCES_MAX) {
+		teller->fn(teller->ctx, "bcd: and more, which is not told");
+		return;
+	}
 	va_start(ap, fmt);
 	vsnprintf(sentence, sizeof(sentence), fmt, ap);
 	va_end(ap);

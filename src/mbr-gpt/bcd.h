@@ -36,7 +36,8 @@ struct bcd_report {
  * "isolated context" (16000060) of all objects are deleted; memory diagnostics get
  * \Boot\memtest.exe. The firmware's own objects stay: a BIOS does not ask for them. All of the hive
  * is checked first (regf_check). `note` is told what maps to nothing, and what else is left; may be
- * NULL. A second call changes nothing. Whether to convert a hive that is dirty is the caller's
+ * NULL. A second call changes nothing. Where it fails, some may have been changed; it is still a
+ * sound hive, but no more than that. Whether to convert a hive that is dirty is the caller's
  * choice.
  */
 int bcd_to_bios(struct regf *hive, const struct bcd_disk *disk,

@@ -15,7 +15,7 @@
 #define BCD_BOOTMGR "{9dea862c-5cdd-4e70-acc1-f32b344d4795}"
 #define BCD_MEMDIAG "{b2721d73-1db4-4c62-bf78-c548a880142d}"
 
-/* An object's elements, a store's objects, the bytes of an element: far more than there are. */
+/* Objects, keys of an object, elements; bytes of an element: far more than there are. */
 #define BCD_COUNT_MAX 4096U
 #define BCD_DATA_MAX 65536U
 
@@ -64,12 +64,14 @@ bool bcd_element_type(const struct regf_key *element, uint32_t *type);
 int bcd_element_value(struct regf *hive, const struct regf_key *element, bool *found,
 		      struct regf_value *value, struct buffer *data, struct tranship_error *err);
 
-/* Tells a sentence. */
+/* Tells sentences, this many at most: a store may be full of what is wrong. */
+#define BCD_SENTENCES_MAX 200U
 struct bcd_teller {
 	void (*fn)(void *ctx, const char *sentence); /* may be NULL */
 	void *ctx;
+	uint32_t told;
 };
-void bcd_tell(const struct bcd_teller *teller, const char *fmt, ...)
+void bcd_tell(struct bcd_teller *teller, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* A string of a store in UTF-8; cut at cap. */

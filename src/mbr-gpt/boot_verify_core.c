@@ -80,23 +80,17 @@ int verify_core(struct verify *v, const unsigned char *bytes, size_t len, uint64
 	uint32_t packed, unpacked, redundancy;
 	size_t start = 0;
 
-	if (len < MBR_SIZE || memcmp(bytes, first_code, sizeof(first_code)) != 0) {
-		verify_fault(v,
-			     "grub: sector %" PRIu64 ", the second one of core.img, has no "
-			     "start of a decompressor",
-			     sector);
-		return 0;
-	}
-	packed = get_le32(bytes + OFF_PACKED_SIZE);
-	unpacked = get_le32(bytes + OFF_UNPACKED_SIZE);
-	redundancy = get_le32(bytes + OFF_REDUNDANCY);
-	start = find_packed(bytes, len);
+	if (len >= MBR_SIZE && memcmp(bytes, first_code, sizeof(first_code)) == 0)
+		start = find_packed(bytes, len);
 	if (start == 0) {
 		check_sectors(v, bytes, len, sector);
 		verify_remark(v, "grub: how core.img is packed is not known here: only zeros were "
 				 "looked for");
 		return 0;
 	}
+	packed = get_le32(bytes + OFF_PACKED_SIZE);
+	unpacked = get_le32(bytes + OFF_UNPACKED_SIZE);
+	redundancy = get_le32(bytes + OFF_REDUNDANCY);
 	if (packed == 0 || packed > len - start || unpacked == 0 || unpacked > UNPACKED_MAX) {
 		verify_fault(v,
 			     "grub: core.img is cut short: it has %" PRIu32

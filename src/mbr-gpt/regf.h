@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Reads and replaces bytes of the hive; ranges that pass `size` are never asked for. `write` NULL:
- * it is only read. */
+/* Reads and replaces bytes of the hive; ranges that pass `size` are never asked for. What was
+ * written must be read back. `write` NULL: it is only read. */
 struct regf_store {
 	uint64_t size; /* bytes; at most 2 GiB are looked at */
 	void *ctx;

@@ -76,8 +76,6 @@ start:
 	cmp al, [fs:0x7C40]
 	mov si, bad_drive
 	jne bad
-	cmp al, 0x80
-	jne bad
 
 ; HiddenSectors is where the active partition begins: read the table once more.
 	mov si, packet

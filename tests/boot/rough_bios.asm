@@ -3,7 +3,8 @@
 ; In the place of an MBR's code: makes of SeaBIOS one that keeps nothing but what it must, and starts a sector so. All
 ; registers are garbage but DL, interrupts are off, the direction is down, the stack is elsewhere, 7C00 is spelled
 ; 07C0:0000; a read by INT 13h function 42h changes all registers that it may and the packet's count, and function 41h can
-; be made to fail. It stays at 0:1000, which nothing else uses.
+; be made to fail. The disk can have another number than 80, and only that is then a drive. It stays at 0:1000, which nothing
+; else uses.
 
 	bits 16
 	cpu 386
@@ -13,6 +14,7 @@
 	times 4 - ($ - $$) db 0
 lba dd 1			; the sector to start
 edd db 1			; 0: there is no function 42h, says function 41h
+drive db 0x80			; the disk's number
 
 start:
 	xor ax, ax
@@ -31,6 +33,7 @@ start:
 	mov [packet + 8], eax
 	mov si, packet
 	mov ah, 0x42
+	mov dl, 0x80
 	int 0x13
 
 	cli
@@ -46,7 +49,7 @@ start:
 	mov fs, ax
 	mov gs, ax
 	call garbage
-	mov dl, 0x80
+	mov dl, [cs:drive]
 	std
 	jmp 0x07C0:0
 
@@ -62,12 +65,17 @@ garbage:
 
 ; retf 2: the flags are those that stand here, not those of the caller; so interrupts come on by hand.
 hook:
+	cmp dl, [cs:drive]
+	jne .fail
+	mov dl, 0x80
 	cmp ah, 0x42
 	je .read
 	cmp ah, 0x41
 	jne .other
 	cmp byte [cs:edd], 0
 	jne .other
+.fail:
+	mov ah, 1
 	sti
 	stc
 	retf 2

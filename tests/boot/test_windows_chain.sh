@@ -22,6 +22,7 @@ new_disk 2048 $((2 * smallest))
 mcopy -i "$volume" BOOTMGR ::
 [ "$(pieces BOOTMGR)" -eq 1 ] || fail "BOOTMGR is in pieces"
 reaches "in one piece"
+grep -q "STAND-IN drive 80 hidden 00000800 " serial || fail "in one piece: $(machine_said serial)"
 cp BOOTMGR long
 "$TEST_TOOL" boot stand-in long $((0x9FC00 - 0x20000))
 mcopy -o -i "$volume" long ::BOOTMGR
@@ -169,6 +170,10 @@ nasm -f bin -o rough_bios "$TRANSHIP_SOURCE/tests/boot/rough_bios.asm"
 dd if="$image" of="$image" bs=512 count=1 seek=1 conv=notrunc status=none
 dd if=rough_bios of="$image" bs=440 conv=notrunc status=none
 reaches "a rough BIOS"
+"$TEST_TOOL" poke "$image" 9 9c
+reaches "a rough BIOS, another drive"
+grep -q "STAND-IN drive 9C " serial || fail "another drive is handed over: $(machine_said serial)"
+"$TEST_TOOL" poke "$image" 9 80
 broken $((data + 100)) on
 reaches "a rough BIOS and a sector that fails once" "${disk[@]}"
 "$TEST_TOOL" poke "$image" 8 00

@@ -13,8 +13,8 @@ before=$(flat_sum uefi.raw)
 # The negative control: no code is in its MBR, which a BIOS starts all the same. How long it is watched cannot make it fail.
 hard_disk uefi.raw
 machine_start bios serial "${disk[@]}"
+machine_wait serial 120 "Booting from Hard Disk" || fail "the unconverted disk is not tried: $(machine_said serial)"
 ! machine_wait serial 5 "STAND-IN" || fail "the unconverted disk comes to BOOTMGR under BIOS"
-grep -q "Booting from Hard Disk" serial || fail "the unconverted disk was not tried: $(machine_said serial)"
 machine_stop
 
 expect 0 "$TRANSHIP" convert --boot=bios-mbr uefi.raw bios.raw
@@ -23,6 +23,8 @@ reaches "converted"
 expect 0 "$TRANSHIP" convert --boot -O vhdx uefi.raw bios.vhdx
 hard_disk bios.vhdx vhdx
 reaches "converted to VHDX" "${disk[@]}"
+expect 0 "$TRANSHIP" boot verify bios.raw
+expect 1 "$TRANSHIP" boot verify uefi.raw
 [ "$(flat_sum uefi.raw)" = "$before" ] || fail "the source was written"
 
 # Tables: an MBR of three partitions, and no GPT at either end.

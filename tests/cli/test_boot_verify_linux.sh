@@ -88,7 +88,7 @@ from gpt.img; zero $core 1
 faulty "core's first sector" "grub: no core.img with a block list stands in sector $core"
 # Damage inside: any sector that is gone, any bit.
 from gpt.img; zero $((core + 1)) 1
-faulty "core's second sector" "grub: sector $((core + 1)), the second one of core.img, has no start of a decompressor"
+faulty "core's second sector" "grub: sector $((core + 1)), part of core.img, is all zeros"
 for at in 2 3 5 6 8 20 $((sectors / 2)) $((sectors - 2)); do
 	from gpt.img; zero $((core + at)) 1
 	faulty "sector $at of the core is zeros" "grub: sector $((core + at)), part of core.img, is all zeros"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Registry hives beside hivex: what we build, read and edit is what hivexregedit and hivexsh read, key by key and value
-# by value; and what they write is read here.
+# by value; and what they write is read here. reglookup and libregf look on where they are installed.
 . "$(dirname "$0")/lib.sh"
 need hivexregedit hivexsh hivexget
 export PERL_UNICODE=S # hivexregedit prints UTF-8
@@ -11,7 +11,8 @@ lines() {
 }
 theirs() { hivexregedit --export "$1" '\' | lines; }
 ours() { "$TEST_TOOL" hive export "$1" | lines; }
-# HIVE: both read the same, and it is a hive in all its cells.
+# HIVE [LIBREGF-DOES-NOT]: both read the same, and it is a hive in all its cells. Two more readers find as many keys and
+# values.
 agree() {
 	ours "$1" >ours || fail "$1: we do not read it"
 	theirs "$1" >theirs || fail "$1: hivexregedit does not read it"
@@ -19,6 +20,14 @@ agree() {
 	expect 0 "$TEST_TOOL" hive check "$1"
 	hivexml "$1" >xml || fail "$1: hivexml does not read it"
 	[ "$(wc -l <ours)" -gt 3 ] || fail "$1: there is nothing in it"
+	if command -v reglookup >/dev/null; then
+		reglookup -H -s "$1" >list 2>/dev/null || fail "$1: reglookup does not read it"
+		[ "$(wc -l <list)" = "$(wc -l <ours)" ] || fail "$1: reglookup finds $(wc -l <list) keys and values, we find $(wc -l <ours)"
+	fi
+	if [ -z "${2-}" ] && command -v regfinfo >/dev/null; then
+		regfinfo "$1" >list 2>&1 || fail "$1: regfinfo does not read it"
+		[ "$(grep -cE '\((key|value): ?[0-9]*\)' list)" = "$(wc -l <ours)" ] || fail "$1: regfinfo finds other keys and values"
+	fi
 }
 # BEFORE AFTER: what hivex sees changed, to ./changed.
 changes() {
@@ -99,6 +108,17 @@ for kind in li lf lh ri wide; do
 	expect 0 "$TEST_TOOL" hive delete less.hive Many
 	agree less.hive
 done
+
+# hivex writes large data into one cell, whatever the version is; libregf wants segments.
+random_disk large.raw 20480 7
+{
+	printf 'Windows Registry Editor Version 5.00\n\n[\\Many]\n"large"=hex(3):'
+	od -An -v -tx1 large.raw | tr -s ' \n' ',' | sed 's/^,//; s/,$//'
+} >large.reg
+cp lh.hive large.hive
+hivexregedit --merge large.hive large.reg || fail "hivexregedit did not merge"
+agree large.hive not-libregf
+grep -qF '[\Many] "large"=hex(3):' ours || fail "the large value is not there"
 
 # A store that hivex wrote from next to nothing.
 cp lh.hive made.hive

@@ -39,7 +39,7 @@ as_blkid() {
 		[ "$fs" = "$theirs" ] || fail "$1 at $start: '$fs', blkid says '$theirs'"
 		[ "$id" = "$(value "$1" "$start" "$length" UUID)" ] || fail "$1 at $start: another id than blkid's: '$id'"
 		[ "$label" = "$(value "$1" "$start" "$length" LABEL)" ] || fail "$1 at $start: another label than blkid's: '$label'"
-	done < <(table '.partitions[] | [.start, .length, .type, ."file-system" // "", ."file-system-id" // "", .label // ""] | join("|")')
+	done < <(table '.partitions[] | [.start, .length, .type, ."file-system" // "", ."file-system-id" // "", ."file-system-label" // ""] | join("|")')
 }
 
 # File systems of 40 MiB, enough for FAT32.
@@ -214,7 +214,7 @@ place named hostile.raw $((1 << 20))
 expect 0 "$TRANSHIP" info hostile.raw
 ! grep -q $'[\e\a]' out || fail "an escape sequence goes to the terminal"
 ! grep -qx 'notes:' out || fail "a label makes a line of its own"
-grep -q 'label: ?\[2J?notes:' out || fail "the label is not shown"
+grep -q 'file system label: ?\[2J?notes:' out || fail "the label is not shown"
 info hostile.raw
 ! grep -q $'[\e\a]' out || fail "an escape sequence goes into JSON"
 

@@ -30,6 +30,14 @@ void bcd_take_fault(void *ctx, const char *sentence)
 	take(told->fault, sizeof(told->fault), sentence);
 }
 
+void bcd_count_note(void *ctx, const char *sentence)
+{
+	struct bcd_told *told = ctx;
+
+	(void)sentence;
+	told->notes++;
+}
+
 void bcd_scene_begin(struct bcd_scene *s, bool bios)
 {
 	memset(s, 0, sizeof(*s));

@@ -28,6 +28,8 @@ struct bcd_scene {
 /* Takers of sentences, for a struct bcd_told. */
 void bcd_take_note(void *ctx, const char *sentence);
 void bcd_take_fault(void *ctx, const char *sentence);
+/* Only counts. */
+void bcd_count_note(void *ctx, const char *sentence);
 
 /* The tree with an entry of a virtual disk, which may be changed before it is opened; the disk has
  * its three partitions. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Boot configuration data: what a UEFI disk has becomes what a BIOS disk would have. */
 #include "bcd_scene.h"
+#include "heap.h"
 #include "support.h"
 
 #include <stdio.h>
@@ -319,6 +320,63 @@ static void test_to_bios__disk_without_id(void **state)
 	bcd_scene_close(&s);
 }
 
+/* A store of too many objects; one full of devices that map to nothing, which are not all told. */
+static void test_to_bios__too_much(void **state)
+{
+	unsigned char raw[BCD_DEVICE_SIZE * 300];
+	struct tranship_error err = { 0 };
+	struct bcd_scene s;
+	char path[60];
+	unsigned i;
+
+	(void)state;
+	bcd_scene_begin(&s, false);
+	s.disk.count = 0;
+	for (i = 0; i < 300; i++)
+		image_bcd_device(&s.bcd, &s.bcd.windows, raw + (size_t)i * BCD_DEVICE_SIZE);
+	put_element(&s, "21000001", raw, sizeof(raw));
+	bcd_scene_open(&s);
+	memset(&s.told, 0, sizeof(s.told));
+	assert_ok(bcd_to_bios(&s.hive, &s.disk, bcd_count_note, &s.told, &s.report, &err), &err);
+	assert_int_equal(s.report.unmapped, 311);
+	assert_int_equal(s.told.notes, 201);
+	for (i = 0; i < 4096; i++) {
+		snprintf(path, sizeof(path), "Objects\\%u", i * 977 % 4096);
+		hive_image_key(&s.image, path);
+	}
+	bcd_scene_open(&s);
+	assert_fails(bcd_to_bios(&s.hive, &s.disk, NULL, NULL, &s.report, &err), TRANSHIP_ELIMIT,
+		     &err, "objects; 4096 are taken");
+	bcd_scene_close(&s);
+}
+
+/* Each allocation fails once, and with all behind it. */
+static void test_to_bios__no_memory(void **state)
+{
+	struct tranship_error err = { 0 };
+	struct heap_seen seen = { .failed = true };
+	struct bcd_scene s;
+	unsigned long n;
+
+	(void)state;
+	if (!HEAP_WATCHED)
+		return;
+	for (n = 1; seen.failed; n++) {
+		int rc;
+
+		bcd_scene_begin(&s, false);
+		bcd_scene_open(&s);
+		heap_watch(n, n % 2);
+		rc = bcd_to_bios(&s.hive, &s.disk, NULL, NULL, &s.report, &err);
+		seen = heap_unwatch();
+		assert_int_equal(seen.held, 0);
+		assert_int_equal(rc, seen.failed ? TRANSHIP_ENOMEM : 0);
+		assert_ok(regf_check(&s.hive, &err), &err);
+		bcd_scene_close(&s);
+	}
+	assert_in_range(n, 10, 10000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +389,8 @@ int main(void)
 		cmocka_unit_test(test_to_bios__strings_without_end),
 		cmocka_unit_test(test_to_bios__no_store),
 		cmocka_unit_test(test_to_bios__disk_without_id),
+		cmocka_unit_test(test_to_bios__too_much),
+		cmocka_unit_test(test_to_bios__no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

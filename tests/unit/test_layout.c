@@ -313,6 +313,7 @@ static void test_layout__many_partitions(void **state)
 	struct image_gpt image = { .entries = many, .used = MANY, .count = MANY };
 	struct tranship_disk *disk = blank(1ULL << 30, 512);
 	struct tranship_layout *layout;
+	unsigned char *fs;
 	uint32_t i;
 
 	(void)state;
@@ -320,8 +321,14 @@ static void test_layout__many_partitions(void **state)
 	for (i = 0; i < MANY; i++)
 		many[i] = (struct image_gpt_entry){ &gpt_type_linux, 4096 + i, 4096 + i, 0, "p" };
 	image_gpt_write(disk, &image);
+	fs = image_fs_make(image_fs_find("squashfs"), IMAGE_FS_SIZE);
+	for (i = 127; i < 129; i++)
+		sparse_disk_write(disk, (4096 + i) * 512ULL, fs, 512);
+	free(fs);
 	layout = layout_of(disk);
 	assert_int_equal(tranship_layout_count(layout), MANY);
+	assert_string_equal(tranship_layout_partition(layout, 127)->fs, "squashfs");
+	assert_string_equal(tranship_layout_partition(layout, 128)->fs, "");
 	assert_int_equal(tranship_layout_partition(layout, MANY - 1)->number, MANY);
 	assert_string_equal(tranship_layout_partition(layout, MANY - 1)->fs, "");
 	assert_string_equal(tranship_layout_note(layout, 0),

@@ -89,6 +89,7 @@ static const struct row rows[] = {
 	{ "lowest VCN", ATTRIBUTE, 13, 0x80, 16, 8, 1, "Bravo", BAD, "does not go on" },
 	{ "negative VCN", ATTRIBUTE, 13, 0x80, 16, 8, 1ULL << 63, "Bravo", BAD, "VCN is negative" },
 	{ "highest VCN", ATTRIBUTE, 13, 0x80, 24, 8, 7, "Bravo", BAD, "they do not end with" },
+	{ "highest VCN of 0", ATTRIBUTE, 13, 0x80, 24, 8, 0, "Bravo", 0, "" },
 	{ "negative highest", ATTRIBUTE, 13, 0x80, 24, 8, 1ULL << 63, "Bravo", BAD, "negative" },
 	{ "size past its runs", ATTRIBUTE, 13, 0x80, 48, 8, 4 * 512 + 1, "Bravo", BAD, "runs end" },
 	{ "largest size", ATTRIBUTE, 13, 0x80, 48, 8, UINT64_MAX, "Bravo", BAD, "its runs end" },
@@ -123,6 +124,7 @@ static const struct row rows[] = {
 	{ "past the MFT", VALUE, 16, 0x20, 16, 8, 999, "echo", BAD, "999; the MFT has 28" },
 	{ "old reference", VALUE, 16, 0x20, 22, 2, 3, "echo", BAD,
 	  "sequence number 3, and has 17" },
+	{ "base's number", RECORD, 17, 0, 32, 1, 25, "echo", BAD, "17 belongs to record 25" },
 	{ "base's sequence", RECORD, 17, 0, 38, 2, 3, "echo", BAD, "16 of sequence number 3" },
 	{ "long list", ATTRIBUTE, 25, 0x20, 48, 8, 1 << 20, "Far", BAD, "its runs end before" },
 
@@ -292,6 +294,7 @@ static void test_ntfs__large_by_holes(void **state)
 		{ IMAGE_FOLDER, 0xA0, 1ULL << 50, "$I30", "golf/", BAD, "larger than the volume" },
 		{ IMAGE_FOLDER, 0xB0, 1ULL << 50, "$I30", "golf/kilo", BAD, "is not in use" },
 		{ IMAGE_RESIDENT, 0x80, 1ULL << 50, "", "alpha.txt", TOO_MUCH, "at most 1048576" },
+		{ IMAGE_RESIDENT, 0x80, 1ULL << 63, "", "alpha.txt", BAD, "longer than can be" },
 		{ 3, 0x60, 1 << 20, "", NULL, BAD, "a label of 1048576 bytes" },
 		{ 10, 0x80, 1 << 20, "", NULL, BAD, "$UpCase has 1048576 bytes" },
 	};
@@ -366,6 +369,44 @@ static void test_ntfs__damaged_units(void **state)
 	check_unit(behind, "\x01\xB0\0a", 5, "it goes on behind a hole");
 }
 
+/* A unit that fails leaves nothing in what holds the last unit. */
+static void test_ntfs__a_good_unit_behind_a_damaged_one(void **state)
+{
+	struct image_ntfs image = { 0 };
+	struct image_runs runs = { .size = 32 * 512, .initialised = 32 * 512, .flags = 1 };
+	struct tranship_error err;
+	struct tranship_disk *disk;
+	struct volume volume;
+	struct ntfs_file *file;
+	struct ntfs *ntfs;
+	char got[3] = "";
+	uint64_t lcn;
+
+	(void)state;
+	image_ntfs_scene(&image);
+	lcn = image_ntfs_take(&image, 2);
+	memcpy(image_ntfs_cluster(&image, lcn), "\x02\xB0\0ab", 6);
+	memcpy(image_ntfs_cluster(&image, lcn + 1), "\x02\xB0\0cd\1", 6);
+	put_le32(image_ntfs_attribute(&image, IMAGE_PACKED, 0x80), 0x1000);
+	memcpy(runs.at, (struct image_run[4]){ { lcn, 1 }, { 0, 15 }, { lcn + 1, 1 }, { 0, 15 } },
+	       4 * sizeof(runs.at[0]));
+	image_ntfs_runs(&image, IMAGE_PACKED, 0x80, "", &runs);
+	image_ntfs_seal(image.bytes, (size_t)image.front, 1024, 1024);
+	disk = disk_of(file_of(image.bytes, (size_t)image.size));
+	volume = volume_whole(disk, NULL);
+	assert_ok(ntfs_open(&volume, &ntfs, &err), &err);
+	assert_ok(ntfs_find(ntfs, "Delta", &file, &err), &err);
+	assert_ok(ntfs_file_read(file, 0, got, 2, &err), &err);
+	assert_string_equal(got, "ab");
+	assert_fails(ntfs_file_read(file, 16 * 512, got, 2, &err), BAD, &err, "unit 1: what");
+	assert_ok(ntfs_file_read(file, 0, got, 2, &err), &err);
+	assert_string_equal(got, "ab");
+	ntfs_file_close(file);
+	ntfs_close(ntfs);
+	tranship_disk_close(disk);
+	image_ntfs_free(&image);
+}
+
 /* A sector that was not written with the others of its record or block. */
 static void test_ntfs__a_fixup_that_does_not_match(void **state)
 {
@@ -433,6 +474,7 @@ int main(void)
 		cmocka_unit_test(test_ntfs__one_wrong_field),
 		cmocka_unit_test(test_ntfs__large_by_holes),
 		cmocka_unit_test(test_ntfs__damaged_units),
+		cmocka_unit_test(test_ntfs__a_good_unit_behind_a_damaged_one),
 		cmocka_unit_test(test_ntfs__a_fixup_that_does_not_match),
 		cmocka_unit_test(test_ntfs__each_byte_flipped),
 	};
