@@ -3,11 +3,11 @@
 #include "boot.h"
 
 #include "boot_options.h"
+#include "info_layout.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { OPT_OUTPUT = 0x200, OPT_TO };
 
@@ -74,75 +74,6 @@ static const struct argp argp = {
 	NULL
 };
 
-static const char *table_word(enum tranship_table table)
-{
-	switch (table) {
-	case TRANSHIP_TABLE_MBR: return "MBR";
-	case TRANSHIP_TABLE_GPT: return "GPT";
-	case TRANSHIP_TABLE_HYBRID: return "GPT with a hybrid MBR";
-	case TRANSHIP_TABLE_NONE: break;
-	}
-	return "none";
-}
-
-/* "by UEFI: Linux" */
-static void print_boots(unsigned boots)
-{
-	static const struct {
-		unsigned bit;
-		const char *word;
-	} ways[] = { { TRANSHIP_BOOTS_BIOS, "BIOS" }, { TRANSHIP_BOOTS_UEFI, "UEFI" } },
-	  what[] = { { TRANSHIP_BOOTS_WINDOWS, "Windows" }, { TRANSHIP_BOOTS_LINUX, "Linux" } };
-	const char *between = "starts by: ";
-	size_t i;
-
-	for (i = 0; i < 2; i++)
-		if (boots & ways[i].bit) {
-			printf("%s%s", between, ways[i].word);
-			between = ", ";
-		}
-	if (!(boots & (TRANSHIP_BOOTS_BIOS | TRANSHIP_BOOTS_UEFI)))
-		printf("starts by: nothing that was found");
-	for (i = 0, between = "; "; i < 2; i++)
-		if (boots & what[i].bit) {
-			printf("%s%s", between, what[i].word);
-			between = ", ";
-		}
-	putchar('\n');
-}
-
-static void print_partition(const struct tranship_partition *p)
-{
-	char size[32];
-
-	printf("  %-3" PRIu32 " %14" PRIu64 " %10s  ", p->number, p->off,
-	       cli_size_text(p->len, size));
-	cli_print_text(p->kind);
-	if (*p->fs) {
-		printf(", ");
-		cli_print_text(p->fs);
-	}
-	if (*p->fs_label) {
-		printf(" \"");
-		cli_print_text(p->fs_label);
-		putchar('"');
-	}
-	printf("%s\n", p->active ? ", active" : "");
-}
-
-static void print_layout(const struct tranship_layout *layout)
-{
-	const struct tranship_partition *p;
-	uint32_t i;
-
-	printf("partition table: %s\n", table_word(tranship_layout_table(layout)));
-	print_boots(tranship_layout_boots(layout));
-	if (tranship_layout_count(layout) > 0)
-		printf("  %-3s %14s %10s  %s\n", "No.", "Offset", "Size", "What");
-	for (i = 0; (p = tranship_layout_partition(layout, i)); i++)
-		print_partition(p);
-}
-
 static void print_extents(const struct tranship_boot_plan *plan)
 {
 	struct tranship_boot_extent e;
@@ -177,7 +108,7 @@ static void print_human(const struct plan_args *args, const struct tranship_boot
 	cli_print_text(args->path);
 	putchar('\n');
 	if (layout)
-		print_layout(layout);
+		info_layout_print_tables(layout);
 	for (i = 0; (text = tranship_boot_plan_note(plan, i)); i++)
 		printf("note: %s\n", text);
 	if (tranship_boot_plan_refusal(plan, 0)) {

@@ -145,9 +145,8 @@ static void print_boots(unsigned boots)
 	puts(boots ? "" : "nothing that starts it was found");
 }
 
-void info_layout_print(const struct tranship_layout *layout)
+void info_layout_print_tables(const struct tranship_layout *layout)
 {
-	const char *note;
 	uint32_t i;
 
 	printf("partition table: %s\n", table_name(layout));
@@ -159,6 +158,14 @@ void info_layout_print(const struct tranship_layout *layout)
 		puts("partitions:");
 	for (i = 0; i < tranship_layout_count(layout); i++)
 		print_partition(tranship_layout_partition(layout, i));
+}
+
+void info_layout_print(const struct tranship_layout *layout)
+{
+	const char *note;
+	uint32_t i;
+
+	info_layout_print_tables(layout);
 	if (tranship_layout_note(layout, 0))
 		puts("notes:");
 	for (i = 0; (note = tranship_layout_note(layout, i)); i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `info` says of the partitions of a disk. */
+/* What `info` and `boot plan` say of the partitions of a disk. */
 #ifndef CLI_INFO_LAYOUT_H
 #define CLI_INFO_LAYOUT_H
 
@@ -13,5 +13,7 @@ struct tranship_layout *info_layout_read(struct tranship_disk *disk, const char 
 
 json_t *info_layout_json(const struct tranship_layout *layout);
 void info_layout_print(const struct tranship_layout *layout);
+/* The same without the notes. */
+void info_layout_print_tables(const struct tranship_layout *layout);
 
 #endif

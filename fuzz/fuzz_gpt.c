@@ -3,7 +3,7 @@
  * The input is the start and the end of a disk (tables_input.h), read as a GPT and as an MBR with
  * logical partitions. A GPT with a good copy that is put anew reads back as it was, both copies
  * good; one that is erased is gone, but where its partitions lie. What an MBR has of logical
- * partitions lies in the extended one, and does not overlap.
+ * partitions lies in the extended one, and does not overlap. Any disk can be judged.
  */
 #include "harness.h"
 
@@ -14,7 +14,9 @@
 #include "mbr-gpt/mbr.h"
 #include "sparse_disk.h"
 #include "tables_input.h"
+#include "tranship/boot.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,6 +165,27 @@ static void look_at_mbr(struct tranship_disk *disk)
 	free(mbr);
 }
 
+static void take_finding(void *ctx, bool fault, const char *finding)
+{
+	struct tranship_error shown = { .code = TRANSHIP_ECORRUPT };
+	uint32_t *faults = ctx;
+
+	*faults += fault;
+	snprintf(shown.message, sizeof(shown.message), "%s", finding);
+	fuzz_require(walk_error(shown.code, &shown) == NULL, "a finding can be printed");
+}
+
+/* Whatever stands there. */
+static void look_at_boot(struct tranship_disk *disk)
+{
+	struct tranship_boot_verdict verdict;
+	uint32_t faults = 0;
+
+	fuzz_require(tranship_boot_verify(disk, take_finding, &faults, &verdict, NULL) == 0,
+		     "a disk that reads can be judged");
+	fuzz_require(faults == verdict.faults, "faults are counted");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint32_t sector_size, start;
@@ -190,6 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	look_at_gpt(disk);
 	look_at_mbr(disk);
+	look_at_boot(disk);
 	tranship_disk_close(disk);
 	return 0;
 }

@@ -226,8 +226,7 @@ static int tool_other(int argc, char **argv)
 		{ "boot", tool_boot },        { "fat", tool_fat },
 		{ "hive", tool_hive },        { "ntfs", tool_ntfs },
 		{ "tables", tool_tables },    { "gpt-put", tool_tables },
-		{ "gpt-erase", tool_tables },
-		{ "boot-verify", tool_verify },
+		{ "gpt-erase", tool_tables }, { "boot-verify", tool_verify },
 	};
 	size_t i;
 

@@ -57,8 +57,10 @@ enum tranship_boot_kind {
 /*
  * Reads the tables and looks at the file systems, which takes some hundred KiB of reading. A disk
  * without a table, or with a table that cannot be made out, is a layout with TRANSHIP_TABLE_NONE
- * and says why in tranship_layout_notes. TRANSHIP_EUNSUPPORTED: the disk is read forward.
- * TRANSHIP_ECORRUPT, TRANSHIP_EIO: it could not be read.
+ * and says why in tranship_layout_note, as does a partition that cannot be read. The disk stays
+ * the caller's, and may be closed before the layout. TRANSHIP_EUNSUPPORTED: the disk is read
+ * forward. TRANSHIP_EMISMATCH: it needs a parent that is not there. TRANSHIP_ECORRUPT,
+ * TRANSHIP_EIO: the tables could not be read.
  */
 TRANSHIP_API int tranship_layout_read(struct tranship_disk *disk, struct tranship_layout **out,
 				      struct tranship_error *err);
@@ -206,7 +208,15 @@ struct tranship_boot_verdict {
 /*
  * Whether a disk would start under BIOS: tables, active flag, boot code, the files that it loads,
  * in place and whole, and the elements of the BCD. It knows nothing of plans. Returns 0 also where
- * there are faults; else as tranship_layout_read.
+ * there are faults; else as tranship_layout_read. A finding names the unit, the place and the
+ * value, is safe for a terminal, and lives until the call returns; `finding` may be NULL.
+ *
+ * Windows: the chain from the first sector to the loader (winload.exe), and BOOTMGR's bytes where
+ * the disk has what to compare them with. GRUB: boot.img and core.img, which is unpacked, so that
+ * damage anywhere in what is packed is found. What is not looked at: the code of boot loaders that
+ * we do not know, GRUB's decompressor but for whole sectors of zeros, what core.img looks for
+ * (grub.cfg, kernels; a file system that no partition has is a remark), and all that Windows does
+ * once winload.exe runs.
  */
 TRANSHIP_API int tranship_boot_verify(struct tranship_disk *disk, tranship_boot_finding_fn *finding,
 				      void *ctx, struct tranship_boot_verdict *out,

@@ -102,9 +102,11 @@ struct tranship_replicate_result {
  * Makes one run. The point is visible when this returns 0, and not before. An interrupted run
  * leaves nothing visible; the next one uses what it stored.
  *
- * TRANSHIP_ETRACKING: the changes have no ids, or do not begin at the last point; TRANSHIP_EBUSY:
- * the source changed while it was read; TRANSHIP_EMISMATCH: the source has another format than at
- * the last point; TRANSHIP_ECANCELED: by the progress function, or the lease ran out.
+ * TRANSHIP_EINVAL: the boot plan is refused, or of a disk of another size (and what else is wrong
+ * in the options); TRANSHIP_ETRACKING: the changes have no ids, or do not begin at the last point;
+ * TRANSHIP_EBUSY: the source changed while it was read; TRANSHIP_EMISMATCH: the source has another
+ * format than at the last point; TRANSHIP_ECANCELED: by the progress function, or the lease ran
+ * out.
  */
 TRANSHIP_API int tranship_replicate(struct tranship_disk *source, struct tranship_store *store,
 				    const struct tranship_replicate_options *options,

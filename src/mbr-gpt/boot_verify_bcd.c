@@ -124,7 +124,8 @@ static int check_mounted(struct verify *v, struct ntfs *ntfs, struct tranship_er
 	if (count > 0)
 		verify_remark(v,
 			      "boot: MountedDevices has %u values that name a partition by its "
-			      "id in a GPT",
+			      "id in a GPT: of another disk, or of this one before it was an "
+			      "MBR disk",
 			      count);
 	if (rc == 0 || rc == TRANSHIP_EIO || rc == TRANSHIP_ENOMEM)
 		return rc;

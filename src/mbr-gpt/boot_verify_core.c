@@ -61,6 +61,7 @@ static int check_packed(struct verify *v, const unsigned char *packed, uint32_t 
 			uint32_t unpacked_size, uint32_t redundancy, struct tranship_error *err)
 {
 	unsigned char *out = malloc(unpacked_size);
+	int rc = 0;
 
 	if (!out)
 		return error_nomem(err, unpacked_size);
@@ -70,8 +71,10 @@ static int check_packed(struct verify *v, const unsigned char *packed, uint32_t 
 			     " packed bytes do not unpack to %" PRIu32 "%s",
 			     packed_size, unpacked_size,
 			     redundancy ? " (it has a Reed-Solomon code, which may mend it)" : "");
+	else
+		rc = verify_search(v, out, unpacked_size, err);
 	free(out);
-	return 0;
+	return rc;
 }
 
 int verify_core(struct verify *v, const unsigned char *bytes, size_t len, uint64_t sector,
@@ -80,23 +83,17 @@ int verify_core(struct verify *v, const unsigned char *bytes, size_t len, uint64
 	uint32_t packed, unpacked, redundancy;
 	size_t start = 0;
 
-	if (len < MBR_SIZE || memcmp(bytes, first_code, sizeof(first_code)) != 0) {
-		verify_fault(v,
-			     "grub: sector %" PRIu64 ", the second one of core.img, has no "
-			     "start of a decompressor",
-			     sector);
-		return 0;
-	}
-	packed = get_le32(bytes + OFF_PACKED_SIZE);
-	unpacked = get_le32(bytes + OFF_UNPACKED_SIZE);
-	redundancy = get_le32(bytes + OFF_REDUNDANCY);
-	start = find_packed(bytes, len);
+	if (len >= MBR_SIZE && memcmp(bytes, first_code, sizeof(first_code)) == 0)
+		start = find_packed(bytes, len);
 	if (start == 0) {
 		check_sectors(v, bytes, len, sector);
 		verify_remark(v, "grub: how core.img is packed is not known here: only zeros were "
 				 "looked for");
 		return 0;
 	}
+	packed = get_le32(bytes + OFF_PACKED_SIZE);
+	unpacked = get_le32(bytes + OFF_UNPACKED_SIZE);
+	redundancy = get_le32(bytes + OFF_REDUNDANCY);
 	if (packed == 0 || packed > len - start || unpacked == 0 || unpacked > UNPACKED_MAX) {
 		verify_fault(v,
 			     "grub: core.img is cut short: it has %" PRIu32

@@ -49,6 +49,7 @@ static int read_fat(struct fat *fat, const char *path, size_t max, struct verify
 		return rc;
 	}
 	out->len = entry.size;
+	memcpy(out->short_name, entry.short_name, sizeof(out->short_name));
 	return fat_read_all(fat, &entry, max, &out->bytes, err);
 }
 

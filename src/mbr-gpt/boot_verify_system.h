@@ -25,6 +25,7 @@ struct verify_file {
 	bool found;
 	unsigned char *bytes; /* malloc'ed */
 	size_t len;
+	char short_name[13]; /* of a FAT */
 };
 /* Reads a whole file. A folder of the name is none. */
 int verify_system_read(struct verify_system *s, const char *path, size_t max,

@@ -193,6 +193,12 @@ static int check_bootmgr(struct verify *v, struct verify_system *s, struct trans
 		verify_fault(v, "boot: \\BOOTMGR of partition %" PRIu32 " is empty", number);
 	else
 		rc = check_bootmgr_bytes(v, &file, err);
+	/* Boot code looks at short names. */
+	if (rc == 0 && file.found && s->is_fat && strcmp(file.short_name, "BOOTMGR") != 0)
+		verify_fault(v,
+			     "boot: \\BOOTMGR of partition %" PRIu32
+			     " has the short name '%s', by which it is not found",
+			     number, file.short_name);
 	free(file.bytes);
 	return rc;
 }

@@ -28,9 +28,16 @@ int grub_file_read(const char *path, size_t max, struct buffer *out, struct tran
 bool grub_id_ok(const char *id);
 bool grub_path_ok(const char *path);
 
-/* The archive that core.img carries, a tar with boot/grub.cfg: where GRUB begins. Appended. */
-int grub_memdisk_make(const struct grub_config *config, struct buffer *out,
-		      struct tranship_error *err);
+/*
+ * The archive that core.img carries, a tar with boot/grub.cfg: where GRUB begins. Appended.
+ * `linux_module` is NULL where core.img has the command blscfg; else the module with the commands
+ * linux and initrd, which core.img must not have itself: grub_bls_script loads it.
+ */
+int grub_memdisk_make(const struct grub_config *config, const struct buffer *linux_module,
+		      struct buffer *out, struct tranship_error *err);
+
+/* blscfg as a function, and linux and initrd. */
+extern const char grub_bls_script[];
 
 /* Runs the program `argv` (argv[0] is looked for in PATH unless it has a slash) with `in` as
  * descriptor GRUB_RUN_INPUT. What it prints is appended to out, at most max bytes. Ends with 0 only

@@ -26,14 +26,14 @@ enum {
  * (A command of the same name has precedence over a function, so that a GRUB that knows them keeps
  * its own.) Then the same as the stub in the EFI system partition does.
  */
-static int configuration(const struct grub_config *config, struct buffer *out,
+static int configuration(const struct grub_config *config, bool bls, struct buffer *out,
 			 struct tranship_error *err)
 {
 	return buffer_printf(
 		out, err,
 		"function linuxefi {\n\tlinux \"$@\"\n}\n"
 		"function initrdefi {\n\tinitrd \"$@\"\n}\n"
-		"%s"
+		"%s%s"
 		"if search --no-floppy --fs-uuid --set=root %s; then\n"
 		"\tset prefix=($root)'%s'\n"
 		"\tif [ -e \"$prefix/grub.cfg\" ]; then\n"
@@ -44,6 +44,7 @@ static int configuration(const struct grub_config *config, struct buffer *out,
 		"else\n"
 		"\techo \"There is no file system %s, which should have %s/grub.cfg.\"\n"
 		"fi\n",
+		bls ? grub_bls_script : "",
 		config->btrfs_relative_path ? "set btrfs_relative_path=yes\n"
 					      "export btrfs_relative_path\n"
 					    : "",
@@ -69,29 +70,40 @@ static void put_header(unsigned char raw[TAR_BLOCK], const char *name, size_t si
 	snprintf((char *)raw + OFF_CHECKSUM, 8, "%06o", sum & 0777777U);
 }
 
-int grub_memdisk_make(const struct grub_config *config, struct buffer *out,
-		      struct tranship_error *err)
+static int put_file(const char *name, const struct buffer *bytes, struct buffer *out,
+		    struct tranship_error *err)
 {
-	static const unsigned char zeros[2 * TAR_BLOCK];
+	static const unsigned char zeros[TAR_BLOCK];
 	unsigned char header[TAR_BLOCK];
+	size_t pad = (TAR_BLOCK - bytes->len % TAR_BLOCK) % TAR_BLOCK;
+	int rc;
+
+	put_header(header, name, bytes->len);
+	rc = buffer_append(out, header, sizeof(header), err);
+	if (rc == 0)
+		rc = buffer_append(out, bytes->bytes, bytes->len, err);
+	if (rc == 0)
+		rc = buffer_append(out, zeros, pad, err);
+	return rc;
+}
+
+int grub_memdisk_make(const struct grub_config *config, const struct buffer *linux_module,
+		      struct buffer *out, struct tranship_error *err)
+{
+	static const unsigned char end[2 * TAR_BLOCK];
 	struct buffer text = { 0 };
 	int rc;
 
 	if (!grub_id_ok(config->fs_id) || !grub_path_ok(config->prefix))
 		return error_set(err, TRANSHIP_EINVAL,
 				 "grub: a file system or a prefix that GRUB cannot be told of");
-	rc = configuration(config, &text, err);
-	if (rc)
-		goto out;
-	put_header(header, "boot/grub.cfg", text.len);
-	rc = buffer_append(out, header, sizeof(header), err);
+	rc = configuration(config, linux_module != NULL, &text, err);
 	if (rc == 0)
-		rc = buffer_append(out, text.bytes, text.len, err);
+		rc = put_file("boot/grub.cfg", &text, out, err);
+	if (rc == 0 && linux_module)
+		rc = put_file("boot/linux.mod", linux_module, out, err);
 	if (rc == 0)
-		rc = buffer_append(out, zeros, TAR_BLOCK - text.len % TAR_BLOCK, err);
-	if (rc == 0)
-		rc = buffer_append(out, zeros, sizeof(zeros), err);
-out:
+		rc = buffer_append(out, end, sizeof(end), err);
 	buffer_free(&text);
 	return rc;
 }

@@ -14,9 +14,10 @@ enum { FS_LABEL_TEXT = 256 * 3 + 1, FS_ID_TEXT = 40 };
 
 /* A file system, or what else stands in a partition, as blkid names it. */
 struct fs_found {
-	const char
-		*type; /* "fat12", "fat16", "fat32", "ntfs", "exfat", "bitlocker", "ext2", "ext3",
-			  "ext4", "xfs", "btrfs", "swap", "lvm2", "raid", "luks", "refs"; "" */
+	/* "fat12", "fat16", "fat32", "ntfs", "exfat", "refs", "bitlocker", "ext2", "ext3", "ext4",
+	 * "jbd" (a journal of its own), "xfs", "btrfs", "squashfs", "iso9660", "swap", "swsuspend"
+	 * (swap with a hibernated system), "lvm2", "raid", "luks"; "" */
+	const char *type;
 	char id[FS_ID_TEXT];
 	char label[FS_LABEL_TEXT];
 };
@@ -40,6 +41,7 @@ struct layout_esp {
 	bool linux; /* EFI/X/grub*.efi, shim*.efi, grub.cfg or systemd-boot; EFI/Microsoft apart */
 	bool fallback;  /* EFI/BOOT/BOOTX64.EFI */
 	char stub[300]; /* the path of the first grub.cfg of a Linux, by name; "": none */
+	char grub[300]; /* the same of grubx64.efi */
 };
 
 struct tranship_layout {

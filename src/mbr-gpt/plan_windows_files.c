@@ -129,8 +129,10 @@ static int put_bootmgr(struct windows *w, struct ntfs_file *file, struct transhi
 	if (len == 0)
 		rc = error_set(err, TRANSHIP_ECORRUPT, "it is empty");
 	else
-		rc = fat_put(&w->fat, &w->p->plan->patches, "BOOTMGR", ATTR_BOOTMGR, bytes, len,
-			     REASON_BOOTMGR, err);
+		rc = plan_refuse_error(w->p, REASON_BOOTMGR,
+				       fat_put(&w->fat, &w->p->plan->patches, "BOOTMGR",
+					       ATTR_BOOTMGR, bytes, len, REASON_BOOTMGR, err),
+				       err);
 	free(bytes);
 	return rc;
 }

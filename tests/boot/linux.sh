@@ -159,7 +159,7 @@ ext4_make() {
 xfs_make() {
 	# What mkfs.xfs takes as the smallest one; a list of files, for it knows no folder.
 	truncate -s 300M root.img
-	mkfs.xfs -q -m "uuid=$root_uuid" -p /dev/stdin root.img <<-END
+	cat >proto <<-END
 		/dev/null
 		0 0
 		d--755 0 0
@@ -175,11 +175,17 @@ xfs_make() {
 		$
 		$
 	END
+	mkfs.xfs -q -m "uuid=$root_uuid" -p proto root.img
 }
 btrfs_make() {
 	truncate -s 128M root.img
 	mkfs.btrfs -q -U "$root_uuid" --rootdir root root.img >/dev/null
 }
+
+# As Debian writes it.
+stub="search.fs_uuid $root_uuid root hd0,gpt2 
+set prefix=(\$root)'/boot/grub'
+configfile \$prefix/grub.cfg"
 
 # virtio_disk IMAGE [OPTION]: the arguments for a disk, into ${disk[@]}; OPTION snapshot=on: a copy of it is changed.
 virtio_disk() {
@@ -211,11 +217,7 @@ lvm_make() {
 esp_make() {
 	grub-mkimage -O x86_64-efi -p /EFI/debian -o grubx64.efi part_gpt part_msdos fat ext2 xfs btrfs lvm diskfilter search \
 		search_fs_uuid normal configfile linux linuxefi echo test ls boot gzio loadenv all_video minicmd
-	cat >stub.cfg <<-END
-		search.fs_uuid $root_uuid root hd0,gpt2 
-		set prefix=(\$root)'/boot/grub'
-		configfile \$prefix/grub.cfg
-	END
+	echo "$stub" >stub.cfg
 	truncate -s $((esp_sectors * 512)) esp.img
 	mkfs.vfat -F 32 -i 1A2B3C4D -n EFI esp.img >/dev/null
 	mmd -i esp.img ::EFI ::EFI/BOOT ::EFI/debian
@@ -230,6 +232,7 @@ disk_make() {
 	local out=$1 root=$2 type=$3 sectors
 	shift 3
 	sectors=$(($(bytes_of "$root") / 512))
+	rm -f "$out"
 	truncate -s $(((root_first + sectors + 204800) * 512)) "$out"
 	sgdisk -U "$disk_guid" -n "1:$esp_first:+$esp_sectors" -t 1:ef00 \
 		-n "2:$root_first:$((root_first + sectors - 1))" -t "2:$type" -u "2:$root_partuuid" "$@" "$out" >/dev/null
@@ -242,6 +245,9 @@ put_at() {
 	dd if="$3" of="$1" bs=1M seek=$(($2 * 512)) oflag=seek_bytes conv=notrunc,sparse status=none
 }
 
+# What a test changes in the folder root before it becomes a file system.
+root_change() { :; }
+
 # installation_make NAME [SUFFIX [SGDISK-ARGUMENT...]]: ext4, xfs, btrfs, or lvm (ext4 on LVM), all of it, into disk.img.
 installation_make() {
 	local name=$1 suffix=${2:-} type=$1 root="UUID=$root_uuid" code=8300 modules_of=$1
@@ -252,6 +258,7 @@ installation_make() {
 	kernel_get
 	initramfs_make initrd.img <(installed_init) "$modules_of"
 	root_folder root "$name" "$root" "$type" "$suffix"
+	root_change
 	"${type}_make"
 	if [ "$name" = lvm ]; then
 		lvm_make volume.img root.img
@@ -259,5 +266,5 @@ installation_make() {
 	fi
 	esp_make
 	disk_make disk.img root.img "$code" "$@"
-	rm -rf root root.img initramfs
+	rm -rf root root.img initramfs esp.img
 }

@@ -17,6 +17,13 @@ boots_linux() {
 	tr -d '\r' <boots.serial | sed -n 's/^PART \(.*\) end$/\1/p' | sort >partitions
 }
 
+# all_seen IMAGE: the kernel that started last saw the partitions that the programs see here.
+all_seen() {
+	local missing
+	missing=$(parts "$1" | grep -vxFf partitions || :)
+	[ -z "$missing" ] || fail "$1: the kernel does not see '$missing': $(cat partitions)"
+}
+
 # boots_not IMAGE: the BIOS itself says that there is nothing to start.
 boots_not() {
 	virtio_disk "$1"
@@ -49,7 +56,8 @@ converted_ok() {
 		case "$(signature_at "$image" 1)$(signature_at "$image" "$last")$(signature_at "$image" "$old_last")" in
 		*EFI*) fail "$image: a GPT is left" ;;
 		esac
-		[ "$(sfdisk --json "$image" | jq -r '.partitiontable.partitions[0].type')" = ef ] || fail "$image: no EFI partition"
+		[ "$(sfdisk --json "$image" | jq -r ".partitiontable.partitions[] | select(.start == $esp_first) | .type")" = ef ] ||
+			fail "$image: the EFI system partition is none"
 	else
 		[ "$(blkid -p -o value -s PTTYPE "$image")" = gpt ] || fail "$image: blkid sees no GPT"
 		[ "$(signature_at "$image" 1)$(signature_at "$image" "$last")" = "EFI PARTEFI PART" ] || fail "$image: not two GPTs"
@@ -70,7 +78,7 @@ gpt_text() { sfdisk --dump "$1" 2>/dev/null | sed -n -e "s|^$1||p" -e '/^label-i
 converts() {
 	local sum
 	sum=$(flat_sum "$1")
-	expect 0 "$TRANSHIP" convert -q -O raw --boot "$3" "$1" "$2"
+	expect 0 "$TRANSHIP" convert -q -O raw --boot="$3" "$1" "$2"
 	[ "$sum" = "$(flat_sum "$1")" ] || fail "the source was changed"
 }
 
@@ -84,8 +92,7 @@ matrix() {
 		converts disk.img "$target.img" "bios-$target"
 		converted_ok "$target" disk.img "$target.img"
 		boots_linux bios "$target.img" "$1"
-		# The kernel sees the same partitions.
-		[ "$(parts "$target.img" | grep -vxFf partitions)" = "" ] || fail "the kernel sees other partitions: $(cat partitions)"
+		all_seen "$target.img"
 		boots_linux uefi "$target.img" "$1"
 	done
 }

@@ -18,23 +18,27 @@ need_ovmf() {
 }
 
 # accel_choose bios|uefi: how guests run, in $accel: with KVM where this firmware starts with it (one that is nested or
-# emulated may run Linux and stumble over 16-bit code or a firmware's), else TCG. Asked once for each firmware.
-declare -A accel_of=()
+# emulated may run Linux and stumble over 16-bit code or a firmware's), else TCG. Asked once for each firmware and boot of
+# this system: the build folder keeps the answer.
 accel_choose() {
-	local text="No bootable device"
+	local text="No bootable device" known
+	known=${TRANSHIP_BUILD:-$work}/tests/accel-$1-$(cat /proc/sys/kernel/random/boot_id)
 	[ "$1" = bios ] || text=BdsDxe
 	if [ -n "${TRANSHIP_ACCEL:-}" ]; then
-		accel_of[$1]=$TRANSHIP_ACCEL
-	elif [ -z "${accel_of[$1]:-}" ]; then
-		accel_of[$1]=tcg
+		accel=$TRANSHIP_ACCEL
+	elif ! accel=$(cat "$known" 2>/dev/null); then
+		accel=kvm
 		if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
-			accel=kvm
 			machine_run "$1" kvm.serial
-			! machine_wait kvm.serial 15 "$text" || accel_of[$1]=kvm
+			machine_wait kvm.serial 15 "$text" || accel=tcg
 			machine_stop
+		else
+			accel=tcg
 		fi
+		mkdir -p "${known%/*}"
+		echo "$accel" >"$known.$$"
+		mv "$known.$$" "$known"
 	fi
-	accel=${accel_of[$1]}
 }
 
 # machine_start bios|uefi SERIAL QEMU-ARGUMENT...: starts one in the background; its pid is $machine, what it prints goes to
@@ -57,6 +61,7 @@ machine_run() {
 		options=(-machine "pc,graphics=off")
 	fi
 	: >"$serial"
+	: >"$serial.qemu"
 	setpriv --pdeathsig KILL qemu-system-x86_64 "${options[@]}" -accel "$accel" -nodefaults -vga std -display none \
 		-no-reboot -monitor none -m 512 -smp 1 -chardev "file,id=serial,path=$serial" -serial chardev:serial \
 		-device isa-debug-exit,iobase=0xf4,iosize=0x04 "$@" </dev/null >"$serial.qemu" 2>&1 &

@@ -40,19 +40,31 @@ reads() {
 	done <ours
 }
 
-# put IMAGE PATH FILE ATTRIBUTES: it is there then, and nothing else has changed.
+# keep IMAGE: what stands in it now must stay, but what is put.
+keep() {
+	rm -rf before && mkdir before
+	mcopy -i "$1" -s -n -Q '::/*' before
+	paths=()
+}
+# put IMAGE PATH FILE ATTRIBUTES: it is there then, and nothing is wrong.
 put() {
 	local path=${2//\\//}
-	rm -rf before after && mkdir before after
-	mcopy -i "$1" -s -n -Q '::/*' before
 	expect 0 "$TEST_TOOL" fat put "$@"
 	clean "$1"
 	[ $(($(free_by_fsck))) -eq "$(free_count "$1")" ] || fail "$1: $(free_count "$1") are free, not $(free_by_fsck)"
 	mcopy -i "$1" -n "::/$path" got || fail "$1: $path is not there"
 	cmp -s got "$3" || fail "$1: $path is not what was put"
 	rm -f got
+	paths+=("$path")
+}
+# kept IMAGE: all but what was put since keep is as it was.
+kept() {
+	local path
+	rm -rf after && mkdir after
 	mcopy -i "$1" -s -n -Q '::/*' after
-	find before after -mindepth 1 \( -ipath "before/$path" -o -ipath "after/$path" \) -delete
+	for path in "${paths[@]}"; do
+		find before after -mindepth 1 \( -ipath "before/$path" -o -ipath "after/$path" \) -delete
+	done
 	find before after -mindepth 1 -type d -empty -delete
 	diff -r before after >diff || fail "$1: something else changed: $(head -5 diff)"
 }
@@ -95,6 +107,7 @@ for sectors in 1 2 4 8 16 32 64; do
 	fill disk.img
 	reads disk.img
 	mdel -i disk.img ::/many/a*2*
+	keep disk.img
 	put disk.img BOOTMGR bootmgr 0x27
 	[ "$(mattrib -i disk.img ::/BOOTMGR | tr -d ' ')" = ASHR::/BOOTMGR ] ||
 		fail "attributes: $(mattrib -i disk.img ::/BOOTMGR)"
@@ -104,6 +117,7 @@ for sectors in 1 2 4 8 16 32 64; do
 	put disk.img BOOTMGR bcd 0x20
 	put disk.img BOOTMGR big 0x20
 	put disk.img BOOTMGR empty 0x20
+	kept disk.img
 	reads disk.img
 	# The copy of FSInfo behind the backup boot sector says the same.
 	cmp -s -n 8 disk.img disk.img -i $((512 + 488)):$((7 * 512 + 488)) || fail "FSInfo and its copy differ"
@@ -120,23 +134,28 @@ cmp a.img b.img || fail "what is put does not repeat"
 # Folders that are full: each name takes one more slot of a cluster of 16.
 make disk.img 1
 mmd -i disk.img ::/sub
+keep disk.img
 for ((i = 0; i < 40; i++)); do
 	[ $((i % 5)) -eq 0 ] && what=put || what='expect 0 "$TEST_TOOL" fat put'
 	eval "$what disk.img F$i.TXT one 0x20"
 	eval "$what disk.img SUB/F$i.TXT one 0x20"
 	eval "$what disk.img NEW/F$i.TXT one 0x20"
+	paths+=("F$i.TXT" "SUB/F$i.TXT" "NEW/F$i.TXT")
 done
 clean disk.img
 reads disk.img
+kept disk.img
 [ "$(wc -l <list)" -eq 122 ] || fail "$(wc -l <list) entries, not 122"
 
 # A file that has the name as its long one, and one with a long name beside its short one.
 make disk.img 4
 mcopy -i disk.img some.txt ::/bootmgr
 mcopy -i disk.img some.txt "::/A rather long name"
+keep disk.img
 put disk.img BOOTMGR bootmgr 0x27
 [ "$("$TEST_TOOL" fat list disk.img | cut -f1 | sort | tr '\n' ' ')" = "/A rather long name /BOOTMGR " ] ||
 	fail "listed: $("$TEST_TOOL" fat list disk.img)"
+kept disk.img
 expect 0 "$TEST_TOOL" fat put disk.img ARATHE~1 bcd 0x20
 clean disk.img
 "$TEST_TOOL" fat cat disk.img arathe~1 | cmp - bcd || fail "what was put by a short name is not there"
@@ -160,6 +179,7 @@ refused / one "the path of the file is empty"
 make disk.img 1
 head -c $((($(free_count disk.img) - 900) * 512)) /dev/zero >zeros
 mcopy -i disk.img zeros ::/ZEROS
+rm zeros
 put disk.img BOOTMGR bootmgr 0x20
 before=$(flat_sum disk.img)
 refused NEW/BIG big "has no room"
@@ -172,7 +192,9 @@ for options in "1 512 -f 1" "1 4096" "8 1024 -R 64" "2 2048 -b 9"; do
 	make disk.img $options
 	fill disk.img
 	reads disk.img
+	keep disk.img
 	put disk.img BOOTMGR bootmgr 0x27
 	put disk.img Boot/BCD bcd 0x20
+	kept disk.img
 done
 finish

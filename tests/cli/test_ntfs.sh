@@ -68,7 +68,7 @@ fill() {
 	expect 1 ntfs cat v.img random.ra
 	says "ENOTFOUND"
 }
-for geometry in "512 512" "1024 512" "4096 512" "65536 512" "2097152 512" "4096 4096"; do
+for geometry in "512 512" "4096 512" "65536 512" "2097152 512" "4096 4096"; do
 	for packed in -C ''; do
 		set -- $geometry
 		[ "$1" -le 4096 ] || [ -z "$packed" ] || continue
@@ -143,8 +143,8 @@ cat >mounted.sh <<'END'
 	mkdir -p Windows/System32/config Windows/Boot/PCAT many
 	cat ../random.raw ../random.raw ../random.raw ../random.raw ../random.raw ../random.raw >Windows/System32/config/SYSTEM
 	cp ../text Windows/Boot/PCAT/bootmgr
-	for i in $(seq 3000); do echo "$i" >"many/a name that takes room, number $i"; done
-	for i in $(seq 5 3 3000); do rm "many/a name that takes room, number $i"; done
+	for i in $(seq 1200); do echo "$i" >"many/a name that takes room, number $i"; done
+	for i in $(seq 5 3 1200); do rm "many/a name that takes room, number $i"; done
 	for i in $(seq 100); do
 		head -c 8192 ../random.raw >>turns-1
 		tail -c 8192 ../random.raw >>turns-2
@@ -186,8 +186,8 @@ same_sums
 for folder in '' many links Windows Windows/Boot/PCAT; do
 	same_names "$folder"
 done
-[ "$(ntfs list v.img many | wc -l)" -eq 2001 ] || fail "$what: $(ntfs list v.img many | wc -l) names"
-for i in 1 2 3 4 1500 2998 3000; do
+[ "$(ntfs list v.img many | wc -l)" -eq 801 ] || fail "$what: $(ntfs list v.img many | wc -l) names"
+for i in 1 2 3 4 600 1198 1200; do
 	expect 0 ntfs cat v.img "MANY\\A NAME that takes room, number $i"
 	[ "$(cat out)" = "$i" ] || fail "$what: file $i: $(cat out)"
 done

@@ -75,68 +75,69 @@ static void test_fs_probe__nothing(void **state)
 }
 
 /* One field that no longer fits: what was there is not there any more. */
+static const struct {
+	const char *name;
+	size_t at;
+	unsigned char with;
+	bool summed; /* the checksum is right */
+} stale[] = {
+	{ "raid-0.90", IMAGE_FS_SIZE - 65536 + 20, 1 }, /* not the sum */
+	{ "raid-0.90-be", IMAGE_FS_SIZE - 65536 + 152, 1 },
+	{ "raid-1.0", IMAGE_FS_SIZE - 8192 + 144, 1, true }, /* says that it is elsewhere */
+	{ "raid-1.1", 17, 1 },
+	{ "raid-1.2", 4096 + 216, 1 },
+	{ "raid-1.2", 4096 + 223, 0xFF }, /* devices without end */
+	{ "lvm2", 512 + 100, 1 },
+	{ "lvm2", 512 + 8, 2, true },
+	{ "lvm2", 512 + 25, 'X', true },
+	{ "lvm2", 512 + 21, 2, true }, /* what it labels is outside of its sector */
+	{ "luks1", 7, 3 },
+	{ "luks2", 256 + 7, 1 },
+	{ "fat12", 510, 0 },
+	{ "fat12", 11, 1 },
+	{ "fat12", 13, 3 },
+	{ "fat16", 16, 0 },
+	{ "fat16", 21, 0x11 },
+	{ "fat32", 14, 0 },
+	{ "fat32", 39, 1 }, /* its table is longer than it */
+	{ "swap", 1024, 2 },
+	{ "swap", 1028, 0 },
+	{ "xfs", 108, 'T' },
+	{ "xfs", 102, 0x80 },
+	{ "ext4", 1024 + 120, 'R' },
+	{ "ext2", 1024 + 24, 7 },
+	{ "ntfs", 11, 1 },
+	{ "ntfs", 13, 3 },
+	{ "ntfs", 14, 1 },
+	{ "ntfs", 48, 5 },
+	{ "ntfs", 53, 0x80 },
+	{ "ntfs", 64, 0x80 },
+	{ "exfat", 100, 1 },
+	{ "exfat", 108, 8, true },
+	{ "exfat", 109, 17, true },
+	{ "refs", 16, 'X' },
+	{ "btrfs", 65536 + 299, 'P' },
+	{ "btrfs", 65536 + 48, 1, true },
+	{ "squashfs", 22, 18 },
+	{ "iso9660", 32768, 2 },
+};
+
 static void test_fs_probe__stale(void **state)
 {
-	static const struct {
-		const char *name;
-		size_t at;
-		unsigned char with;
-		bool summed; /* the checksum is right */
-	} cases[] = {
-		{ "raid-0.90", IMAGE_FS_SIZE - 65536 + 20, 1 }, /* not the sum */
-		{ "raid-0.90-be", IMAGE_FS_SIZE - 65536 + 152, 1 },
-		{ "raid-1.0", IMAGE_FS_SIZE - 8192 + 144, 1, true }, /* says that it is elsewhere */
-		{ "raid-1.1", 17, 1 },
-		{ "raid-1.2", 4096 + 216, 1 },
-		{ "raid-1.2", 4096 + 223, 0xFF }, /* devices without end */
-		{ "lvm2", 512 + 100, 1 },
-		{ "lvm2", 512 + 8, 2, true },
-		{ "lvm2", 512 + 25, 'X', true },
-		{ "lvm2", 512 + 21, 2, true }, /* what it labels is outside of its sector */
-		{ "luks1", 7, 3 },
-		{ "luks2", 256 + 7, 1 },
-		{ "fat12", 510, 0 },
-		{ "fat12", 11, 1 },
-		{ "fat12", 13, 3 },
-		{ "fat16", 16, 0 },
-		{ "fat16", 21, 0x11 },
-		{ "fat32", 14, 0 },
-		{ "fat32", 39, 1 }, /* its table is longer than it */
-		{ "swap", 1024, 2 },
-		{ "swap", 1028, 0 },
-		{ "xfs", 108, 'T' },
-		{ "xfs", 102, 0x80 },
-		{ "ext4", 1024 + 120, 'R' },
-		{ "ext2", 1024 + 24, 7 },
-		{ "ntfs", 11, 1 },
-		{ "ntfs", 13, 3 },
-		{ "ntfs", 14, 1 },
-		{ "ntfs", 48, 5 },
-		{ "ntfs", 53, 0x80 },
-		{ "ntfs", 64, 0x80 },
-		{ "exfat", 100, 1 },
-		{ "exfat", 108, 8, true },
-		{ "exfat", 109, 17, true },
-		{ "refs", 16, 'X' },
-		{ "btrfs", 65536 + 299, 'P' },
-		{ "btrfs", 65536 + 48, 1, true },
-		{ "squashfs", 22, 18 },
-		{ "iso9660", 32768, 2 },
-	};
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < COUNT_OF(cases); i++) {
-		unsigned char *raw = image_fs_make(image_fs_find(cases[i].name), IMAGE_FS_SIZE);
+	for (i = 0; i < COUNT_OF(stale); i++) {
+		unsigned char *raw = image_fs_make(image_fs_find(stale[i].name), IMAGE_FS_SIZE);
 		const char *type;
 
-		raw[cases[i].at] = cases[i].with;
-		if (cases[i].summed)
-			image_fs_find(cases[i].name)->sum(raw, IMAGE_FS_SIZE);
+		raw[stale[i].at] = stale[i].with;
+		if (stale[i].summed)
+			image_fs_find(stale[i].name)->sum(raw, IMAGE_FS_SIZE);
 		type = type_of(raw, IMAGE_FS_SIZE);
 		if (*type)
-			fail_msg("%s with %#x at %zu is still %s", cases[i].name, cases[i].with,
-				 cases[i].at, type);
+			fail_msg("%s with %#x at %zu is still %s", stale[i].name, stale[i].with,
+				 stale[i].at, type);
 		free(raw);
 	}
 }

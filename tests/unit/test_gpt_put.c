@@ -2,6 +2,7 @@
 /* gpt_put and gpt_erase: what was put over a disk is what gpt_read finds there afterwards. */
 #include "support.h"
 
+#include "heap.h"
 #include "image_gpt.h"
 #include "mbr-gpt/gpt.h"
 #include "sparse_disk.h"
@@ -291,6 +292,38 @@ static void test_gpt_erase__spares_partitions(void **state)
 	tranship_disk_close(disk);
 }
 
+/* Memory ends while a table is read, or put. */
+static void test_gpt__memory_ends(void **state)
+{
+	struct tranship_disk *disk = disk_with(&usual, 512);
+	struct tranship_error err;
+	struct patches patches;
+	unsigned long n;
+	struct gpt gpt;
+	bool failed = HEAP_WATCHED;
+
+	(void)state;
+	read_gpt(disk, &gpt);
+	gpt_free(&gpt);
+	for (n = 1; failed; n++) {
+		struct heap_seen seen;
+		int rc;
+
+		heap_watch(n, false);
+		patches_init(&patches, disk);
+		rc = gpt_read(disk, &gpt, &err);
+		if (rc == 0)
+			rc = gpt_put(&gpt, disk, gpt.used->array, &patches, &err);
+		gpt_free(&gpt);
+		patches_free(&patches);
+		seen = heap_unwatch();
+		assert_int_equal(seen.held, 0);
+		failed = seen.failed;
+		assert_int_equal(rc, failed ? TRANSHIP_ENOMEM : 0);
+	}
+	tranship_disk_close(disk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_gpt_put__partitions_in_the_way),
 		cmocka_unit_test(test_gpt_erase__leaves_nothing),
 		cmocka_unit_test(test_gpt_erase__spares_partitions),
+		cmocka_unit_test(test_gpt__memory_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

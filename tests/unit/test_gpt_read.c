@@ -158,6 +158,12 @@ static void test_gpt_read__a_disk_that_grew(void **state)
 	assert_int_equal(gpt.backup.lba, LAST);
 	assert_false(gpt.differ);
 	gpt_free(&gpt);
+	/* What another disk left in the last sector is not preferred. */
+	sparse_disk_write(disk, (3 * SECTORS - 1) * 512ULL, "EFI PART", 8);
+	read_gpt(disk, &gpt);
+	assert_true(gpt.backup_misplaced && gpt.backup.good);
+	gpt_free(&gpt);
+	sparse_disk_write(disk, (3 * SECTORS - 1) * 512ULL, "?", 1);
 	/* With only its header the primary still knows where the backup is. */
 	sparse_disk_write(disk, 1024 + 3, "?", 1);
 	read_gpt(disk, &gpt);

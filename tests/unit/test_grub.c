@@ -223,14 +223,16 @@ static void own_program(const char *folder, const char *script,
 	static const char *const modules[] = { "biosdisk", "part_gpt",   "part_msdos",    "memdisk",
 					       "tar",      "normal",     "search",        "linux",
 					       "test",     "configfile", "search_fs_uuid" };
+	static const char needs[] = "xlinux: no\nlinux: tar relocator gone -x\n";
 	char name[64];
 	struct tranship_boot_options given;
 
 	given_images(folder, 512, CORE_SIZE, &given);
 	for (size_t i = 0; i < COUNT_OF(modules); i++) {
 		snprintf(name, sizeof(name), "%s.mod", modules[i]);
-		write_path(path_in(folder, name), "", 0);
+		write_path(path_in(folder, name), "module", 6);
 	}
+	write_path(path_in(folder, "moddep.lst"), needs, sizeof(needs) - 1);
 	write_path(path_in(folder, "mkimage"), script, strlen(script));
 	assert_int_equal(chmod(path_in(folder, "mkimage"), 0700), 0);
 	*options = (struct tranship_boot_options){ .grub_mkimage = path_in(folder, "mkimage"),
@@ -298,6 +300,48 @@ static void test_grub_images_get__starts_the_program_clean(void **state)
 	signal(SIGUSR2, SIG_IGN);
 	refused(&options, TRANSHIP_EIO, "was ended by signal 12");
 	signal(SIGUSR2, SIG_DFL);
+}
+
+/* Without blscfg, GRUB gets it as a function, and the module with linux in the archive. */
+static void test_grub_images_get__brings_blscfg(void **state)
+{
+	static const char script[] =
+		"#!/bin/sh\nfolder=${0%/*}\nshift 8\necho \"$* \" >\"$folder/seen\"\n"
+		"cat /dev/fd/3 >\"$folder/memdisk\"\ncat \"$folder/core.img\"\n";
+	struct tranship_boot_options options;
+	struct grub_images images;
+	struct tranship_error err;
+	unsigned char *bytes;
+	size_t size;
+
+	own_program(*state, script, &options);
+	write_path(path_in(*state, "relocator.mod"), "", 0);
+	for (int known = 0; known < 2; known++) {
+		if (known)
+			write_path(path_in(*state, "blscfg.mod"), "", 0);
+		options.grub_mkimage = path_in(*state, "mkimage");
+		assert_ok(grub_images_get(&options, &config, &images, &err), &err);
+		grub_images_free(&images);
+		bytes = read_path(path_in(*state, "seen"), &size);
+		bytes[size - 1] = 0;
+		assert_true(known == (strstr((char *)bytes, " linux blscfg ") != NULL));
+		assert_true(known != (strstr((char *)bytes, " relocator ") != NULL));
+		assert_null(strstr((char *)bytes, " gone "));
+		assert_null(strstr(strstr((char *)bytes, " tar ") + 4, " tar "));
+		free(bytes);
+		bytes = read_path(path_in(*state, "memdisk"), &size);
+		assert_true(known == (memmem(bytes, size, "function blscfg", 15) == NULL));
+		assert_true(known == (memmem(bytes, size, "boot/linux.mod", 15) == NULL));
+		free(bytes);
+	}
+	/* A list of dependencies that says nothing of it; none. */
+	assert_int_equal(unlink(path_in(*state, "blscfg.mod")), 0);
+	write_path(path_in(*state, "moddep.lst"), "normal: boot", 12);
+	options.grub_mkimage = path_in(*state, "mkimage");
+	assert_ok(grub_images_get(&options, &config, &images, &err), &err);
+	grub_images_free(&images);
+	assert_int_equal(unlink(path_in(*state, "moddep.lst")), 0);
+	refused(&options, TRANSHIP_ENOTFOUND, "there is no moddep.lst");
 }
 
 static void test_grub_images_get__refuses_text_that_grub_would_parse(void **state)
@@ -381,6 +425,7 @@ int main(void)
 		IN_FOLDER(test_grub_images_get__refuses_files_that_are_not_there),
 		IN_FOLDER(test_grub_images_get__says_what_the_program_said),
 		IN_FOLDER(test_grub_images_get__starts_the_program_clean),
+		IN_FOLDER(test_grub_images_get__brings_blscfg),
 		IN_FOLDER(test_grub_images_get__refuses_text_that_grub_would_parse),
 		IN_FOLDER(test_grub_images_get__asks_btrfs_for_suses_way),
 		cmocka_unit_test(test_grub_images_get__makes_the_same_images_twice),

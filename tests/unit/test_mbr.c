@@ -60,6 +60,10 @@ static void test_mbr_read__kinds(void **state)
 	read_mbr(disk, &mbr);
 	assert_int_equal(mbr.kind, MBR_PROTECTIVE);
 	assert_int_equal(mbr.fault.code, 0);
+	image_mbr_entry(disk, 0, 0, 0, 0xEE, 2, 1000);
+	read_mbr(disk, &mbr);
+	assert_int_equal(mbr.kind, MBR_HYBRID);
+	image_mbr_entry(disk, 0, 0, 0, 0xEE, 1, UINT32_MAX);
 	image_mbr_entry(disk, 0, 3, 0, 0xEE, 1, UINT32_MAX);
 	read_mbr(disk, &mbr);
 	assert_int_equal(mbr.kind, MBR_HYBRID);
@@ -275,6 +279,29 @@ static void test_mbr_read__logical_ones_overlap(void **state)
 	tranship_disk_close(disk);
 }
 
+/* A partition must not cover the record of an earlier one either. */
+static void test_mbr_read__a_partition_over_a_record(void **state)
+{
+	struct tranship_disk *disk = blank();
+	struct mbr mbr;
+
+	(void)state;
+	image_mbr_entry(disk, 0, 0, 0, 5, 1000, 90000);
+	image_mbr_entry(disk, 1000, 1, 0, 5, 500, 1);
+	image_mbr_entry(disk, 1500, 0, 0, 0x83, 5000, 1000);
+	image_mbr_entry(disk, 1500, 1, 0, 5, 100, 1);
+	image_mbr_entry(disk, 1100, 0, 0, 0x83, 100, 301);
+	read_mbr(disk, &mbr);
+	assert_fails(mbr.fault.code, TRANSHIP_ECORRUPT, &mbr.fault,
+		     "partition 6 covers the boot record in sector 1500");
+	assert_int_equal(mbr.logical_count, 1);
+	image_mbr_entry(disk, 1100, 0, 0, 0x83, 100, 300);
+	read_mbr(disk, &mbr);
+	assert_int_equal(mbr.fault.code, 0);
+	assert_int_equal(mbr.logical_count, 2);
+	tranship_disk_close(disk);
+}
+
 static void test_mbr_read__more_records_than_any_system_shows(void **state)
 {
 	struct tranship_disk *disk = blank();
@@ -351,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_mbr_read__records_anywhere),
 		cmocka_unit_test(test_mbr_read__chains_with_faults),
 		cmocka_unit_test(test_mbr_read__logical_ones_overlap),
+		cmocka_unit_test(test_mbr_read__a_partition_over_a_record),
 		cmocka_unit_test(test_mbr_read__more_records_than_any_system_shows),
 		cmocka_unit_test(test_mbr_read__sectors_of_4096),
 		cmocka_unit_test(test_mbr_entry_encode__chs),
