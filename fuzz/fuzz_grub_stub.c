@@ -14,7 +14,8 @@ static void check(int rc, const struct grub_stub *stub, const struct tranship_er
 {
 	if (rc != 0) {
 		fuzz_require(rc == TRANSHIP_EUNSUPPORTED && err->code == rc, "it is refused");
-		fuzz_require(memchr(err->message, 0, sizeof(err->message)) != NULL, "with a message");
+		fuzz_require(memchr(err->message, 0, sizeof(err->message)) != NULL,
+			     "with a message");
 		return;
 	}
 	fuzz_require(memchr(stub->fs_id, 0, sizeof(stub->fs_id)) != NULL, "an identifier ends");
