@@ -26,8 +26,6 @@ enum {
 	FIRST_DISK = 0x80,
 	BCD_MAX = 32 << 20,
 };
-/* It is loaded to 2000:0000, and conventional memory ends at 640 KiB at best. */
-#define BOOTMGR_MAX ((640U - 128U) << 10)
 
 /* What mkfs.fat and mkntfs put where boot code belongs: it says so, and waits for a key. */
 static bool says_not_bootable(const unsigned char *sector)
@@ -146,8 +144,8 @@ static int compare_bootmgr(const struct verify *v, const struct verify_partition
 	int rc = verify_system_open(v, p, &other, err);
 
 	if (rc == 0 && other.ntfs)
-		rc = verify_system_read(&other, "Windows/Boot/PCAT/bootmgr", BOOTMGR_MAX, &file,
-					err);
+		rc = verify_system_read(&other, "Windows/Boot/PCAT/bootmgr", BOOT_CODE_BOOTMGR_MAX,
+					&file, err);
 	if (rc == 0 && file.found) {
 		++*seen;
 		*same += file.len == bootmgr->len &&
@@ -183,7 +181,7 @@ static int check_bootmgr(struct verify *v, struct verify_system *s, struct trans
 {
 	uint32_t number = s->partition->number;
 	struct verify_file file = { 0 };
-	int rc = verify_system_read(s, "BOOTMGR", BOOTMGR_MAX, &file, err);
+	int rc = verify_system_read(s, "BOOTMGR", BOOT_CODE_BOOTMGR_MAX, &file, err);
 
 	if (rc)
 		return verify_error(v, "boot: \\BOOTMGR", rc, err);

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "mbr-gpt/bcd.h"
+#include "mbr-gpt/boot_code.h"
 #include "mbr-gpt/boot_plan.h"
 #include "mbr-gpt/fat.h"
 #include "mbr-gpt/ntfs.h"
@@ -24,8 +25,6 @@
 #define PATH_BCD "EFI/Microsoft/Boot/BCD"
 #define PATH_BOOTMGFW "EFI/Microsoft/Boot/bootmgfw.efi"
 
-/* It is loaded to 2000:0000 and has to end below the video memory. */
-#define BOOTMGR_MAX ((size_t)0xA0000 - 0x20000)
 #define BCD_MAX ((size_t)4 << 20)
 
 enum {
@@ -122,7 +121,7 @@ static int put_bootmgr(struct windows *w, struct ntfs_file *file, struct transhi
 {
 	unsigned char *bytes;
 	size_t len = (size_t)ntfs_file_size(file);
-	int rc = ntfs_file_read_all(file, BOOTMGR_MAX, &bytes, err);
+	int rc = ntfs_file_read_all(file, BOOT_CODE_BOOTMGR_MAX, &bytes, err);
 
 	if (rc)
 		return rc;
