@@ -62,6 +62,10 @@ int plan_put(struct planning *p, uint64_t off, const void *bytes, size_t len, co
 /* The partition's sectors through what is replaced so far. */
 struct volume plan_volume(const struct planning *p, const struct layout_partition *partition);
 
+/* Writes both copies of the GPT anew where one of them is damaged or stands elsewhere: GRUB reads
+ * the primary one only. */
+int plan_mend_gpt(struct planning *p, struct tranship_error *err);
+
 /* The layout's partitions that the MBR leaves out, and where they begin and end in sectors. */
 bool plan_drops(const struct planning *p, const struct layout_partition *partition);
 
