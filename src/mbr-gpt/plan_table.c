@@ -233,6 +233,11 @@ static int put_all(struct planning *p, const struct plan_entries *entries, uint6
 	struct plan_extended extended = { 0 };
 	int rc;
 
+	if (entries->count > MBR_ENTRIES - 1 + MBR_LOGICAL_MAX)
+		return plan_refuse(p, err,
+				   "%u partitions: an MBR has 3 and %d logical ones that systems "
+				   "look at",
+				   entries->count, MBR_LOGICAL_MAX);
 	if (entries->count > MBR_ENTRIES && (p->plan->os == TRANSHIP_OS_WINDOWS ||
 					     !plan_extended_find(entries, reserved, &extended)))
 		return refuse_count(p, entries->count, err);

@@ -142,7 +142,7 @@ refused "2 TiB" --to=bios-mbr huge.raw
 gpt_disk large.raw 100G -n 2:0:0 -t 2:8300
 linux_esp large.raw
 if command -v strace >/dev/null; then
-	strace -f -y -e trace=read,pread64,readv,preadv -o trace "$TRANSHIP" boot plan large.raw >/dev/null
+	ASAN_OPTIONS=detect_leaks=0 strace -f -y -e trace=read,pread64,readv,preadv -o trace "$TRANSHIP" boot plan large.raw >/dev/null
 	sum=$(grep -F '/large.raw>' trace | awk '$NF > 0 { sum += $NF } END { printf "%.0f\n", sum }')
 	[ "$sum" -gt 10000 ] && [ "$sum" -lt 64000000 ] || fail "planning read $sum bytes"
 else
@@ -181,6 +181,13 @@ format_esp fat16.raw -F 16
 refused "EFI system partition" fat16.raw
 gpt_disk nothing.raw 64M
 refused "neither" nothing.raw
+# Of two, the one that starts something.
+linux_disk two.raw
+dd if=two.raw of=esp.raw bs=1M skip=1 count=$esp_mib status=none
+gpt_disk two.raw 160M -n 2:0:+${esp_mib}M -t 2:ef00
+dd if=esp.raw of=two.raw bs=1M seek=$((1 + esp_mib)) conv=notrunc status=none
+expect 0 "$TRANSHIP" boot plan --output=json two.raw
+jq -e '.os == "linux" and (.extents | length > 0)' out >/dev/null || fail "a second ESP: $(cat out)"
 linux_disk both.raw
 echo | esp_put both.raw EFI/Microsoft/Boot/bootmgfw.efi
 echo | esp_put both.raw EFI/Microsoft/Boot/BCD
@@ -202,5 +209,11 @@ head -c 512 /dev/urandom >no.img
 expect 1 "$TRANSHIP" boot plan --grub-boot no.img --grub-core no.img disk.raw
 says "grub: the given boot.img"
 expect 1 "$TRANSHIP" boot plan --grub-boot no.img disk.raw
+# A grub-mkimage that prints without end is not waited for.
+mkdir bin
+printf '#!/bin/sh\nhead -c 2000000 /dev/zero\nexec sleep 60\n' >bin/grub-mkimage
+chmod +x bin/grub-mkimage
+PATH=$work/bin:$PATH expect 1 timeout 20 "$TRANSHIP" boot plan disk.raw
+says "printed more than"
 no_leftovers
 finish
