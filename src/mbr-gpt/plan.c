@@ -305,7 +305,9 @@ int tranship_boot_plan_make(struct tranship_disk *disk, const struct tranship_bo
 	plan->sector_size = tranship_disk_sector_size(disk);
 	patches_init(&plan->patches, disk);
 	p = (struct planning){ disk, options ? options : &default_options, NULL, plan };
-	rc = tranship_layout_read(disk, &plan->layout, err);
+	rc = files_id(disk, plan->files, err);
+	if (rc == 0)
+		rc = tranship_layout_read(disk, &plan->layout, err);
 	p.layout = plan->layout;
 	if (rc == 0)
 		rc = plan_disk(&p, err);
