@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PATH_SYSTEM "Windows/System32/config/SYSTEM"
+
 enum {
+	TYPE_NTFS = 0x07,
 	LOADER_PATH = 600,
 	/* PE: the offset of its header stands at 0x3C, the machine behind its signature. */
 	PE_OFF_HEADER = 0x3C,
@@ -104,23 +107,40 @@ static int count_gpt_values(struct regf *hive, unsigned *count, struct tranship_
 	return rc;
 }
 
+/* Without it no Windows starts. */
+static int check_system(struct verify *v, struct ntfs_file *file, struct regf *hive,
+			struct tranship_error *err)
+{
+	struct regf_store store = { .ctx = file, .read = read_hive };
+	int rc = 0;
+
+	if (!file || ntfs_file_is_directory(file)) {
+		verify_fault(v, "boot: there is no hive " PATH_SYSTEM);
+		return 1;
+	}
+	store.size = ntfs_file_size(file);
+	rc = regf_open(&store, hive, err);
+	if (rc == TRANSHIP_ECORRUPT) {
+		verify_fault(v, "boot: " PATH_SYSTEM ": %s", err->message);
+		return 1;
+	}
+	return rc;
+}
+
 static int check_mounted(struct verify *v, struct ntfs *ntfs, struct tranship_error *err)
 {
 	struct ntfs_file *file = NULL;
 	struct regf hive;
 	unsigned count = 0;
-	int rc = ntfs_find(ntfs, "Windows/System32/config/SYSTEM", &file, err);
+	int rc = ntfs_find(ntfs, PATH_SYSTEM, &file, err);
 
-	if (rc == 0 && file) {
-		struct regf_store store = { .size = ntfs_file_size(file),
-					    .ctx = file,
-					    .read = read_hive };
-
-		rc = regf_open(&store, &hive, err);
-		if (rc == 0)
-			rc = count_gpt_values(&hive, &count, err);
-	}
+	if (rc == 0)
+		rc = check_system(v, file, &hive, err);
+	if (rc == 0)
+		rc = count_gpt_values(&hive, &count, err);
 	ntfs_file_close(file);
+	if (rc == 1) /* told */
+		return 0;
 	if (count > 0)
 		verify_remark(v,
 			      "boot: MountedDevices has %u values that name a partition by its "
@@ -146,6 +166,13 @@ static int check_windows_volume(struct verify *v, uint64_t off, const char *path
 			p = &v->at[i];
 	if (!p)
 		return 0;
+	/* BOOTMGR reads it whatever its type; the system that it starts does not find its own. */
+	if (p->type != TYPE_NTFS)
+		verify_fault(v,
+			     "boot: partition %" PRIu32
+			     ", which the BCD names, is of type 0x%02x, as which Windows does not "
+			     "know it",
+			     p->number, p->type);
 	rc = verify_system_open(v, p, &s, err);
 	if (rc)
 		rc = verify_error(v, "boot: the partition of the loader", rc, err);
@@ -158,7 +185,8 @@ static int check_windows_volume(struct verify *v, uint64_t off, const char *path
 	return rc;
 }
 
-int verify_bcd(struct verify *v, unsigned char *bytes, size_t len, struct tranship_error *err)
+int verify_bcd(struct verify *v, unsigned char *bytes, size_t len, bool has_log,
+	       struct tranship_error *err)
 {
 	struct regf_memory memory = { .bytes = bytes, .size = len };
 	struct regf_store store = regf_store_memory(&memory);
@@ -170,8 +198,8 @@ int verify_bcd(struct verify *v, unsigned char *bytes, size_t len, struct transh
 
 	if (rc)
 		return verify_error(v, "boot: \\Boot\\BCD", rc, err);
-	if (hive.dirty)
-		verify_remark(v, "boot: \\Boot\\BCD was not closed, its logs may have more");
+	if (hive.dirty && !has_log)
+		verify_fault(v, "boot: \\Boot\\BCD was not closed, and there is no log beside it");
 	offsets = calloc(v->count ? v->count : 1, sizeof(*offsets));
 	if (!offsets)
 		return error_nomem(err, v->count * sizeof(*offsets));

@@ -312,7 +312,69 @@ static void bcd_no_manager(struct hive_image *hive, struct image_bcd *bcd)
 	hive_image_remove(hive, "Objects\\" BCD_BOOTMGR);
 }
 
+/* Not closed; the difference of both numbers is in the checksum, too. */
+static void bcd_dirty(struct buffer *bytes)
+{
+	bytes->bytes[4] ^= 1;
+	bytes->bytes[508] ^= 1;
+}
+
+static void bcd_no_root(struct hive_image *hive, struct image_bcd *bcd)
+{
+	(void)bcd;
+	hive_image_remove(hive, "Objects\\" BCD_LOADER "\\Elements\\22000002");
+}
+
+static void flip(struct tranship_disk *disk, uint64_t off)
+{
+	unsigned char byte;
+
+	sparse_disk_read(disk, off, &byte, 1);
+	byte ^= 4;
+	sparse_disk_write(disk, off, &byte, 1);
+}
+
+static void damaged_code(struct tranship_disk *disk)
+{
+	flip(disk, 100);
+}
+
+static void damaged_volume_code(struct tranship_disk *disk)
+{
+	flip(disk, ESP_OFF + 0x5A + 40);
+	flip(disk, BACKUP_OFF + 0x5A + 40);
+}
+
+static void windows_of_linux(struct tranship_disk *disk)
+{
+	image_mbr_entry(disk, 0, 1, 0, 0x83, WINDOWS_NTFS, WINDOWS_NTFS_SECTORS);
+}
+
+static void damaged_system(struct tranship_disk *disk)
+{
+	unsigned char sector[512];
+	uint64_t off;
+
+	for (off = NTFS_OFF; off < WINDOWS_SECTORS * UINT64_C(512); off += 512) {
+		sparse_disk_read(disk, off, sector, sizeof(sector));
+		if (memcmp(sector, "regf", 4) == 0) {
+			flip(disk, off + 37);
+			return;
+		}
+	}
+	fail();
+}
+
 static const struct fault faults[] = {
+	{ "boot: the first sector's code is damaged", damaged_code, { 0 } },
+	{ "the code in the boot sector of partition 1 is damaged", damaged_volume_code, { 0 } },
+	{ "partition 2, which the BCD names, is of type 0x83", windows_of_linux, { 0 } },
+	{ "there is no hive Windows/System32/config/SYSTEM", NULL, { .without = "SYSTEM" } },
+	{ "Windows/System32/config/SYSTEM: regf: the header's checksum", damaged_system, { 0 } },
+	{ "\\Boot\\BCD was not closed, and there is no log",
+	  NULL,
+	  { .edit_bcd_bytes = bcd_dirty } },
+	{ "has no folder of its system (22000002)", NULL, { .edit_bcd = bcd_no_root } },
 	{ "mbr: the first sector does not end in 55 AA", no_signature, { 0 } },
 	{ "mbr: no partition is active", not_active, { 0 } },
 	{ "mbr: partitions 1 and 2 are both active", both_active, { 0 } },
@@ -328,7 +390,6 @@ static const struct fault faults[] = {
 	{ "only says that the disk is not bootable", not_bootable, { 0 } },
 	{ "(its sector 6) differs from the first one at byte 128", backup_differs, { 0 } },
 	{ "backup boot sector of partition 1 (its sector 6) is missing", backup_missing, { 0 } },
-	{ "partition 1 has no backup boot sector", backup_unknown, { 0 } },
 	{ "boot: the active partition", no_volume_signature, { 0 } },
 	{ "boot: the active partition 1 is neither FAT32 nor NTFS", no_volume, { 0 } },
 	{ "boot: the active partition 1 has no \\BOOTMGR", NULL, { .without = "BOOTMGR" } },
@@ -336,11 +397,10 @@ static const struct fault faults[] = {
 	{ "ends behind 101 clusters", chain_ends, { 0 } },
 	{ "it is free", chain_is_free, { 0 } },
 	{ "is a loop", chain_loops, { 0 } },
-	{ "\\BOOTMGR has other bytes than", NULL, { .other_bootmgr = true } },
 	{ "\\BOOTMGR has other bytes than", damaged_bootmgr, { 0 } },
 	{ "has the short name 'BOOTMG~1'", NULL, { .long_bootmgr = true } },
 	{ "\\BOOTMGR of partition 1 is empty", NULL, { .empty_bootmgr = true } },
-	{ "'BOOTMGR' has 524289 bytes, more than 524288", NULL, { .bootmgr_size = 524289 } },
+	{ "'BOOTMGR' has 523265 bytes, more than 523264", NULL, { .bootmgr_size = 523265 } },
 	{ "boot: the active partition 1 has no \\Boot\\BCD", NULL, { .without = "BCD" } },
 	{ "boot: \\Boot\\BCD: regf: ", NULL, { .edit_bcd_bytes = bcd_checksum } },
 	{ "boot: \\Boot\\BCD: regf: ", NULL, { .edit_bcd_bytes = bcd_cut } },
@@ -396,10 +456,23 @@ static void test_boot_verify__single_faults(void **state)
 	}
 }
 
+/* As bcdedit makes it of "locate": no longer than what it has to say. */
+static void bcd_locate(struct hive_image *hive, struct image_bcd *bcd)
+{
+	static const unsigned char raw[16 + 0x20] = { [16] = 8, [24] = 0x20 };
+
+	(void)bcd;
+	hive_image_value(image_bcd_element(hive, BCD_LOADER, "21000001"), "Element", HIVE_BINARY,
+			 raw, sizeof(raw));
+}
+
 static void test_boot_verify__remarks(void **state)
 {
 	static const struct image_windows mounted = { .mounted_by_gpt = true },
-					  without = { .without = "bootmgr" }, good = { 0 };
+					  without = { .without = "bootmgr" }, good = { 0 },
+					  updated = { .other_bootmgr = true },
+					  locating = { .edit_bcd = bcd_locate };
+	unsigned char code[440];
 	struct tranship_boot_verdict verdict;
 	struct tranship_disk *disk = image_windows(&mounted);
 	struct found found;
@@ -414,11 +487,25 @@ static void test_boot_verify__remarks(void **state)
 	assert_int_equal(found.faults, 0);
 	assert_non_null(strstr(found.text, "could not be compared"));
 	tranship_disk_close(disk);
-	/* Code that is not ours, as Windows' own. */
+	disk = image_windows(&updated);
+	verify(disk, &found, &verdict);
+	assert_int_equal(found.faults, 0);
+	assert_non_null(strstr(found.text, "another version"));
+	tranship_disk_close(disk);
+	disk = image_windows(&locating);
+	verify(disk, &found, &verdict);
+	assert_int_equal(found.faults, 0);
+	assert_non_null(strstr(found.text, "of type 8, is not judged"));
+	tranship_disk_close(disk);
+	/* Code that is not ours, as Windows' own; it is not in the backup, nor is there one. */
 	disk = image_windows(&good);
-	sparse_disk_write(disk, 0, "\x33\xC0\x8E\xD0\xBC\x00\x7C", 7);
-	sparse_disk_write(disk, ESP_OFF + 0x5A, "\x33\xC9\x8E\xD1", 4);
-	sparse_disk_write(disk, BACKUP_OFF + 0x5A, "\x33\xC9\x8E\xD1", 4);
+	memset(code, 0x33, sizeof(code));
+	sparse_disk_write(disk, 0, code, 440);
+	sparse_disk_write(disk, ESP_OFF + 0x5A, code, 420);
+	verify(disk, &found, &verdict);
+	assert_int_equal(found.faults, 0);
+	assert_non_null(strstr(found.text, "(its sector 6) differs"));
+	backup_unknown(disk);
 	verify(disk, &found, &verdict);
 	assert_int_equal(found.faults, 0);
 	assert_int_equal(verdict.os, TRANSHIP_OS_WINDOWS);
