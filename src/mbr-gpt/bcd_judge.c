@@ -234,6 +234,12 @@ static int judge_all(struct judge *j, char *path, size_t cap, uint64_t *partitio
 	rc = judge_device(j, id, BCD_TYPE_DEVICE, true, partition, err);
 	if (rc == 0)
 		rc = judge_device(j, id, BCD_TYPE_OS_DEVICE, true, &off, err);
+	if (rc == 0 && *partition != 0 && off != 0 && *partition != off)
+		bcd_tell(
+			&j->fault,
+			"bcd: the default entry %s has its loader on the partition at byte %" PRIu64
+			", its system on that at byte %" PRIu64,
+			id, *partition, off);
 	if (rc == 0)
 		rc = judge_path(j, id, path, cap, err);
 	if (rc == 0)

@@ -46,6 +46,11 @@ static void check_parameters(struct verify *v, const struct verify_system *s,
 			     "boot: the boot sector of partition %" PRIu32
 			     " does not begin with a jump",
 			     number);
+	if (s->is_fat && s->fat.sector_size != MBR_SIZE)
+		verify_fault(v,
+			     "boot: partition %" PRIu32 " has sectors of %" PRIu32
+			     " bytes, boot code reads those of 512",
+			     number, s->fat.sector_size);
 	if (sector[OFF_SIGNATURE] != 0x55 || sector[OFF_SIGNATURE + 1] != 0xAA)
 		verify_fault(v,
 			     "boot: the boot sector of partition %" PRIu32 " does not end in 55 AA",

@@ -15,7 +15,7 @@
 enum { BOOT_FOLDER = 3, BCD_CLUSTER = 4, BOOTMGR_CLUSTER = 200, FAT_END = 0x0FFFFFFF };
 
 /* Records of the NTFS. */
-enum { ROOT = 5, WINDOWS = 12, BOOT, PCAT, SYSTEM32, BOOTMGR, CONFIG, WINLOAD, SYSTEM };
+enum { ROOT = 5, WINDOWS = 12, BOOT, PCAT, SYSTEM32, BOOTMGR, CONFIG, WINLOAD, SYSTEM, KERNEL };
 
 static void fill(unsigned char *bytes, size_t len, uint32_t seed)
 {
@@ -250,6 +250,7 @@ static void put_ntfs(struct tranship_disk *disk, const struct image_windows *w)
 	static const struct child boot[] = { { "PCAT", PCAT, true }, { 0 } };
 	static const struct child pcat[] = { { "bootmgr", BOOTMGR, false }, { 0 } };
 	static const struct child system32[] = { { "config", CONFIG, true },
+						 { "ntoskrnl.exe", KERNEL, false },
 						 { "winload.exe", WINLOAD, false },
 						 { 0 } };
 	static const struct child config[] = { { "SYSTEM", SYSTEM, false }, { 0 } };
@@ -266,6 +267,7 @@ static void put_ntfs(struct tranship_disk *disk, const struct image_windows *w)
 	put_file(&ntfs, BOOTMGR, code, WINDOWS_BOOTMGR_LEN);
 	put_loader(&ntfs, w);
 	put_system(&ntfs, w);
+	put_file(&ntfs, KERNEL, "MZ", 2);
 	image_ntfs_seal(ntfs.bytes, (size_t)ntfs.size, ntfs.record_size, ntfs.block_size);
 	if (ntfs.size > WINDOWS_NTFS_SECTORS * UINT64_C(512))
 		abort();

@@ -279,6 +279,12 @@ static void bcd_esp(struct hive_image *hive, struct image_bcd *bcd)
 	set_device(hive, bcd, BCD_LOADER, "11000001");
 }
 
+static void bcd_os_elsewhere(struct hive_image *hive, struct image_bcd *bcd)
+{
+	bcd->windows = bcd->esp;
+	set_device(hive, bcd, BCD_LOADER, "21000001");
+}
+
 static void bcd_path(struct hive_image *hive, struct image_bcd *bcd)
 {
 	(void)bcd;
@@ -369,7 +375,11 @@ static const struct fault faults[] = {
 	{ "boot: the first sector's code is damaged", damaged_code, { 0 } },
 	{ "the code in the boot sector of partition 1 is damaged", damaged_volume_code, { 0 } },
 	{ "partition 2, which the BCD names, is of type 0x83", windows_of_linux, { 0 } },
-	{ "there is no hive Windows/System32/config/SYSTEM", NULL, { .without = "SYSTEM" } },
+	{ "boot: there is no Windows/System32/config/SYSTEM", NULL, { .without = "SYSTEM" } },
+	{ "boot: there is no Windows/System32/ntoskrnl.exe", NULL, { .without = "ntoskrnl.exe" } },
+	{ "has its loader on the partition at byte 2097152, its system on that at byte 1048576",
+	  NULL,
+	  { .edit_bcd = bcd_os_elsewhere } },
 	{ "Windows/System32/config/SYSTEM: regf: the header's checksum", damaged_system, { 0 } },
 	{ "\\Boot\\BCD was not closed, and there is no log",
 	  NULL,
