@@ -21,6 +21,7 @@
 #define REASON_MOUNTED "drive letters (MountedDevices of the SYSTEM hive)"
 
 #define PATH_BOOTMGR "Windows/Boot/PCAT/bootmgr"
+#define PATH_WINLOAD "Windows/System32/winload.exe"
 #define PATH_SYSTEM "Windows/System32/config/SYSTEM"
 #define PATH_BCD "EFI/Microsoft/Boot/BCD"
 #define PATH_BOOTMGFW "EFI/Microsoft/Boot/bootmgfw.efi"
@@ -207,6 +208,24 @@ static int keep_letters(struct windows *w, struct ntfs_file *file,
 	return note_letters(w, rc, err);
 }
 
+/* The BCD for BIOS starts it in place of winload.efi. A Windows for PCs has both. */
+static int check_winload(struct windows *w, struct ntfs *ntfs, unsigned number,
+			 struct tranship_error *err)
+{
+	struct ntfs_file *file;
+	int rc = ntfs_find(ntfs, PATH_WINLOAD, &file, err);
+
+	if (rc)
+		return rc;
+	if (!file)
+		return plan_refuse(w->p, err,
+				   "partition %u has no " PATH_WINLOAD
+				   ", with which Windows starts under BIOS",
+				   number);
+	ntfs_file_close(file);
+	return 0;
+}
+
 /* What is taken from a volume that has Windows' BOOTMGR for BIOS. */
 static int take_windows(struct windows *w, struct ntfs *ntfs, struct ntfs_file *bootmgr,
 			const struct layout_partition *part, struct tranship_error *err)
@@ -217,6 +236,9 @@ static int take_windows(struct windows *w, struct ntfs *ntfs, struct ntfs_file *
 	if (rc)
 		return plan_refuse_error(w->p, PATH_BOOTMGR, rc, err);
 	w->found = true;
+	rc = check_winload(w, ntfs, part->public.number, err);
+	if (rc)
+		return rc;
 	rc = ntfs_find(ntfs, PATH_SYSTEM, &system, err);
 	if (rc || !system)
 		return rc ? note_letters(w, rc, err)

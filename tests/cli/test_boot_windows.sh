@@ -104,6 +104,15 @@ head -c $((free - 100000)) /dev/zero >ballast
 mcopy -i "$(esp)" ballast ::/
 refused "BOOTMGR on the EFI system partition: fat: the volume has no room"
 
+# No loader for BIOS: it is called otherwise.
+change
+LC_ALL=C grep -obUaP 'w\x00i\x00n\x00l\x00o\x00a\x00d\x00\.\x00e\x00x\x00e\x00' disk.raw | cut -d: -f1 >places
+[ -s places ] || fail "winload.exe is nowhere"
+while read -r at; do
+	"$TEST_TOOL" poke disk.raw $((at + 20)) 66
+done <places
+refused "partition 3 has no Windows/System32/winload.exe"
+
 # A SYSTEM hive that was not closed stays as it is.
 change
 cp windows/Windows/System32/config/SYSTEM SYSTEM
