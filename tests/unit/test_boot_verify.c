@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tranship_boot_verify of disks like a Windows on an MBR: a good one has no fault, and each single
- * fault of many is found, and named. Disks that GRUB starts are in cli/test_boot_verify_linux.sh.
+/* tranship_boot_verify of disks like a Windows on an MBR: each single fault of many is found, and
+ * named. Sound disks are in test_boot_verify_sound.c. Disks that GRUB starts are in
+ * cli/test_boot_verify_linux.sh.
  */
 #include "support.h"
 
 #include "base/bytes.h"
+#include "boot_found.h"
 #include "image_gpt.h"
 #include "image_windows.h"
 #include "mbr-gpt/fat.h"
@@ -12,60 +14,11 @@
 #include "sparse_disk.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ESP_OFF (WINDOWS_ESP * UINT64_C(512))
 #define NTFS_OFF (WINDOWS_NTFS * UINT64_C(512))
 #define BACKUP_OFF (ESP_OFF + 6 * 512) /* of the boot sector */
-
-/* What was found. */
-struct found {
-	unsigned faults, remarks;
-	char text[8000];
-};
-
-static void take(void *ctx, bool fault, const char *finding)
-{
-	struct found *f = ctx;
-	size_t len = strlen(f->text);
-
-	if (fault)
-		f->faults++;
-	else
-		f->remarks++;
-	snprintf(f->text + len, sizeof(f->text) - len, "%s: %s\n", fault ? "fault" : "remark",
-		 finding);
-}
-
-static void verify(struct tranship_disk *disk, struct found *found,
-		   struct tranship_boot_verdict *verdict)
-{
-	struct tranship_boot_verdict again;
-	struct tranship_error err;
-
-	memset(found, 0, sizeof(*found));
-	assert_ok(tranship_boot_verify(disk, take, found, verdict, &err), &err);
-	assert_int_equal(verdict->faults, found->faults);
-	assert_ok(tranship_boot_verify(disk, NULL, NULL, &again, NULL), NULL);
-	assert_memory_equal(&again, verdict, sizeof(again));
-}
-
-static void test_boot_verify__a_good_disk(void **state)
-{
-	static const struct image_windows good;
-	struct tranship_disk *disk = image_windows(&good);
-	struct tranship_boot_verdict verdict;
-	struct found found;
-
-	(void)state;
-	verify(disk, &found, &verdict);
-	assert_string_equal(found.text, "");
-	assert_int_equal(verdict.table, TRANSHIP_TABLE_MBR);
-	assert_int_equal(verdict.os, TRANSHIP_OS_WINDOWS);
-	assert_int_equal(verdict.faults, 0);
-	tranship_disk_close(disk);
-}
 
 /* What makes a good disk one with a fault, or its content. */
 struct fault {
@@ -152,11 +105,6 @@ static void backup_differs(struct tranship_disk *disk)
 static void backup_missing(struct tranship_disk *disk)
 {
 	zero(disk, BACKUP_OFF, 512);
-}
-
-static void backup_unknown(struct tranship_disk *disk)
-{
-	zero(disk, ESP_OFF + 0x32, 2);
 }
 
 static void no_volume_signature(struct tranship_disk *disk)
@@ -444,7 +392,7 @@ static const struct fault faults[] = {
 static void test_boot_verify__single_faults(void **state)
 {
 	struct tranship_boot_verdict verdict;
-	struct found found;
+	struct boot_found found;
 	size_t i;
 
 	(void)state;
@@ -454,11 +402,10 @@ static void test_boot_verify__single_faults(void **state)
 
 		if (faults[i].edit)
 			faults[i].edit(disk);
-		verify(disk, &found, &verdict);
+		boot_verify(disk, &found, &verdict);
 		at = strstr(found.text, faults[i].what);
 		if (!at || found.faults == 0)
 			fail_msg("'%s' is not found: %s", faults[i].what, found.text);
-		/* It is in a line of a fault. */
 		while (at > found.text && at[-1] != '\n')
 			at--;
 		assert_memory_equal(at, "fault: ", 7);
@@ -466,100 +413,10 @@ static void test_boot_verify__single_faults(void **state)
 	}
 }
 
-/* As bcdedit makes it of "locate": no longer than what it has to say. */
-static void bcd_locate(struct hive_image *hive, struct image_bcd *bcd)
-{
-	static const unsigned char raw[16 + 0x20] = { [16] = 8, [24] = 0x20 };
-
-	(void)bcd;
-	hive_image_value(image_bcd_element(hive, BCD_LOADER, "21000001"), "Element", HIVE_BINARY,
-			 raw, sizeof(raw));
-}
-
-static void test_boot_verify__remarks(void **state)
-{
-	static const struct image_windows mounted = { .mounted_by_gpt = true },
-					  without = { .without = "bootmgr" }, good = { 0 },
-					  updated = { .other_bootmgr = true },
-					  locating = { .edit_bcd = bcd_locate };
-	unsigned char code[440];
-	struct tranship_boot_verdict verdict;
-	struct tranship_disk *disk = image_windows(&mounted);
-	struct found found;
-
-	(void)state;
-	verify(disk, &found, &verdict);
-	assert_int_equal(found.faults, 0);
-	assert_non_null(strstr(found.text, "MountedDevices has 4 values"));
-	tranship_disk_close(disk);
-	disk = image_windows(&without);
-	verify(disk, &found, &verdict);
-	assert_int_equal(found.faults, 0);
-	assert_non_null(strstr(found.text, "could not be compared"));
-	tranship_disk_close(disk);
-	disk = image_windows(&updated);
-	verify(disk, &found, &verdict);
-	assert_int_equal(found.faults, 0);
-	assert_non_null(strstr(found.text, "another version"));
-	tranship_disk_close(disk);
-	disk = image_windows(&locating);
-	verify(disk, &found, &verdict);
-	assert_int_equal(found.faults, 0);
-	assert_non_null(strstr(found.text, "of type 8, is not judged"));
-	tranship_disk_close(disk);
-	/* Code that is not ours, as Windows' own; it is not in the backup, nor is there one. */
-	disk = image_windows(&good);
-	memset(code, 0x33, sizeof(code));
-	sparse_disk_write(disk, 0, code, 440);
-	sparse_disk_write(disk, ESP_OFF + 0x5A, code, 420);
-	verify(disk, &found, &verdict);
-	assert_int_equal(found.faults, 0);
-	assert_non_null(strstr(found.text, "(its sector 6) differs"));
-	backup_unknown(disk);
-	verify(disk, &found, &verdict);
-	assert_int_equal(found.faults, 0);
-	assert_int_equal(verdict.os, TRANSHIP_OS_WINDOWS);
-	assert_non_null(strstr(found.text, "remark: boot: the first sector's code is not known"));
-	assert_non_null(strstr(found.text, "partition 1 is not known here"));
-	tranship_disk_close(disk);
-}
-
-static void test_boot_verify__disks_of_nothing(void **state)
-{
-	static const struct {
-		uint64_t size;
-		uint32_t sector_size;
-		const char *what;
-	} cases[] = {
-		{ 0, 512, "boot: the disk is empty" },
-		{ 100, 512, "boot: the disk is empty" },
-		{ 512, 512, "does not end in 55 AA" },
-		{ 1 << 20, 512, "does not end in 55 AA" },
-		{ 1 << 20, 4096, "the disk has sectors of 4096 bytes" },
-	};
-	struct tranship_boot_verdict verdict;
-	struct found found;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < COUNT_OF(cases); i++) {
-		struct tranship_disk *disk = sparse_disk(cases[i].size, cases[i].sector_size);
-
-		verify(disk, &found, &verdict);
-		assert_non_null(strstr(found.text, cases[i].what));
-		assert_int_equal(verdict.table, TRANSHIP_TABLE_NONE);
-		assert_int_equal(verdict.os, TRANSHIP_OS_ANY);
-		tranship_disk_close(disk);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_boot_verify__a_good_disk),
 		cmocka_unit_test(test_boot_verify__single_faults),
-		cmocka_unit_test(test_boot_verify__remarks),
-		cmocka_unit_test(test_boot_verify__disks_of_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
