@@ -118,12 +118,12 @@ refused "2 TiB" --to=bios-mbr huge.raw
 # A plan reads what it needs, however large the disk is: 64 MB are allowed of 100 GB.
 gpt_disk large.raw 100G -n 2:0:0 -t 2:8300
 linux_esp large.raw
-if command -v strace >/dev/null; then
-	strace -f -y -e trace=read,pread64,readv,preadv -o trace "$TRANSHIP" boot plan large.raw >/dev/null
+if command -v strace >/dev/null && strace -o trace -e trace=none true 2>/dev/null; then
+	ASAN_OPTIONS=detect_leaks=0 strace -f -y -e trace=read,pread64,readv,preadv -o trace "$TRANSHIP" boot plan large.raw >/dev/null
 	sum=$(grep -F '/large.raw>' trace | awk '$NF > 0 { sum += $NF } END { printf "%.0f\n", sum }')
 	[ "$sum" -gt 10000 ] && [ "$sum" -lt 64000000 ] || fail "planning read $sum bytes"
 else
-	echo "SKIP-PART: strace is not installed: what planning reads is not counted"
+	echo "SKIP-PART: strace does not work here: what planning reads is not counted"
 fi
 
 # Refused: tables that cannot be trusted.
