@@ -90,7 +90,7 @@ machine_wait() {
 			grep -qaF "${patterns[@]}" "$serial"
 			return
 		fi
-		sleep 0.05
+		sleep 0.2
 	done
 	return 1
 }
@@ -104,7 +104,7 @@ machine_exit() {
 			machine_code=124
 			return
 		fi
-		sleep 0.05
+		sleep 0.1
 	done
 	machine_code=0
 	# shellcheck disable=SC2034
