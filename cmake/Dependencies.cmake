@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What is needed: zlib, zstd, xxHash, libcrypto (SHA-256), jansson, libxml2, libcurl, libnbd. libdeflate and ISA-L make packing faster.
+# What is needed: zlib, zstd, xxHash, libcrypto (SHA-256), jansson, libxml2, libcurl, libnbd, liblzma. libdeflate and ISA-L make packing faster.
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
@@ -11,7 +11,7 @@ find_package(CURL 7.80 REQUIRED)
 set(TRANSHIP_LIBRARIES Threads::Threads ZLIB::ZLIB OpenSSL::Crypto LibXml2::LibXml2 CURL::libcurl)
 set(TRANSHIP_INCLUDES ${LIBXML2_INCLUDE_DIRS})
 
-foreach(need "zstd.h zstd" "xxhash.h xxhash" "jansson.h jansson" "libnbd.h nbd")
+foreach(need "zstd.h zstd" "xxhash.h xxhash" "jansson.h jansson" "libnbd.h nbd" "lzma.h lzma")
 	separate_arguments(need)
 	list(GET need 0 header)
 	list(GET need 1 library)

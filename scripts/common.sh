@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # What is needed to build, what makes it faster or is needed for a part, what the tests and the demo use.
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build zlib1g-dev libzstd-dev libxxhash-dev libssl-dev
-	libjansson-dev libxml2-dev libcurl4-openssl-dev libnbd-dev"
+	libjansson-dev libxml2-dev libcurl4-openssl-dev libnbd-dev liblzma-dev"
 FAST_PACKAGES="libdeflate-dev libisal-dev"
 SERVE_PACKAGES="nbdkit nbdkit-plugin-dev" # tranship serve
 DEMO_PACKAGES="gdisk e2fsprogs"

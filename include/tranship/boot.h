@@ -216,7 +216,8 @@ struct tranship_boot_verdict {
  * the disk has what to compare them with. GRUB: boot.img and core.img, which is unpacked, so that
  * damage anywhere in what is packed is found. What is not looked at: the code of boot loaders that
  * we do not know, GRUB's decompressor but for whole sectors of zeros, what core.img looks for
- * (grub.cfg, kernels), and all that Windows does once winload.exe runs.
+ * (grub.cfg, kernels; a file system that no partition has is a remark), and all that Windows does
+ * once winload.exe runs.
  */
 TRANSHIP_API int tranship_boot_verify(struct tranship_disk *disk, tranship_boot_finding_fn *finding,
 				      void *ctx, struct tranship_boot_verdict *out,

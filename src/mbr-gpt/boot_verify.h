@@ -60,5 +60,8 @@ int verify_bcd(struct verify *v, unsigned char *bytes, size_t len, struct transh
  * which is `sector`. */
 int verify_core(struct verify *v, const unsigned char *bytes, size_t len, uint64_t sector,
 		struct tranship_error *err);
+/* boot_verify_search.c: core.img, unpacked. */
+int verify_search(struct verify *v, const unsigned char *core, size_t len,
+		  struct tranship_error *err);
 
 #endif

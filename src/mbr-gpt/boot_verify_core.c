@@ -61,6 +61,7 @@ static int check_packed(struct verify *v, const unsigned char *packed, uint32_t 
 			uint32_t unpacked_size, uint32_t redundancy, struct tranship_error *err)
 {
 	unsigned char *out = malloc(unpacked_size);
+	int rc = 0;
 
 	if (!out)
 		return error_nomem(err, unpacked_size);
@@ -70,8 +71,10 @@ static int check_packed(struct verify *v, const unsigned char *packed, uint32_t 
 			     " packed bytes do not unpack to %" PRIu32 "%s",
 			     packed_size, unpacked_size,
 			     redundancy ? " (it has a Reed-Solomon code, which may mend it)" : "");
+	else
+		rc = verify_search(v, out, unpacked_size, err);
 	free(out);
-	return 0;
+	return rc;
 }
 
 int verify_core(struct verify *v, const unsigned char *bytes, size_t len, uint64_t sector,

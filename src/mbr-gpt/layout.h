@@ -42,6 +42,7 @@ struct layout_esp {
 	bool linux; /* EFI/X/grub*.efi, shim*.efi, grub.cfg or systemd-boot; EFI/Microsoft apart */
 	bool fallback;  /* EFI/BOOT/BOOTX64.EFI */
 	char stub[300]; /* the path of the first grub.cfg of a Linux, by name; "": none */
+	char grub[300]; /* the same of grubx64.efi */
 };
 
 struct tranship_layout {

@@ -69,7 +69,7 @@ static bool is_efi(const char *name)
 
 /* What is asked of the files of one folder. */
 struct looking {
-	bool loader, config, kernels;
+	bool loader, config, grub, kernels;
 };
 
 static int look_at_file(void *ctx, const struct fat_entry *entry)
@@ -82,6 +82,8 @@ static int look_at_file(void *ctx, const struct fat_entry *entry)
 		found->config = true;
 	if (!is_efi(entry->name))
 		return 0;
+	if (strcasecmp(entry->name, "grubx64.efi") == 0)
+		found->grub = true;
 	found->kernels = true;
 	if (begins(entry->name, "grub") || begins(entry->name, "shim") ||
 	    begins(entry->name, "systemd-boot"))
@@ -111,6 +113,9 @@ static int look_at_folder(struct search *s, const char *name, struct tranship_er
 	snprintf(path, sizeof(path), EFI_PREFIX "%s/grub.cfg", name);
 	if (found.config && !esp->stub[0] && strlen(path) < sizeof(esp->stub))
 		memcpy(esp->stub, path, strlen(path) + 1);
+	snprintf(path, sizeof(path), EFI_PREFIX "%s/grubx64.efi", name);
+	if (found.grub && !esp->grub[0] && strlen(path) < sizeof(esp->grub))
+		memcpy(esp->grub, path, strlen(path) + 1);
 	return 0;
 }
 

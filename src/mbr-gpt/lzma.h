@@ -11,10 +11,9 @@
 #include <stddef.h>
 
 /*
- * Unpacks `len` bytes to exactly `size`. False: a distance reaches before the start, the stream
- * ends too early or too late, or its coder is not at zero at the end. No checksum is in it, but
- * damage anywhere changes all that follows, so that the end is missed but by an accident of one in
- * 2^32.
+ * Unpacks `len` bytes to exactly `size`. False: the stream is damaged, ends too early or too late,
+ * or memory ran out. No checksum is in it, but damage anywhere changes all that follows, so that
+ * the end is missed but by an accident of one in 2^32.
  */
 bool lzma_unpack(const unsigned char *in, size_t len, unsigned char *out, size_t size);
 

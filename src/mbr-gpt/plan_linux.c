@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "mbr-gpt/boot_plan.h"
 #include "mbr-gpt/fat.h"
-#include "mbr-gpt/grub.h"
+#include "mbr-gpt/grub_inside.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -21,6 +21,7 @@
 
 #define STUB_MAX ((size_t)64 << 10)
 #define CONFIG_MAX ((size_t)1 << 20)
+#define GRUB_EFI_MAX ((size_t)16 << 20)
 /* What a new BIOS boot partition has at least, if there is so much: 1 MiB, as installers make it.
  */
 #define BIOS_BOOT_SECTORS 2048U
@@ -102,10 +103,31 @@ static int note_missing_fs(struct planning *p, const struct grub_stub *stub,
 			 stub->fs_id);
 }
 
-/* What core.img has to look for; not needed where the caller brings one. */
+/* A grub.cfg that is no stub but has the menu is what core.img goes on with. */
+static int take_complete(struct planning *p, const char *path, struct grub_stub *stub,
+			 struct tranship_error *err)
+{
+	const char *end = strrchr(path, '/');
+	size_t len = end ? (size_t)(end - path) : 0;
+
+	if (len + 2 > sizeof(stub->prefix) || strlen(esp_of(p)->fs_id) >= sizeof(stub->fs_id))
+		return error_set(err, TRANSHIP_EUNSUPPORTED, "grub: its path is too long");
+	stub->prefix[0] = '/';
+	memcpy(stub->prefix + 1, path, len);
+	stub->prefix[len + 1] = '\0';
+	strcpy(stub->fs_id, esp_of(p)->fs_id);
+	if (!grub_path_ok(stub->prefix) || !grub_id_ok(stub->fs_id))
+		return error_set(err, TRANSHIP_EUNSUPPORTED,
+				 "grub: its path is nothing that GRUB can be told of");
+	return 0;
+}
+
+/* What core.img has to look for; not needed where the caller brings one. It stands in a grub.cfg,
+ * or else within GRUB's EFI form itself. */
 static int read_stub(struct planning *p, struct grub_stub *stub, struct tranship_error *err)
 {
-	const char *path = p->layout->esp.stub;
+	bool config = p->layout->esp.stub[0] != '\0';
+	const char *path = config ? p->layout->esp.stub : p->layout->esp.grub;
 	char *text = NULL;
 	size_t len = 0;
 	int rc;
@@ -116,11 +138,14 @@ static int read_stub(struct planning *p, struct grub_stub *stub, struct tranship
 			"the EFI system partition has no grub.cfg that says where GRUB's "
 			"configuration is; a core.img that knows can be given "
 			"(--grub-boot, --grub-core)");
-	rc = read_esp(p, path, STUB_MAX, &text, &len, err);
+	rc = read_esp(p, path, config ? STUB_MAX : GRUB_EFI_MAX, &text, &len, err);
 	if (rc == 0 && !text)
 		rc = error_set(err, TRANSHIP_ECORRUPT, "'%s' is not there", path);
 	if (rc == 0)
-		rc = grub_stub_parse(text, len, stub, err);
+		rc = config ? grub_stub_parse(text, len, stub, err)
+			    : grub_stub_find((unsigned char *)text, len, stub, err);
+	if (rc == 0 && stub->complete)
+		rc = take_complete(p, path, stub, err);
 	if (rc == 0)
 		rc = look_for_partuuid(p, stub, text, len, err);
 	if (rc == 0)
@@ -132,14 +157,17 @@ static int read_stub(struct planning *p, struct grub_stub *stub, struct tranship
 static int get_images(struct planning *p, struct grub_images *images, struct tranship_error *err)
 {
 	struct grub_stub stub = { 0 };
-	struct grub_config config = { stub.fs_id, stub.prefix };
+	struct grub_config config = { stub.fs_id, stub.prefix, false };
 	int rc = 0;
 
 	if (!p->options->grub_core)
 		rc = read_stub(p, &stub, err);
 	if (rc || plan_refused(p))
 		return rc;
-	return grub_images_get(p->options, &config, images, err);
+	config.btrfs_relative_path = stub.btrfs_relative_path;
+	rc = grub_images_get(p->options, &config, images, err);
+	/* What this disk's system wants and these modules do not have. */
+	return rc == TRANSHIP_EUNSUPPORTED ? plan_refuse_error(p, "", rc, err) : rc;
 }
 
 static int put_images(struct planning *p, struct grub_images *images, uint64_t sector,

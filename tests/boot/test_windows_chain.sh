@@ -108,10 +108,13 @@ first=$(tr -cd '0-9-' <pieces | cut -d- -f1)
 stops "a chain that ends too early" "Disk read error"
 "$TEST_TOOL" poke "$image" $((volume_off + 32 * 512 + first * 4)) 00000000
 stops "a chain into nothing" "Disk read error"
-# The root directory's chain is a loop, full of entries in use.
+# A root directory that is full to its last entry, with the label: 25 clusters of 16. Then its chain is a loop.
 new_disk 2048 $smallest -s 1
+rm few/499 few/500
 mcopy -i "$volume" few/* ::
 root=$(mshowfat -i "$volume" ::/ | tr -cd '0-9<>-' | tr '<>-' '   ' | awk '{ print $1, $NF }')
+[ "$root" = "2 26" ] || fail "the root directory is in clusters $root"
+stops "a root directory without an end mark" "BOOTMGR is missing"
 "$TEST_TOOL" poke "$image" $((volume_off + 32 * 512 + ${root#* } * 4)) 02000000
 stops "a root directory that is a loop" "BOOTMGR is missing"
 

@@ -2,7 +2,7 @@
 # boot verify of disks that GRUB starts, made of the parts that grub-mkimage makes, as grub-install puts them: two good
 # ones have no fault, and each of many single faults is found by name.
 . "$(dirname "$0")/lib.sh"
-need grub-mkimage sgdisk sfdisk
+need grub-mkimage sgdisk sfdisk mke2fs
 modules=/usr/lib/grub/i386-pc
 [ -e "$modules/boot.img" ] || skip "GRUB's images for BIOS (grub-pc-bin) are not installed"
 
@@ -137,7 +137,23 @@ faulty "no record of the extended partition" "mbr: no boot record of the extende
 from mbr.img; poke $((32768 * 512 + 446 + 16 + 8)) "$(le 4 0)"
 faulty "a loop of records" "are a loop"
 
-# Only a remark: a disk that grew.
+# Only remarks: a core that searches a file system that no partition has, and a disk that grew.
+uuid=0f1e2d3c-1111-2222-3333-444455556666
+echo "search.fs_uuid $uuid root
+set prefix=(\$root)/boot/grub" >early.cfg
+
+grub-mkimage -O i386-pc -o core.img -c early.cfg -p /boot/grub biosdisk part_gpt part_msdos ext2 search_fs_uuid normal
+from gpt.img; install_grub bad.img $core
+good bad.img 2
+grep -q "^remark: grub: core.img searches the file system $uuid, which no partition has" found || fail "search: $(cat all)"
+echo "if search --no-floppy --fs-uuid --set=root $uuid; then set prefix=(\$root)/boot/grub; fi" >early.cfg
+grub-mkimage -O i386-pc -o core.img -c early.cfg -p /boot/grub biosdisk part_gpt part_msdos ext2 search normal
+install_grub bad.img $core
+good bad.img 2
+grep -q "^remark: grub: core.img searches the file system $uuid, which no partition has" found || fail "search: $(cat all)"
+mke2fs -q -U $uuid -E offset=$((2048 * 512)) bad.img 8M 2>/dev/null
+good bad.img 2
+[ ! -s found ] || fail "search: remarks about a good disk: $(cat found)"
 from gpt.img; truncate -s 65M bad.img
 good bad.img 2
 grep -q '^remark: gpt: the backup table stands in sector 131071' found || fail "a misplaced backup: $(cat found)"

@@ -147,6 +147,12 @@ has '.passes | length' 3
 [ "$(value '[.passes[].boot.digest] | unique | length')" -eq 3 ] || fail "the passes have one plan: $(cat out)"
 fresh bios-gpt
 
+# Who takes care of a store needs to know nothing of plans.
+expect 0 "$TRANSHIP" store verify --read-data store
+expect 0 "$TRANSHIP" store prune -q --keep-last 2 store
+expect 0 "$TRANSHIP" store gc -q --grace 0 store
+fresh bios-gpt
+
 # ---- A job; an encrypted store; a copy of a store ----
 head -c 32 /dev/urandom >key
 expect 0 "$TRANSHIP" store init --encrypt --key-file key sealed

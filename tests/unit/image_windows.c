@@ -15,7 +15,19 @@
 enum { BOOT_FOLDER = 3, BCD_CLUSTER = 4, BOOTMGR_CLUSTER = 200, FAT_END = 0x0FFFFFFF };
 
 /* Records of the NTFS. */
-enum { ROOT = 5, WINDOWS = 12, BOOT, PCAT, SYSTEM32, BOOTMGR, CONFIG, WINLOAD, SYSTEM };
+enum {
+	ROOT = 5,
+	WINDOWS = 12,
+	BOOT,
+	PCAT,
+	SYSTEM32,
+	BOOTMGR,
+	CONFIG,
+	WINLOAD,
+	SYSTEM,
+	ROOT_BOOT,
+	BCD
+};
 
 static void fill(unsigned char *bytes, size_t len, uint32_t seed)
 {
@@ -89,6 +101,8 @@ static void make_bcd(const struct image_windows *w, struct buffer *out)
 	bcd.signature = WINDOWS_SIGNATURE;
 	bcd.esp.off = WINDOWS_ESP * UINT64_C(512);
 	bcd.windows.off = WINDOWS_NTFS * UINT64_C(512);
+	if (w->native)
+		bcd.esp = bcd.windows;
 	image_bcd_tree(&bcd, &hive);
 	if (w->edit_bcd)
 		w->edit_bcd(&hive, &bcd);
@@ -241,6 +255,26 @@ static void put_children(struct image_ntfs *ntfs, const struct image_windows *w,
 	put_folder(ntfs, number, kept);
 }
 
+/* What starts from the NTFS itself: BOOTMGR and BCD in its root, and a boot sector with code. */
+static void put_native(struct image_ntfs *ntfs, const struct image_windows *w)
+{
+	static const struct child root[] = { { "Boot", ROOT_BOOT, true },
+					     { "bootmgr", BOOTMGR, false },
+					     { "Windows", WINDOWS, true },
+					     { 0 } };
+	static const struct child boot[] = { { "BCD", BCD, false }, { 0 } };
+	struct buffer bcd = { 0 };
+
+	make_bcd(w, &bcd);
+	put_children(ntfs, w, ROOT, root);
+	put_children(ntfs, w, ROOT_BOOT, boot);
+	put_file(ntfs, BCD, bcd.bytes, bcd.len);
+	buffer_free(&bcd);
+	put_le32(ntfs->bytes + 0x1C, WINDOWS_NTFS);
+	ntfs->bytes[0x24] = 0x80;
+	memcpy(ntfs->bytes + 0x54, "\xFA\x33\xC0\x8E\xD0", 5);
+}
+
 static void put_ntfs(struct tranship_disk *disk, const struct image_windows *w)
 {
 	static const struct child root[] = { { "Windows", WINDOWS, true }, { 0 } };
@@ -266,6 +300,8 @@ static void put_ntfs(struct tranship_disk *disk, const struct image_windows *w)
 	put_file(&ntfs, BOOTMGR, code, WINDOWS_BOOTMGR_LEN);
 	put_loader(&ntfs, w);
 	put_system(&ntfs, w);
+	if (w->native)
+		put_native(&ntfs, w);
 	image_ntfs_seal(ntfs.bytes, (size_t)ntfs.size, ntfs.record_size, ntfs.block_size);
 	if (ntfs.size > WINDOWS_NTFS_SECTORS * UINT64_C(512))
 		abort();
@@ -282,8 +318,10 @@ struct tranship_disk *image_windows(const struct image_windows *windows)
 		abort();
 	sparse_disk_write(disk, 0, boot_code_mbr, boot_code_mbr_len);
 	image_poke32(disk, 440, WINDOWS_SIGNATURE);
-	image_mbr_entry(disk, 0, 0, 0x80, 0x0C, WINDOWS_ESP, WINDOWS_ESP_SECTORS);
-	image_mbr_entry(disk, 0, 1, 0, 0x07, WINDOWS_NTFS, WINDOWS_NTFS_SECTORS);
+	image_mbr_entry(disk, 0, 0, windows->native ? 0 : 0x80, 0x0C, WINDOWS_ESP,
+			WINDOWS_ESP_SECTORS);
+	image_mbr_entry(disk, 0, 1, windows->native ? 0x80 : 0, 0x07, WINDOWS_NTFS,
+			WINDOWS_NTFS_SECTORS);
 	put_esp(disk, windows);
 	put_ntfs(disk, windows);
 	return disk;

@@ -33,6 +33,7 @@ struct image_windows {
 	bool empty_bootmgr;
 	bool long_bootmgr;     /* it is called so by a long name only */
 	bool other_bootmgr;    /* the NTFS has another one */
+	bool native;           /* as a Windows setup makes it: the NTFS is active and has all */
 	bool mounted_by_gpt;   /* MountedDevices has ids of GPT partitions */
 	bool folder_for_files; /* BOOTMGR is a folder */
 };

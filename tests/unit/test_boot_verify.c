@@ -12,7 +12,6 @@
 #include "sparse_disk.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ESP_OFF (WINDOWS_ESP * UINT64_C(512))
@@ -388,7 +387,6 @@ static void test_boot_verify__single_faults(void **state)
 		at = strstr(found.text, faults[i].what);
 		if (!at || found.faults == 0)
 			fail_msg("'%s' is not found: %s", faults[i].what, found.text);
-		/* It is in a line of a fault. */
 		while (at > found.text && at[-1] != '\n')
 			at--;
 		assert_memory_equal(at, "fault: ", 7);
@@ -427,6 +425,37 @@ static void test_boot_verify__remarks(void **state)
 	tranship_disk_close(disk);
 }
 
+/* What a Windows setup makes for BIOS, with nothing of ours. */
+static void test_boot_verify__an_active_ntfs(void **state)
+{
+	static const struct image_windows native = { .native = true },
+					  no_bcd = { .native = true, .without = "BCD" };
+	struct tranship_boot_verdict verdict;
+	struct tranship_disk *disk = image_windows(&native);
+	struct found found;
+
+	(void)state;
+	sparse_disk_write(disk, 0, "\x33\xC0\x8E\xD0\xBC\x00\x7C", 7);
+	verify(disk, &found, &verdict);
+	assert_int_equal(found.faults, 0);
+	assert_int_equal(found.remarks, 2);
+	assert_int_equal(verdict.os, TRANSHIP_OS_WINDOWS);
+	image_poke32(disk, NTFS_OFF + 0x1C, 63);
+	verify(disk, &found, &verdict);
+	assert_int_equal(found.faults, 1);
+	assert_non_null(strstr(found.text, "partition 2 has 63 hidden sectors"));
+	zero(disk, NTFS_OFF + 0x54, 420);
+	verify(disk, &found, &verdict);
+	assert_int_equal(found.faults, 2);
+	assert_non_null(strstr(found.text, "boot sector of partition 2 has no code"));
+	tranship_disk_close(disk);
+	disk = image_windows(&no_bcd);
+	verify(disk, &found, &verdict);
+	assert_int_equal(found.faults, 1);
+	assert_non_null(strstr(found.text, "the active partition 2 has no \\Boot\\BCD"));
+	tranship_disk_close(disk);
+}
+
 static void test_boot_verify__disks_of_nothing(void **state)
 {
 	static const struct {
@@ -462,6 +491,7 @@ int main(void)
 		cmocka_unit_test(test_boot_verify__a_good_disk),
 		cmocka_unit_test(test_boot_verify__single_faults),
 		cmocka_unit_test(test_boot_verify__remarks),
+		cmocka_unit_test(test_boot_verify__an_active_ntfs),
 		cmocka_unit_test(test_boot_verify__disks_of_nothing),
 	};
 

@@ -20,14 +20,15 @@ static unsigned long next_of(unsigned long n)
 
 static void test_boot_verify__memory_ends(void **state)
 {
-	struct tranship_disk *disk = image_windows(&good);
 	struct tranship_boot_verdict verdict;
+	struct tranship_disk *disk;
 	struct tranship_error err;
 	unsigned long n;
 
 	(void)state;
 	if (!HEAP_WATCHED)
 		skip();
+	disk = image_windows(&good);
 	/* What the disk keeps for readers is there then. */
 	assert_ok(tranship_boot_verify(disk, NULL, NULL, &verdict, &err), &err);
 	for (n = 1;; n = next_of(n)) {
