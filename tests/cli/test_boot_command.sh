@@ -36,7 +36,7 @@ expect 2 "$TRANSHIP" diff --old-plan p old new
 linux_disk disk.raw
 sum=$(flat_sum disk.raw)
 expect 0 "$TRANSHIP" boot plan disk.raw
-for line in '^partition table: gpt$' '^boot: UEFI, Linux$' '^    1: .* EFI system$' '^        file system: fat32$' '^        label: root$' \
+for line in '^partition table: gpt$' '^boot: UEFI, Linux$' '^    1: .* EFI system$' '^        file system: fat32$' '^        file system label: root$' \
 	'^target: bios-gpt, for Linux$' ' 440\|512  .*boot code' 'core image' '^digest: [0-9a-f]\{64\}$'; do
 	grep -q "$line" out || fail "boot plan lacks $line: $(cat out)"
 done
