@@ -186,8 +186,7 @@ static int judge_running(const char *name, double started, int out, size_t max,
 	struct stat st;
 
 	if (fstat(out, &st) == 0 && (uintmax_t)st.st_size > max)
-		return error_set(err, TRANSHIP_ELIMIT, "grub: '%s' printed more than %zu bytes",
-				 name, max);
+		return error_set(err, TRANSHIP_ELIMIT, "grub: it printed more than %zu bytes", max);
 	if (seconds_now() - started > SECONDS_MAX)
 		return error_set(err, TRANSHIP_EIO, "grub: '%s' did not end within %d seconds",
 				 name, SECONDS_MAX);

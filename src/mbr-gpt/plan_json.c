@@ -28,17 +28,28 @@ static json_t *text_json(const char *text)
 	return json_string(shown);
 }
 
-static json_t *sentences_json(const struct sentences *list)
+/* A text with a piece missing would be another plan: where memory ends there is none. */
+static void add(json_t *array, json_t *value, bool *ok)
+{
+	*ok = json_array_append_new(array, value) == 0 && *ok;
+}
+
+static void set(json_t *object, const char *key, json_t *value, bool *ok)
+{
+	*ok = json_object_set_new(object, key, value) == 0 && *ok;
+}
+
+static json_t *sentences_json(const struct sentences *list, bool *ok)
 {
 	json_t *array = json_array();
 	uint32_t i;
 
 	for (i = 0; i < list->count; i++)
-		json_array_append_new(array, json_string(list->at[i]));
+		add(array, json_string(list->at[i]), ok);
 	return array;
 }
 
-static json_t *extents_json(const struct tranship_boot_plan *plan)
+static json_t *extents_json(const struct tranship_boot_plan *plan, bool *ok)
 {
 	json_t *array = json_array();
 	char sha256[BOOT_DIGEST_TEXT];
@@ -48,15 +59,15 @@ static json_t *extents_json(const struct tranship_boot_plan *plan)
 		const struct tranship_boot_extent *e = &plan->extents[i];
 
 		hex_text(e->sha256, sizeof(e->sha256), sha256);
-		json_array_append_new(array,
-				      json_pack("{s:I, s:I, s:s, s:s}", "start", (json_int_t)e->off,
-						"length", (json_int_t)e->len, "reason", e->reason,
-						"sha256", sha256));
+		add(array,
+		    json_pack("{s:I, s:I, s:s, s:s}", "start", (json_int_t)e->off, "length",
+			      (json_int_t)e->len, "reason", e->reason, "sha256", sha256),
+		    ok);
 	}
 	return array;
 }
 
-static json_t *partitions_json(const struct tranship_layout *layout)
+static json_t *partitions_json(const struct tranship_layout *layout, bool *ok)
 {
 	json_t *array = json_array();
 	uint32_t i;
@@ -65,15 +76,15 @@ static json_t *partitions_json(const struct tranship_layout *layout)
 		const struct tranship_partition *part = &layout->at[i].public;
 		json_t *object = json_object();
 
-		json_object_set_new(object, "number", json_integer(part->number));
-		json_object_set_new(object, "start", json_integer((json_int_t)part->off));
-		json_object_set_new(object, "length", json_integer((json_int_t)part->len));
-		json_object_set_new(object, "type", json_string(part->type));
-		json_object_set_new(object, "kind", text_json(part->kind));
-		json_object_set_new(object, "name", text_json(part->name));
-		json_object_set_new(object, "fs", json_string(part->fs));
-		json_object_set_new(object, "label", text_json(part->fs_label));
-		json_array_append_new(array, object);
+		set(object, "number", json_integer(part->number), ok);
+		set(object, "start", json_integer((json_int_t)part->off), ok);
+		set(object, "length", json_integer((json_int_t)part->len), ok);
+		set(object, "type", json_string(part->type), ok);
+		set(object, "kind", text_json(part->kind), ok);
+		set(object, "name", text_json(part->name), ok);
+		set(object, "fs", json_string(part->fs), ok);
+		set(object, "label", text_json(part->fs_label), ok);
+		add(array, object, ok);
 	}
 	return array;
 }
@@ -89,24 +100,25 @@ int tranship_boot_plan_json(const struct tranship_boot_plan *plan, char **out,
 			    struct tranship_error *err)
 {
 	json_t *root = json_object();
+	bool ok = true;
 
-	json_object_set_new(root, "format", json_string(PLAN_FORMAT));
-	json_object_set_new(root, "version", json_integer(PLAN_VERSION));
-	json_object_set_new(root, "size", json_integer((json_int_t)plan->size));
-	json_object_set_new(root, "sector-size", json_integer(plan->sector_size));
-	json_object_set_new(root, "refused", json_boolean(plan->refusals.count > 0));
-	json_object_set_new(root, "target", json_string(boot_target_name(plan->target)));
-	json_object_set_new(root, "os", json_string(boot_os_name(plan->os)));
-	json_object_set_new(root, "experimental", json_boolean(plan->os == TRANSHIP_OS_WINDOWS));
+	set(root, "format", json_string(PLAN_FORMAT), &ok);
+	set(root, "version", json_integer(PLAN_VERSION), &ok);
+	set(root, "size", json_integer((json_int_t)plan->size), &ok);
+	set(root, "sector-size", json_integer(plan->sector_size), &ok);
+	set(root, "refused", json_boolean(plan->refusals.count > 0), &ok);
+	set(root, "target", json_string(boot_target_name(plan->target)), &ok);
+	set(root, "os", json_string(boot_os_name(plan->os)), &ok);
+	set(root, "experimental", json_boolean(plan->os == TRANSHIP_OS_WINDOWS), &ok);
 	if (plan->layout) {
-		json_object_set_new(root, "table", json_string(table_name(plan->layout->table)));
-		json_object_set_new(root, "partitions", partitions_json(plan->layout));
+		set(root, "table", json_string(table_name(plan->layout->table)), &ok);
+		set(root, "partitions", partitions_json(plan->layout, &ok), &ok);
 	}
-	json_object_set_new(root, "refusals", sentences_json(&plan->refusals));
-	json_object_set_new(root, "notes", sentences_json(&plan->notes));
-	json_object_set_new(root, "digest", json_string(plan->digest));
-	json_object_set_new(root, "extents", extents_json(plan));
-	*out = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	set(root, "refusals", sentences_json(&plan->refusals, &ok), &ok);
+	set(root, "notes", sentences_json(&plan->notes, &ok), &ok);
+	set(root, "digest", json_string(plan->digest), &ok);
+	set(root, "extents", extents_json(plan, &ok), &ok);
+	*out = ok ? json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
 	json_decref(root);
 	return *out ? 0 : error_nomem(err, PLAN_FILE_MAX);
 }

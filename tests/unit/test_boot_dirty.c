@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Plans told as JSON and read again, and the ranges in which two of them differ. */
 #include "boot_plans.h"
+#include "heap.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,36 @@ static void test_boot_plan_json__reads_back(void **state)
 	tranship_disk_close(disk);
 }
 
+/* Where memory ends there is the whole text or none. */
+static void test_boot_plan_json__memory_ends(void **state)
+{
+	static const struct piece pieces[] = { { 512, 1024, 'a' }, { 8192, 512, 'b' } };
+	struct tranship_disk *disk = zero_disk(SIZE);
+	struct tranship_boot_plan *plan = plan_of(disk, pieces, 2);
+	struct tranship_error err;
+	struct heap_seen seen;
+	unsigned long nth = 0;
+	char *whole, *json;
+
+	(void)state;
+	assert_ok(sentences_add(&plan->notes, "a note", &err), &err);
+	assert_ok(tranship_boot_plan_json(plan, &whole, &err), &err);
+	do {
+		int rc;
+
+		heap_watch(++nth, false);
+		rc = tranship_boot_plan_json(plan, &json, &err);
+		seen = heap_unwatch();
+		assert_true(rc == 0 || rc == TRANSHIP_ENOMEM);
+		if (rc == 0)
+			assert_string_equal(json, whole);
+		free(json);
+	} while (seen.failed);
+	free(whole);
+	tranship_boot_plan_free(plan);
+	tranship_disk_close(disk);
+}
+
 #define HEAD                                                                                  \
 	"{\"format\":\"tranship boot plan\",\"version\":1,\"size\":4096,\"sector-size\":512," \
 	"\"digest\":\"0000000000000000000000000000000000000000000000000000000000000000\","    \
@@ -216,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_boot_dirty__long_run),
 		cmocka_unit_test(test_boot_dirty__other_disks),
 		IN_FOLDER(test_boot_plan_json__reads_back),
+		cmocka_unit_test(test_boot_plan_json__memory_ends),
 		IN_FOLDER(test_boot_plan_load__hostile),
 	};
 
