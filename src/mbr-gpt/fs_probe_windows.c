@@ -244,7 +244,7 @@ static void ntfs_label(struct probe *p, uint64_t off, uint32_t size)
 /* 2^-v for v < 0, else v times `unit`; 0: no such size. */
 static uint64_t ntfs_size(unsigned char raw, uint64_t unit)
 {
-	int v = (signed char)raw;
+	int v = raw < 0x80 ? raw : raw - 0x100;
 
 	return v > 0 ? (uint64_t)v * unit : v > -32 ? 1ULL << -v : 0;
 }
