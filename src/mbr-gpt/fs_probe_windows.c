@@ -97,8 +97,11 @@ static bool fat_boot_decode(const unsigned char *raw, struct fat_boot *out)
 
 enum dir_end { DIR_GOES_ON, DIR_ENDS };
 
-/* Looks for the entry that is the volume's label in so many bytes of a root directory. */
-static enum dir_end fat_label(struct probe *p, uint64_t off, uint64_t len)
+/* Takes the label from an entry of 32 bytes, if that is one. */
+typedef bool take_label_fn(struct probe *p, const unsigned char *entry);
+
+/* Looks for the volume's label in so many bytes of a root directory. */
+static enum dir_end find_label(struct probe *p, uint64_t off, uint64_t len, take_label_fn *take)
 {
 	uint64_t at;
 	uint32_t i;
@@ -109,24 +112,26 @@ static enum dir_end fat_label(struct probe *p, uint64_t off, uint64_t len)
 
 		if (!raw)
 			return DIR_ENDS;
-		for (i = 0; i + DIR_ENTRY <= n; i += DIR_ENTRY) {
-			const unsigned char *e = raw + i;
-			unsigned char name[DIR_NAME_SIZE], attributes = e[DIR_OFF_ATTRIBUTES];
-
-			if (e[0] == 0)
+		for (i = 0; i + DIR_ENTRY <= n; i += DIR_ENTRY)
+			if (raw[i] == 0 || take(p, raw + i))
 				return DIR_ENDS;
-			if (e[0] == 0xE5 || (attributes & 0x3F) == ATTR_LONG_NAME ||
-			    (attributes & (ATTR_VOLUME | ATTR_DIRECTORY)) != ATTR_VOLUME ||
-			    get_le16(e + DIR_OFF_CLUSTER_HIGH) || get_le16(e + DIR_OFF_CLUSTER_LOW))
-				continue;
-			memcpy(name, e, sizeof(name));
-			if (name[0] == 0x05)
-				name[0] = 0xE5;
-			probe_label(p, name, sizeof(name));
-			return DIR_ENDS;
-		}
 	}
 	return DIR_GOES_ON;
+}
+
+static bool take_fat_label(struct probe *p, const unsigned char *e)
+{
+	unsigned char name[DIR_NAME_SIZE], attributes = e[DIR_OFF_ATTRIBUTES];
+
+	if (e[0] == 0xE5 || (attributes & 0x3F) == ATTR_LONG_NAME ||
+	    (attributes & (ATTR_VOLUME | ATTR_DIRECTORY)) != ATTR_VOLUME ||
+	    get_le16(e + DIR_OFF_CLUSTER_HIGH) || get_le16(e + DIR_OFF_CLUSTER_LOW))
+		return false;
+	memcpy(name, e, sizeof(name));
+	if (name[0] == 0x05)
+		name[0] = 0xE5;
+	probe_label(p, name, sizeof(name));
+	return true;
 }
 
 /* The root of FAT32 is a chain of clusters. */
@@ -141,8 +146,8 @@ static void fat32_label(struct probe *p, const struct fat_boot *b, uint32_t clus
 
 		if (cluster < 2 || cluster - 2 >= b->clusters)
 			return;
-		if (fat_label(p, data + (cluster - 2) * cluster_size,
-			      min_u64(cluster_size, ROOT_MAX)) == DIR_ENDS)
+		if (find_label(p, data + (cluster - 2) * cluster_size,
+			       min_u64(cluster_size, ROOT_MAX), take_fat_label) == DIR_ENDS)
 			return;
 		seen += cluster_size;
 		next = probe_bytes(
@@ -166,8 +171,8 @@ bool probe_fat(struct probe *p)
 	if (b.wide)
 		fat32_label(p, &b, get_le32(raw + BPB_OFF_ROOT_CLUSTER));
 	else
-		fat_label(p, (b.reserved + b.fat_sectors) * b.sector_size,
-			  min_u64((uint64_t)b.root_entries * DIR_ENTRY, ROOT_MAX));
+		find_label(p, (b.reserved + b.fat_sectors) * b.sector_size,
+			   min_u64((uint64_t)b.root_entries * DIR_ENTRY, ROOT_MAX), take_fat_label);
 	return true;
 }
 
@@ -239,7 +244,7 @@ static void ntfs_label(struct probe *p, uint64_t off, uint32_t size)
 /* 2^-v for v < 0, else v times `unit`; 0: no such size. */
 static uint64_t ntfs_size(unsigned char raw, uint64_t unit)
 {
-	int v = (signed char)raw;
+	int v = raw < 0x80 ? raw : raw - 0x100;
 
 	return v > 0 ? (uint64_t)v * unit : v > -32 ? 1ULL << -v : 0;
 }
@@ -310,31 +315,13 @@ static bool exfat_sum_ok(struct probe *p, uint32_t sector_size)
 	return raw && get_le32(raw) == sum;
 }
 
-/* Looks for the label in so many bytes of the root directory. */
-static enum dir_end exfat_label(struct probe *p, uint64_t off, uint64_t len)
+static bool take_exfat_label(struct probe *p, const unsigned char *e)
 {
-	uint64_t at;
-	uint32_t i;
-
-	for (at = 0; at < len; at += PROBE_PAGE) {
-		uint32_t n = (uint32_t)min_u64(PROBE_PAGE, len - at);
-		const unsigned char *raw = probe_bytes(p, off + at, n);
-
-		if (!raw)
-			return DIR_ENDS;
-		for (i = 0; i + DIR_ENTRY <= n; i += DIR_ENTRY) {
-			const unsigned char *e = raw + i;
-
-			if (e[0] == 0)
-				return DIR_ENDS;
-			if (e[0] != EXFAT_ENTRY_LABEL)
-				continue;
-			if (e[1] <= EXFAT_LABEL_UNITS)
-				probe_label_utf16(p, e + 2, e[1]);
-			return DIR_ENDS;
-		}
-	}
-	return DIR_GOES_ON;
+	if (e[0] != EXFAT_ENTRY_LABEL)
+		return false;
+	if (e[1] <= EXFAT_LABEL_UNITS)
+		probe_label_utf16(p, e + 2, e[1]);
+	return true;
 }
 
 bool probe_exfat(struct probe *p)
@@ -359,8 +346,8 @@ bool probe_exfat(struct probe *p)
 		return false;
 	for (i = 0; i < ROOT_CLUSTERS_MAX && seen < ROOT_MAX; i++) {
 		if (cluster < 2 || cluster - 2 >= clusters ||
-		    exfat_label(p, heap + (cluster - 2) * cluster_size,
-				min_u64(cluster_size, ROOT_MAX)) == DIR_ENDS)
+		    find_label(p, heap + (cluster - 2) * cluster_size,
+			       min_u64(cluster_size, ROOT_MAX), take_exfat_label) == DIR_ENDS)
 			break;
 		seen += cluster_size;
 		next = probe_bytes(p, fat + (uint64_t)cluster * 4, 4);

@@ -11,8 +11,8 @@
 #include "mbr-gpt/boot_plan.h"
 #include "mbr-gpt/fat.h"
 #include "mbr-gpt/ntfs.h"
-#include <stdio.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
