@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A plan as JSON: everything but the bytes, so that two plans can be compared later (boot_dirty).
  */
+#include "base/buffer.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/hex.h"
@@ -96,12 +97,45 @@ static const char *table_name(enum tranship_table table)
 	return names[table];
 }
 
+/* What jansson writes. It goes on where a key could not be appended. */
+struct written {
+	struct buffer text;
+	int rc;
+	struct tranship_error *err;
+};
+
+static int take_text(const char *bytes, size_t len, void *ctx)
+{
+	struct written *w = ctx;
+
+	if (w->rc == 0)
+		w->rc = buffer_append(&w->text, bytes, len, w->err);
+	return w->rc ? -1 : 0;
+}
+
+static int write_text(const json_t *root, char **out, struct tranship_error *err)
+{
+	struct written w = { .err = err };
+	int failed = json_dump_callback(root, take_text, &w, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+
+	(void)take_text("", 1, &w);
+	if (failed && w.rc == 0)
+		w.rc = error_nomem(err, w.text.len);
+	if (w.rc)
+		buffer_free(&w.text);
+	else
+		*out = (char *)w.text.bytes;
+	return w.rc;
+}
+
 int tranship_boot_plan_json(const struct tranship_boot_plan *plan, char **out,
 			    struct tranship_error *err)
 {
 	json_t *root = json_object();
 	bool ok = true;
+	int rc;
 
+	*out = NULL;
 	set(root, "format", json_string(PLAN_FORMAT), &ok);
 	set(root, "version", json_integer(PLAN_VERSION), &ok);
 	set(root, "size", json_integer((json_int_t)plan->size), &ok);
@@ -118,9 +152,9 @@ int tranship_boot_plan_json(const struct tranship_boot_plan *plan, char **out,
 	set(root, "notes", sentences_json(&plan->notes, &ok), &ok);
 	set(root, "digest", json_string(plan->digest), &ok);
 	set(root, "extents", extents_json(plan, &ok), &ok);
-	*out = ok ? json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+	rc = ok ? write_text(root, out, err) : error_nomem(err, plan->extent_count * 256);
 	json_decref(root);
-	return *out ? 0 : error_nomem(err, PLAN_FILE_MAX);
+	return rc;
 }
 
 static int wrong(struct tranship_error *err, const char *member)
