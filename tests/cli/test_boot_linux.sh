@@ -172,6 +172,12 @@ refused "before the first partition" --to=bios-mbr full.raw
 sgdisk -d 2 -d 3 -a 2048 -n 2:0:+1M -n 3:0:+1M -n 4:0:+1M -n 5:0:0 full.raw >/dev/null
 linux_esp full.raw
 expect 0 "$TRANSHIP" boot plan full.raw
+# More logical partitions than systems look at.
+gpt_disk lots.raw 96M
+sgdisk -S 256 -a 8 $(seq -f '-n %.0f:0:+64K' 2 140) lots.raw >/dev/null
+linux_esp lots.raw
+refused "3 and 128 logical" --to=bios-mbr lots.raw
+expect 0 "$TRANSHIP" boot plan lots.raw
 # The ESP.
 gpt_disk no-esp.raw 64M
 sgdisk -t 1:8300 no-esp.raw >/dev/null
