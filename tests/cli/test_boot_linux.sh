@@ -196,6 +196,12 @@ printf 'g\nn\n1\n\n+40M\nt\n1\nw\n' | fdisk -b 4096 k4.raw >fdisk.log 2>&1 || fa
 refused "was made for sectors of 4096 bytes" k4.raw
 "$TRANSHIP" convert -q -O vhdx -o logical_sector_size=4096 k4.raw k4.vhdx
 refused "no BIOS starts from those" k4.vhdx
+# More logical partitions than systems look at.
+gpt_disk lots.raw 96M
+sgdisk -S 256 -a 8 $(seq -f '-n %.0f:0:+64K' 2 140) lots.raw >/dev/null
+linux_esp lots.raw
+refused "3 and 128 logical" --to=bios-mbr lots.raw
+expect 0 "$TRANSHIP" boot plan lots.raw
 # The ESP.
 gpt_disk no-esp.raw 64M
 sgdisk -t 1:8300 no-esp.raw >/dev/null
