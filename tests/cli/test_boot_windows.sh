@@ -108,6 +108,16 @@ head -c $((free - 100000)) /dev/zero >ballast
 mcopy -i "$(esp)" ballast ::/
 refused "BOOTMGR on the EFI system partition: fat: the volume has no room"
 
+# Files that would only cost time.
+change
+head -c $((33 << 20)) /dev/zero >large
+mcopy -o -i "$(esp)" large ::/EFI/Microsoft/Boot/bootmgfw.efi
+refused "bootmgfw.efi has 34603008 bytes"
+change
+head -c $((65 << 20)) /dev/zero >large
+mcopy -i "$(esp)" large ::/BOOTMGR
+refused "'BOOTMGR' is there and longer than 64 MiB"
+
 # No loader for BIOS: it is called otherwise.
 change
 LC_ALL=C grep -obUaP 'w\x00i\x00n\x00l\x00o\x00a\x00d\x00\.\x00e\x00x\x00e\x00' disk.raw | cut -d: -f1 >places
