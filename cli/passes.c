@@ -112,6 +112,7 @@ static int boot_disk(const struct job *job, struct tranship_disk **disk, struct 
 		cli_boot_tell_notes(pass->plan, job->location, cli_warn, NULL);
 	if (rc == 0)
 		rc = tranship_boot_open(*disk, pass->plan, &booted, err);
+	pass->result.source_changed = rc == TRANSHIP_EBUSY;
 	if (rc && cli_interrupted()) /* and with it the program that makes GRUB's image */
 		return texts_error(err, TRANSHIP_ECANCELED, "interrupted");
 	if (rc)

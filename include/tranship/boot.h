@@ -170,7 +170,8 @@ TRANSHIP_API const char *tranship_boot_plan_digest(const struct tranship_boot_pl
 /*
  * The disk as the plan makes it: the plan's sectors over the disk. Takes over `disk` on success;
  * the plan stays the caller's and may be freed at once. The plan must be this disk's (its size is
- * compared) and not refused: TRANSHIP_EINVAL.
+ * compared) and not refused: TRANSHIP_EINVAL. TRANSHIP_EBUSY: the disk's local files were written
+ * since it was planned for.
  */
 TRANSHIP_API int tranship_boot_open(struct tranship_disk *disk,
 				    const struct tranship_boot_plan *plan,

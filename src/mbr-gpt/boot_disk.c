@@ -102,6 +102,19 @@ static const struct disk_ops boot_disk_ops = {
 	.close = boot_disk_close,
 };
 
+/* Some of what the plan replaces was made of what stood beside it. */
+static int check_files(const struct tranship_disk *disk, const struct tranship_boot_plan *plan,
+		       struct tranship_error *err)
+{
+	char files[FILES_ID_TEXT];
+	int rc = files_id(disk, files, err);
+
+	if (rc == 0 && !boot_plan_fits(plan, files))
+		rc = error_set(err, TRANSHIP_EBUSY,
+			       "boot: the disk changed while it was planned for");
+	return rc;
+}
+
 static int check_plan(const struct tranship_disk *disk, const struct tranship_boot_plan *plan,
 		      struct tranship_error *err)
 {
@@ -133,6 +146,8 @@ int tranship_boot_open(struct tranship_disk *disk, const struct tranship_boot_pl
 	rc = check_plan(disk, plan, err);
 	if (rc == 0)
 		rc = disk_require_complete(disk, err);
+	if (rc == 0)
+		rc = check_files(disk, plan, err);
 	if (rc)
 		return rc;
 	b = calloc(1, sizeof(*b));

@@ -3,6 +3,7 @@
 #ifndef MBR_GPT_BOOT_PLAN_H
 #define MBR_GPT_BOOT_PLAN_H
 
+#include "core/files_id.h"
 #include "mbr-gpt/layout.h"
 
 #define BOOT_DIGEST_TEXT 65U
@@ -20,8 +21,9 @@ struct tranship_boot_plan {
 	enum tranship_boot_os os;
 	uint64_t size; /* of the disk */
 	uint32_t sector_size;
-	struct patches patches; /* empty in a plan that was loaded, or refused */
-	bool loaded;            /* only extents are known */
+	char files[FILES_ID_TEXT]; /* of the disk when it was planned for; "": not known */
+	struct patches patches;    /* empty in a plan that was loaded, or refused */
+	bool loaded;               /* only extents are known */
 	struct tranship_boot_extent *extents;
 	uint32_t extent_count;
 	char **reasons; /* that a loaded plan owns, one an extent */
@@ -62,6 +64,10 @@ int plan_put(struct planning *p, uint64_t off, const void *bytes, size_t len, co
 /* The partition's sectors through what is replaced so far. */
 struct volume plan_volume(const struct planning *p, const struct layout_partition *partition);
 
+/* Writes both copies of the GPT anew where one of them is damaged or stands elsewhere: GRUB reads
+ * the primary one only. */
+int plan_mend_gpt(struct planning *p, struct tranship_error *err);
+
 /* The layout's partitions that the MBR leaves out, and where they begin and end in sectors. */
 bool plan_drops(const struct planning *p, const struct layout_partition *partition);
 
@@ -101,6 +107,9 @@ int plan_windows_files(struct planning *p, uint32_t signature, struct tranship_e
 /* plan_finish.c: sectors that are as they were go, extents and digest are made. */
 int plan_finish(struct tranship_boot_plan *plan, struct tranship_disk *disk,
 		struct tranship_error *err);
+
+/* Whether a disk whose files are these (files_id) is the one that was planned for. */
+bool boot_plan_fits(const struct tranship_boot_plan *plan, const char *files);
 
 const char *boot_target_name(enum tranship_boot_target target); /* "bios-mbr", "bios-gpt", "" */
 const char *boot_os_name(enum tranship_boot_os os);             /* "windows", "linux", "" */

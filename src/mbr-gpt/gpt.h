@@ -80,6 +80,9 @@ void gpt_free(struct gpt *gpt);
  * gpt_put. entry_size bytes at array + index * entry_size. */
 void gpt_entry_encode(const struct gpt_entry *entry, unsigned char *raw, uint32_t entry_size);
 
+/* The sectors that gpt_put leaves to partitions, both inclusive; false: the disk is too small. */
+bool gpt_put_area(const struct gpt *gpt, uint64_t *first, uint64_t *last);
+
 /*
  * Puts both copies of the used table into the patches, with `array` (count * entry_size bytes) in
  * place of its array: a primary at LBA 1 with the array at LBA 2, and a backup at the disk's end,

@@ -33,32 +33,40 @@ static int check_room(const struct gpt_header *h, const struct gpt_entry *entrie
 	return 0;
 }
 
+bool gpt_put_area(const struct gpt *gpt, uint64_t *first, uint64_t *last)
+{
+	uint64_t array_sectors = gpt_array_sectors(&gpt->used->header, gpt->sector_size);
+
+	/* Both arrays and headers, the MBR, and one sector to be used. */
+	if (gpt->sectors < 2 * array_sectors + 4)
+		return false;
+	*first = GPT_PRIMARY_LBA + 1 + array_sectors;
+	*last = gpt->sectors - array_sectors - 2;
+	return true;
+}
+
 /* The header of the primary for these entries. */
 static int place_header(const struct gpt *gpt, const struct gpt_entry *entries,
 			struct gpt_header *h, struct tranship_error *err)
 {
-	uint64_t array_sectors, lowest = UINT64_MAX;
+	uint64_t lowest = UINT64_MAX, first, last;
 	uint32_t i;
 
 	*h = gpt->used->header;
-	array_sectors = gpt_array_sectors(h, gpt->sector_size);
 	for (i = 0; i < h->count; i++)
 		if (!gpt_entry_is_free(&entries[i]))
 			lowest = min_u64(lowest, entries[i].first);
-	/* Both arrays and headers, the MBR, and one sector to be used. */
-	if (gpt->sectors < 2 * array_sectors + 4)
+	if (!gpt_put_area(gpt, &first, &last))
 		return error_set(err, TRANSHIP_EUNSUPPORTED,
 				 "gpt: the disk has %" PRIu64 " sectors, too few for two tables",
 				 gpt->sectors);
 	h->my_lba = GPT_PRIMARY_LBA;
 	h->alternate_lba = gpt->sectors - 1;
 	h->array_lba = GPT_PRIMARY_LBA + 1;
-	if (lowest < h->first_usable || h->first_usable < h->array_lba + array_sectors)
-		h->first_usable = h->array_lba + array_sectors;
-	h->last_usable = h->alternate_lba - array_sectors - 1;
-	/* It was behind where the backup comes now: the disk is smaller. */
-	if (h->first_usable > h->last_usable)
-		h->first_usable = h->array_lba + array_sectors;
+	h->last_usable = last;
+	/* It may be behind where the backup comes now, too: the disk is smaller. */
+	if (lowest < h->first_usable || h->first_usable < first || h->first_usable > last)
+		h->first_usable = first;
 	return check_room(h, entries, err);
 }
 

@@ -41,7 +41,8 @@ extern const char grub_bls_script[];
 
 /* Runs the program `argv` (argv[0] is looked for in PATH unless it has a slash) with `in` as
  * descriptor GRUB_RUN_INPUT. What it prints is appended to out, at most max bytes. Ends with 0 only
- * if it does; TRANSHIP_ENOTFOUND: there is no such program. */
+ * if it does; TRANSHIP_ENOTFOUND: there is no such program; TRANSHIP_ELIMIT: it prints more. One
+ * that does not end within minutes is ended. */
 enum { GRUB_RUN_INPUT = 3 };
 int grub_run(const char *const *argv, const struct buffer *in, size_t max, struct buffer *out,
 	     struct tranship_error *err);

@@ -15,7 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -23,6 +25,9 @@ enum {
 	/* Descriptors of the parent are moved behind all that the child gets, so that none is
 	   overwritten before it is copied. */
 	FD_FREE = GRUB_RUN_INPUT + 1,
+	/* It takes part of a second. */
+	SECONDS_MAX = 120,
+	LOOK_MS_MAX = 16,
 };
 
 struct files {
@@ -166,13 +171,63 @@ static int take_output(int fd, size_t max, struct buffer *out, struct tranship_e
 	return rc;
 }
 
+static double seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Why it is not waited for any longer; 0: it is. */
+static int judge_running(const char *name, double started, int out, size_t max,
+			 struct tranship_error *err)
+{
+	struct stat st;
+
+	if (fstat(out, &st) == 0 && (uintmax_t)st.st_size > max)
+		return error_set(err, TRANSHIP_ELIMIT, "grub: '%s' printed more than %zu bytes",
+				 name, max);
+	if (seconds_now() - started > SECONDS_MAX)
+		return error_set(err, TRANSHIP_EIO, "grub: '%s' did not end within %d seconds",
+				 name, SECONDS_MAX);
+	return 0;
+}
+
+/* Until it ends by itself, or has to. */
+static int wait_for(const char *name, pid_t pid, const struct files *files, size_t max,
+		    struct tranship_error *err)
+{
+	double started = seconds_now();
+	int rc = 0, status = 0;
+	long ms = 1;
+	pid_t ended;
+
+	while ((ended = waitpid(pid, &status, rc ? 0 : WNOHANG)) == 0 ||
+	       (ended < 0 && errno == EINTR)) {
+		struct timespec pause = { .tv_nsec = ms * 1000000 };
+
+		rc = rc ? rc : judge_running(name, started, files->out, max, err);
+		if (rc)
+			kill(pid, SIGKILL);
+		else
+			nanosleep(&pause, NULL);
+		ms = ms < LOOK_MS_MAX ? 2 * ms : ms;
+	}
+	if (rc)
+		return rc;
+	/* Where the caller ignores SIGCHLD, nothing is known of how it ended. */
+	return ended < 0 ? error_sys(err, errno, "grub: waiting for '%s'", name)
+			 : judge(name, status, files->says, err);
+}
+
 int grub_run(const char *const *argv, const struct buffer *in, size_t max, struct buffer *out,
 	     struct tranship_error *err)
 {
 	struct files files = { -1, -1, -1 };
 	char name[SAYS_MAX];
-	int rc, status = 0;
-	pid_t pid, ended;
+	pid_t pid;
+	int rc;
 
 	text_escape(name, sizeof(name), argv[0], strlen(argv[0]));
 	rc = files_open(&files, in, err);
@@ -187,12 +242,7 @@ int grub_run(const char *const *argv, const struct buffer *in, size_t max, struc
 		rc = error_sys(err, rc, "grub: '%s' could not be started", name);
 		goto out;
 	}
-	do
-		ended = waitpid(pid, &status, 0);
-	while (ended < 0 && errno == EINTR);
-	/* Where the caller ignores SIGCHLD, nothing is known of how it ended. */
-	rc = ended < 0 ? error_sys(err, errno, "grub: waiting for '%s'", name)
-		       : judge(name, status, files.says, err);
+	rc = wait_for(name, pid, &files, max, err);
 	if (rc == 0)
 		rc = take_output(files.out, max, out, err);
 out:

@@ -33,7 +33,8 @@ struct layout_partition {
 	struct fs_found fs;
 };
 
-/* What the EFI system partition has, by the first one that is FAT. */
+/* What the EFI system partition has: the first one that is FAT32 and starts something, or the first
+ * one that is FAT32. */
 struct layout_esp {
 	bool present;
 	uint32_t partition; /* index */

@@ -195,28 +195,37 @@ static bool is_esp(const struct tranship_layout *layout, const struct layout_par
 						   : guid_equal(&p->type, &gpt_type_esp);
 }
 
+/* One EFI system partition. */
+static int look_at_esp(struct tranship_layout *layout, const struct layout_partition *p,
+		       struct tranship_error *err)
+{
+	struct layout_esp before = layout->esp;
+	struct tranship_error fault;
+	int rc;
+
+	if (strncmp(p->fs.type, "fat", 3) != 0)
+		return layout_note(layout, err,
+				   "partition %" PRIu32
+				   ": the EFI system partition has no FAT file system",
+				   p->public.number);
+	layout->esp = (struct layout_esp){ 0 };
+	rc = read_files(layout, p, &fault);
+	if (before.present && !layout->esp.windows && !layout->esp.linux)
+		layout->esp = before;
+	return rc ? layout_note_fault(layout, p, rc, &fault, err) : 0;
+}
+
+/* Where there are several, the first one that starts something. */
 int layout_read_esp(struct tranship_layout *layout, struct tranship_error *err)
 {
 	uint32_t i;
+	int rc = 0;
 
-	for (i = 0; i < layout->count && !layout->esp.present; i++) {
-		const struct layout_partition *p = &layout->at[i];
-		struct tranship_error fault;
-		int rc;
-
-		if (!is_esp(layout, p))
-			continue;
-		if (strncmp(p->fs.type, "fat", 3) == 0) {
-			rc = read_files(layout, p, &fault);
-			rc = rc ? layout_note_fault(layout, p, rc, &fault, err) : 0;
-		} else {
-			rc = layout_note(layout, err,
-					 "partition %" PRIu32
-					 ": the EFI system partition has no FAT file system",
-					 p->public.number);
-		}
-		if (rc)
-			return rc;
+	for (i = 0; i < layout->count && rc == 0; i++) {
+		if (layout->esp.windows || layout->esp.linux)
+			break;
+		if (is_esp(layout, &layout->at[i]))
+			rc = look_at_esp(layout, &layout->at[i], err);
 	}
-	return 0;
+	return rc;
 }

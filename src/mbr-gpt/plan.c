@@ -223,13 +223,29 @@ static bool starts_already(const struct planning *p)
 						       : l->table == wanted;
 }
 
+int plan_mend_gpt(struct planning *p, struct tranship_error *err)
+{
+	const struct gpt *gpt = &p->layout->gpt;
+	int rc;
+
+	if (gpt->primary.good && gpt->backup.good && !gpt->backup_misplaced)
+		return 0;
+	rc = gpt_put(gpt, p->disk, gpt->used->array, &p->plan->patches, err);
+	return plan_refuse_error(p, "", rc, err);
+}
+
+/* GRUB does not look at the backup copy of a GPT. */
 static int plan_nothing(struct planning *p, struct tranship_error *err)
 {
+	bool damaged = p->layout->table == TRANSHIP_TABLE_GPT && !p->layout->gpt.primary.good;
+
 	p->plan->target = p->layout->table == TRANSHIP_TABLE_GPT ? TRANSHIP_BOOT_BIOS_GPT
 								 : TRANSHIP_BOOT_BIOS_MBR;
 	p->plan->os = p->layout->boots & TRANSHIP_BOOTS_WINDOWS ? TRANSHIP_OS_WINDOWS
 		      : p->layout->boots & TRANSHIP_BOOTS_LINUX ? TRANSHIP_OS_LINUX
 								: TRANSHIP_OS_ANY;
+	if (damaged)
+		return plan_mend_gpt(p, err);
 	return plan_note(p, err, "the disk starts under BIOS as it is: nothing is replaced");
 }
 
@@ -289,7 +305,9 @@ int tranship_boot_plan_make(struct tranship_disk *disk, const struct tranship_bo
 	plan->sector_size = tranship_disk_sector_size(disk);
 	patches_init(&plan->patches, disk);
 	p = (struct planning){ disk, options ? options : &default_options, NULL, plan };
-	rc = tranship_layout_read(disk, &plan->layout, err);
+	rc = files_id(disk, plan->files, err);
+	if (rc == 0)
+		rc = tranship_layout_read(disk, &plan->layout, err);
 	p.layout = plan->layout;
 	if (rc == 0)
 		rc = plan_disk(&p, err);

@@ -92,6 +92,11 @@ int plan_finish(struct tranship_boot_plan *plan, struct tranship_disk *disk,
 	return rc;
 }
 
+bool boot_plan_fits(const struct tranship_boot_plan *plan, const char *files)
+{
+	return !*plan->files || strcmp(plan->files, files) == 0;
+}
+
 const char *tranship_boot_plan_refusal(const struct tranship_boot_plan *plan, uint32_t index)
 {
 	return index < plan->refusals.count ? plan->refusals.at[index] : NULL;

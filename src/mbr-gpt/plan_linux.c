@@ -215,12 +215,39 @@ static int by_first(const void *a, const void *b)
 	return (*x)->first < (*y)->first ? -1 : (*x)->first > (*y)->first;
 }
 
-/* The first gap with room for so many sectors; *found false: there is none. */
+/* The first gap of [area.first, area.last] with room for so many sectors. */
+static bool gap_in(const struct gap *area, const struct gpt_entry **at, uint32_t count,
+		   uint64_t sectors, struct gap *out)
+{
+	uint64_t next = area->first;
+	uint32_t i;
+
+	for (i = 0; i <= count; i++) {
+		uint64_t end = area->last + 1;
+
+		if (i < count)
+			end = min_u64(end, at[i]->first);
+		if (end > next && end - next >= sectors) {
+			*out = (struct gap){ next, end - 1 };
+			return true;
+		}
+		if (i < count)
+			next = max_u64(next, at[i]->last + 1);
+	}
+	return false;
+}
+
+/*
+ * The first gap with room for so many sectors; *found false: there is none. The usable area comes
+ * first, then all that a table leaves that is written anew: fdisk says that an area begins at 1
+ * MiB, and one of a disk that has grown ends where the disk ended.
+ */
 static int find_gap(const struct gpt *gpt, uint64_t sectors, bool *found, struct gap *out,
 		    struct tranship_error *err)
 {
-	uint64_t next = gpt->used->header.first_usable, last = gpt->used->header.last_usable;
+	const struct gpt_header *head = &gpt->used->header;
 	const struct gpt_entry **at = calloc((size_t)gpt->count + 1, sizeof(*at));
+	struct gap all, usable;
 	uint32_t i, count = 0;
 
 	*found = false;
@@ -230,15 +257,11 @@ static int find_gap(const struct gpt *gpt, uint64_t sectors, bool *found, struct
 		if (!guid_is_zero(&gpt->entries[i].type))
 			at[count++] = &gpt->entries[i];
 	qsort(at, count, sizeof(*at), by_first);
-	for (i = 0; i <= count && !*found; i++) {
-		uint64_t end = i < count ? at[i]->first : last + 1;
-
-		if (end > next && end - next >= sectors) {
-			*out = (struct gap){ next, end - 1 };
-			*found = true;
-		}
-		if (i < count)
-			next = at[i]->last + 1;
+	if (gpt_put_area(gpt, &all.first, &all.last)) {
+		usable = (struct gap){ max_u64(all.first, head->first_usable),
+				       min_u64(all.last, head->last_usable) };
+		*found = gap_in(&usable, at, count, sectors, out) ||
+			 gap_in(&all, at, count, sectors, out);
 	}
 	free(at);
 	return 0;
@@ -353,10 +376,10 @@ static bool find_bios_boot(const struct planning *p, uint64_t sectors, uint64_t 
 static int plan_to_gpt(struct planning *p, struct grub_images *images, struct tranship_error *err)
 {
 	uint64_t core = images->core_len / MBR_SIZE, first = 0;
-	int rc = 0;
+	int rc;
 
-	if (!find_bios_boot(p, core, &first))
-		rc = add_bios_boot(p, core, &first, err);
+	rc = find_bios_boot(p, core, &first) ? plan_mend_gpt(p, err)
+					     : add_bios_boot(p, core, &first, err);
 	if (rc == 0 && !plan_refused(p))
 		rc = put_protective(p, err);
 	if (rc == 0 && !plan_refused(p))

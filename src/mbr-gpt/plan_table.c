@@ -129,47 +129,84 @@ static struct mbr_entry entry_of(const struct planning *p, const struct plan_ent
 	};
 }
 
-/* Numbers stay where they can: all of them are of the first four. */
-static bool keeps_numbers(const struct plan_entries *entries)
+/* Those behind the first one of the extended partition have no place in the first sector. */
+static bool has_slot(const struct plan_extended *extended, uint32_t i)
 {
-	uint32_t i;
+	return i <= extended->first || i >= extended->end;
+}
 
-	for (i = 0; i < entries->count; i++)
-		if (entries->at[i]->public.number > MBR_ENTRIES)
-			return false;
-	return true;
+static bool is_extended(const struct plan_extended *extended, uint32_t i)
+{
+	return i == extended->first && i < extended->end;
+}
+
+/* Whether an entry keeps its number. */
+static bool keeps_number(const struct plan_entries *entries, const struct plan_extended *extended,
+			 uint32_t i)
+{
+	return has_slot(extended, i) && !is_extended(extended, i) &&
+	       entries->at[i]->public.number <= MBR_ENTRIES;
+}
+
+/* Which place in the first sector an entry has: by its number where that is one of the first four,
+ * else one that is left. */
+static uint32_t slot_of(const struct plan_entries *entries, const struct plan_extended *extended,
+			uint32_t i)
+{
+	bool taken[MBR_ENTRIES] = { false };
+	uint32_t j, slot = 0;
+
+	if (keeps_number(entries, extended, i))
+		return entries->at[i]->public.number - 1;
+	for (j = 0; j < entries->count; j++)
+		if (keeps_number(entries, extended, j))
+			taken[entries->at[j]->public.number - 1] = true;
+	for (j = 0; j <= i; j++) {
+		if (!has_slot(extended, j) || keeps_number(entries, extended, j))
+			continue;
+		for (slot = 0; taken[slot]; slot++)
+			;
+		taken[slot] = true;
+	}
+	return slot;
+}
+
+static struct mbr_entry extended_entry(const struct plan_entries *entries,
+				       const struct plan_extended *extended)
+{
+	const struct tranship_partition *last = &entries->at[extended->end - 1]->public;
+	struct mbr_entry entry = { .type = 0x0F, .first = (uint32_t)extended->hole };
+
+	entry.sectors = (uint32_t)((last->off + last->len) / MBR_SIZE) - entry.first;
+	return entry;
 }
 
 static int put_table(struct planning *p, const struct plan_entries *entries,
 		     const struct plan_extended *extended, struct tranship_error *err)
 {
 	unsigned char raw[MBR_SIZE - MBR_CODE_SIZE] = { 0 };
-	bool keep = extended->first == extended->end && keeps_numbers(entries);
-	uint32_t i, slot = 0;
+	uint32_t i;
+	int rc = 0;
 
 	put_le32(raw, plan_signature(p->layout));
-	for (i = 0; i < entries->count; i++) {
-		struct mbr_entry entry = entry_of(p, entries, i);
+	for (i = 0; i < entries->count && rc == 0; i++) {
+		uint32_t slot = slot_of(entries, extended, i);
+		struct mbr_entry entry = is_extended(extended, i)
+						 ? extended_entry(entries, extended)
+						 : entry_of(p, entries, i);
 
-		if (i > extended->first && i < extended->end)
+		if (!has_slot(extended, i))
 			continue;
-		if (i == extended->first && i < extended->end) {
-			const struct tranship_partition *last =
-				&entries->at[extended->end - 1]->public;
-
-			entry = (struct mbr_entry){ .type = 0x0F,
-						    .first = (uint32_t)extended->hole };
-			entry.sectors =
-				(uint32_t)((last->off + last->len) / MBR_SIZE) - entry.first;
-		}
-		mbr_entry_encode(
-			&entry,
-			raw + (MBR_OFF_TABLE - MBR_CODE_SIZE) +
-				16 * (size_t)(keep ? entries->at[i]->public.number - 1 : slot++));
+		mbr_entry_encode(&entry, raw + (MBR_OFF_TABLE - MBR_CODE_SIZE) + 16 * (size_t)slot);
+		if (!is_extended(extended, i) && slot + 1 != entries->at[i]->public.number)
+			rc = plan_note(p, err,
+				       "partition %u becomes number %u: what names it by number "
+				       "has to change",
+				       entries->at[i]->public.number, slot + 1);
 	}
 	raw[sizeof(raw) - 2] = 0x55;
 	raw[sizeof(raw) - 1] = 0xAA;
-	return plan_put(p, MBR_CODE_SIZE, raw, sizeof(raw), REASON_TABLE, err);
+	return rc ? rc : plan_put(p, MBR_CODE_SIZE, raw, sizeof(raw), REASON_TABLE, err);
 }
 
 static int refuse_count(struct planning *p, uint32_t count, struct tranship_error *err)
@@ -196,6 +233,11 @@ static int put_all(struct planning *p, const struct plan_entries *entries, uint6
 	struct plan_extended extended = { 0 };
 	int rc;
 
+	if (entries->count > MBR_ENTRIES - 1 + MBR_LOGICAL_MAX)
+		return plan_refuse(p, err,
+				   "%u partitions: an MBR has 3 and %d logical ones that systems "
+				   "look at",
+				   entries->count, MBR_LOGICAL_MAX);
 	if (entries->count > MBR_ENTRIES && (p->plan->os == TRANSHIP_OS_WINDOWS ||
 					     !plan_extended_find(entries, reserved, &extended)))
 		return refuse_count(p, entries->count, err);

@@ -8,6 +8,7 @@
 #include "core/disk.h"
 #include "delta/fingerprint.h"
 #include "emit/point_alias.h"
+#include "mbr-gpt/boot_plan.h"
 #include "pipeline/last_seen.h"
 
 #include <stdio.h>
@@ -114,8 +115,13 @@ static int look_for_rollback(struct replication *run, struct tranship_error *err
 static int identify(struct replication *run, struct tranship_error *err)
 {
 	char *view = NULL;
-	int rc = source_files_id(run->source, run->files, err);
+	int rc = files_id(run->source, run->files, err);
 
+	if (rc == 0 && run->o->boot && !boot_plan_fits(run->o->boot, run->files)) {
+		run->result->source_changed = true;
+		return error_set(err, TRANSHIP_EBUSY,
+				 "the source changed after it was planned for: no point was made");
+	}
 	if (rc == 0)
 		rc = replication_view(run, &view, err);
 	if (rc == 0)
@@ -140,7 +146,7 @@ static int look_at_store(struct replication *run, struct tranship_error *err)
 static int check_source(struct replication *run, struct tranship_error *err)
 {
 	char files[SOURCE_ID_TEXT];
-	int rc = source_files_id(run->source, files, err);
+	int rc = files_id(run->source, files, err);
 
 	if (rc == 0 && strcmp(files, run->files) != 0) {
 		run->result->source_changed = true;

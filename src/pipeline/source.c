@@ -2,63 +2,6 @@
 #include "pipeline/source.h"
 
 #include "base/buffer.h"
-#include "base/digest.h"
-#include "base/hex.h"
-
-#include <inttypes.h>
-#include <string.h>
-#include <sys/stat.h>
-
-/* false: it is not the file that was opened, or cannot be asked. */
-static bool describe(const struct disk_file *file, struct buffer *text, struct tranship_error *err,
-		     int *rc)
-{
-	struct stat st;
-
-	if (!file->has_id || stat(file->name, &st) < 0 || st.st_dev != file->id.dev ||
-	    st.st_ino != file->id.ino || !S_ISREG(st.st_mode))
-		return false;
-	*rc = buffer_printf(text, err, "%ju %ju %ju %jd.%09ld %jd.%09ld\n", (uintmax_t)st.st_dev,
-			    (uintmax_t)st.st_ino, (uintmax_t)st.st_size,
-			    (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-			    (intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
-	return *rc == 0;
-}
-
-static int digest_text(const struct buffer *text, char out[SOURCE_ID_TEXT],
-		       struct tranship_error *err)
-{
-	unsigned char digest[32];
-	struct sha256 *sha;
-	int rc = sha256_new(&sha, err);
-
-	if (rc)
-		return rc;
-	rc = sha256_update(sha, text->bytes, text->len, err);
-	if (rc == 0)
-		rc = sha256_final(sha, digest, err);
-	sha256_free(sha);
-	if (rc == 0)
-		hex_text(digest, sizeof(digest), out);
-	return rc;
-}
-
-int source_files_id(const struct tranship_disk *disk, char out[SOURCE_ID_TEXT],
-		    struct tranship_error *err)
-{
-	struct buffer text = { 0 };
-	bool known = disk->file_count > 0;
-	uint32_t i;
-	int rc = 0;
-
-	out[0] = '\0';
-	for (i = 0; i < disk->file_count && known; i++)
-		known = describe(&disk->files[i], &text, err, &rc);
-	if (known)
-		rc = digest_text(&text, out, err);
-	buffer_free(&text);
-	return rc;
-}
 
 int source_view_id(const struct tranship_disk *disk, const char *identity, const char *view,
 		   char out[SOURCE_ID_TEXT], struct tranship_error *err)
@@ -72,7 +15,7 @@ int source_view_id(const struct tranship_disk *disk, const char *identity, const
 	rc = buffer_printf(&text, err, "%s\n%s %u\n%s\n", identity, disk->format,
 			   (unsigned)disk->sector_size, view ? view : "");
 	if (rc == 0)
-		rc = digest_text(&text, out, err);
+		rc = id_of_text(&text, out, err);
 	buffer_free(&text);
 	return rc;
 }

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who a source is: whether what was read of it is still what it has. */
+/* Who a source is. */
 #ifndef PIPELINE_SOURCE_H
 #define PIPELINE_SOURCE_H
 
-#include "core/disk.h"
+#include "core/files_id.h"
 
-#define SOURCE_ID_TEXT 65U
-
-/*
- * A digest of the disk's local files: device, inode, size, times of the last change of content and
- * of status. "" where the disk has other things than local regular files, of which nobody knows: a
- * device keeps its name and its times while another disk comes to stand behind it.
- */
-int source_files_id(const struct tranship_disk *disk, char out[SOURCE_ID_TEXT],
-		    struct tranship_error *err);
+#define SOURCE_ID_TEXT FILES_ID_TEXT
 
 /*
  * A digest of who the source is and how it is looked at: another member of an archive, or another

@@ -109,6 +109,42 @@ dd if=/dev/zero of=lost.raw bs=512 seek=1 count=33 conv=notrunc status=none
 noted "the backup partition table is used" lost.raw
 expect 0 "$TRANSHIP" convert --boot lost.raw lost-gpt.raw
 gpt_sound lost-gpt.raw
+# The same where a BIOS boot partition is there, and nothing has to be added to the table.
+gpt_disk bios.raw 96M -n 2:0:+20M -t 2:8300 -n 3:0:+1M -t 3:ef02
+linux_esp bios.raw
+for fault in grown primary backup; do
+	cp --sparse=always bios.raw $fault.raw
+	case $fault in
+	grown) truncate -s 128M grown.raw ;;
+	primary) printf ZZ | dd of=primary.raw bs=1 seek=600 conv=notrunc status=none ;;
+	backup) dd if=/dev/zero of=backup.raw bs=512 seek=$((96 * 2048 - 1)) count=1 conv=notrunc status=none ;;
+	esac
+	expect 0 "$TRANSHIP" convert --boot $fault.raw $fault-gpt.raw
+	gpt_sound $fault-gpt.raw
+	expect 0 "$TRANSHIP" boot verify $fault-gpt.raw
+done
+# One that starts under BIOS, but whose primary table GRUB could not read: only that is written.
+expect 0 "$TRANSHIP" convert --boot bios.raw starts.raw
+cp starts.raw starts-not.raw
+printf ZZ | dd of=starts-not.raw bs=1 seek=600 conv=notrunc status=none
+expect 0 "$TRANSHIP" convert --boot starts-not.raw mended.raw
+cmp mended.raw starts.raw || fail "a disk that starts was not only given its table"
+# fdisk leaves the first MiB out of the usable area: where all the rest is taken, the plan does not.
+truncate -s 96M front.raw
+printf 'label: gpt\nsize=%sM, type=U\nsize=%s, type=L\n' $esp_mib $((96 * 2048 - 33 - (1 + esp_mib) * 2048)) | sfdisk -q front.raw
+format_esp front.raw -F 32 -s 1
+linux_esp front.raw
+[ "$(sfdisk -d front.raw | sed -n 's/^first-lba: //p')" -eq 2048 ] || echo "SKIP-PART: this sfdisk has another usable area"
+expect 0 "$TRANSHIP" convert --boot front.raw front-gpt.raw
+gpt_sound front-gpt.raw
+expect 0 "$TRANSHIP" boot verify front-gpt.raw
+# Cloud images have their root as the first of many numbers: it keeps its own, and what cannot is said.
+gpt_disk cloud.raw 96M
+sgdisk -d 1 -n 15:2048:+${esp_mib}M -t 15:ef00 -n 14:0:+1M -t 14:ef02 -n 1:0:0 -t 1:8300 cloud.raw >/dev/null
+linux_esp cloud.raw
+plan --to=bios-mbr cloud.raw | jq -r '.notes[]' | grep -q 'partition 15 becomes number 2' || fail "another number is not said"
+expect 0 "$TRANSHIP" convert -q --boot=bios-mbr cloud.raw cloud-mbr.raw
+sfdisk --json cloud-mbr.raw | jq -e '[.partitiontable.partitions[].type] == ["83", "ef"]' >/dev/null || fail "the root is another number"
 # More than 2 TiB stay a GPT.
 gpt_disk huge.raw 3T -n 2:0:0 -t 2:8300
 linux_esp huge.raw
@@ -169,6 +205,13 @@ format_esp fat16.raw -F 16
 refused "EFI system partition" fat16.raw
 gpt_disk nothing.raw 64M
 refused "neither" nothing.raw
+# Of two, the one that starts something.
+linux_disk two.raw
+dd if=two.raw of=esp.raw bs=1M skip=1 count=$esp_mib status=none
+gpt_disk two.raw 160M -n 2:0:+${esp_mib}M -t 2:ef00
+dd if=esp.raw of=two.raw bs=1M seek=$((1 + esp_mib)) conv=notrunc status=none
+expect 0 "$TRANSHIP" boot plan --output=json two.raw
+jq -e '.os == "linux" and (.extents | length > 0)' out >/dev/null || fail "a second ESP: $(cat out)"
 linux_disk both.raw
 echo | esp_put both.raw EFI/Microsoft/Boot/bootmgfw.efi
 echo | esp_put both.raw EFI/Microsoft/Boot/BCD
@@ -190,5 +233,11 @@ head -c 512 /dev/urandom >no.img
 expect 1 "$TRANSHIP" boot plan --grub-boot no.img --grub-core no.img disk.raw
 says "grub: the given boot.img"
 expect 1 "$TRANSHIP" boot plan --grub-boot no.img disk.raw
+# A grub-mkimage that prints without end is not waited for.
+mkdir bin
+printf '#!/bin/sh\nhead -c 2000000 /dev/zero\nexec sleep 60\n' >bin/grub-mkimage
+chmod +x bin/grub-mkimage
+PATH=$work/bin:$PATH expect 1 timeout 20 "$TRANSHIP" boot plan disk.raw
+says "printed more than"
 no_leftovers
 finish

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$TRANSHIP_SOURCE/tests/boot/stand_in.sh"
 . "$TRANSHIP_SOURCE/tests/boot/windows.sh"
-need jq ntfscp ntfsfix
+need jq ntfscp ntfsfix hivexsh
 
 windows_files
 windows_disk good.raw
@@ -108,6 +108,15 @@ head -c $((free - 100000)) /dev/zero >ballast
 mcopy -i "$(esp)" ballast ::/
 refused "BOOTMGR on the EFI system partition: fat: the volume has no room"
 
+# No loader for BIOS: it is called otherwise.
+change
+LC_ALL=C grep -obUaP 'w\x00i\x00n\x00l\x00o\x00a\x00d\x00\.\x00e\x00x\x00e\x00' disk.raw | cut -d: -f1 >places
+[ -s places ] || fail "winload.exe is nowhere"
+while read -r at; do
+	"$TEST_TOOL" poke disk.raw $((at + 20)) 66
+done <places
+refused "partition 3 has no Windows/System32/winload.exe"
+
 # left_open HIVE: its first number is another one than its second; the time takes the difference, so that the checksum stays
 # right.
 left_open() {
@@ -130,5 +139,24 @@ in_volume ntfsfix volume
 noted "the NTFS was not unmounted"
 in_volume ntfscp -f volume SYSTEM Windows/System32/config/SYSTEM
 noted "drive letters may change"
+
+# A BCD that was not closed: the copy is, for its logs stay behind.
+change
+mcopy -n -i "$(esp)" ::/EFI/Microsoft/Boot/BCD BCD.open
+left_open BCD.open
+mcopy -o -i "$(esp)" BCD.open ::/EFI/Microsoft/Boot/BCD
+noted "BCD: it was not closed"
+expect 0 "$TRANSHIP" convert --boot disk.raw closed.raw
+expect 0 "$TRANSHIP" boot verify closed.raw
+mcopy -n -i "closed.raw@@$((esp_first * 512))" ::/Boot/BCD BCD.closed
+cmp -n 4 -i 4:8 BCD.closed BCD.closed || fail "the copied BCD is not closed"
+hivexsh BCD.closed <<<ls >ls.out && grep -q Objects ls.out || fail "hivexsh does not take the copied BCD"
+
+# A volume that cannot be read, and has no part in starting.
+change
+mft=$(od -An -tu8 -j $((recovery_first * 512 + 48)) -N 8 disk.raw)
+per=$(od -An -tu1 -j $((recovery_first * 512 + 13)) -N 1 disk.raw)
+"$TEST_TOOL" poke disk.raw $((recovery_first * 512 + mft * per * 512 + 10 * 1024)) 42414144 # $UpCase: "BAAD"
+noted "it cannot be read, and is not looked at: ntfs: file record 10 is marked as bad"
 no_leftovers
 finish

@@ -197,6 +197,26 @@ for boot in 1 '"mbr"' '{"to": "mbr"}' '{"os": "plan9"}' '{"hybrid": 1}' '{"grub-
 	says "boot"
 done
 
+# ---- The guest goes on while it is planned for: no point, and no output ----
+mkdir bin
+cat >bin/grub-mkimage <<END
+#!/bin/sh
+cd $work && PATH=$PATH
+printf 'search.fs_uuid %s root\\nset prefix=(\$root)/later\\n' $root_uuid >later
+mcopy -o -i disk.raw@@1048576 later ::/EFI/debian/grub.cfg </dev/null >&2
+exec $(command -v grub-mkimage) "\$@"
+END
+chmod +x bin/grub-mkimage
+before=$(points)
+PATH=$work/bin:$PATH run 6 --boot
+says "changed while it was planned for"
+[ "$(points)" -eq "$before" ] || fail "a point of a source that changed while it was planned for"
+rm -f changed.raw
+PATH=$work/bin:$PATH expect 1 "$TRANSHIP" convert -q --boot disk.raw changed.raw
+[ ! -e changed.raw ] || fail "an output of a source that changed"
+run 0 --boot
+fresh bios-gpt
+
 # ---- What makes no sense ----
 expect 2 "$TRANSHIP" replicate --store store --source disk.raw --hybrid
 says "go with --boot"

@@ -237,13 +237,13 @@ static void test_resume__nobody_knows_a_device(void **state)
 	disk.file_count = 1;
 	assert_int_equal(stat(file.name, &st), 0);
 	file.id = (struct file_id){ st.st_dev, st.st_ino };
-	assert_ok(source_files_id(&disk, id, &err), &err);
+	assert_ok(files_id(&disk, id, &err), &err);
 	assert_string_equal(id, "");
 	assert_true(fd >= 0);
 	file.name = path;
 	assert_int_equal(fstat(fd, &st), 0);
 	file.id = (struct file_id){ st.st_dev, st.st_ino };
-	assert_ok(source_files_id(&disk, id, &err), &err);
+	assert_ok(files_id(&disk, id, &err), &err);
 	assert_int_equal(strlen(id), SOURCE_ID_TEXT - 1);
 	close(fd);
 	unlink(path);
