@@ -3,63 +3,34 @@
 #include "boot.h"
 
 #include "places.h"
+#include "verbs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *help;
-} verbs[] = {
+static const struct cli_verb list[] = {
 	{ "plan", boot_plan,
 	  "say what would make a UEFI disk start under BIOS, or why nothing can" },
 	{ "verify", boot_verify, "say whether a disk would start under BIOS" },
 	{ "dirty", boot_dirty, "list the ranges in which a disk differs under two plans" },
 };
 
-#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
-
-static void help(FILE *out)
-{
-	size_t i;
-
-	fprintf(out,
-		"Usage: %s boot VERB [OPTION...] ...\n"
-		"A disk that starts by UEFI is made to start under BIOS by a plan: sectors that "
-		"are\n"
-		"replaced while it is read. convert, diff, fingerprint and replicate take "
-		"--boot.\n\n"
-		"Verbs (each has --help with an example):\n",
-		cli_name);
-	for (i = 0; i < VERB_COUNT; i++)
-		fprintf(out, "  %-7s %s\n", verbs[i].name, verbs[i].help);
-	fprintf(out, "\nExample: %s boot plan disk.vhdx\n", cli_name);
-}
+static const struct cli_verbs verbs = {
+	.command = "boot",
+	.usage = "...",
+	.about = "A disk that starts by UEFI is made to start under BIOS by a plan: sectors that "
+		 "are\n"
+		 "replaced while it is read. convert, diff, fingerprint and replicate take "
+		 "--boot.\n",
+	.example = "boot plan disk.vhdx",
+	.at = list,
+	.count = sizeof(list) / sizeof(list[0]),
+};
 
 int cmd_boot(int argc, char **argv)
 {
-	char name[200];
-	size_t i;
-
-	if (argc < 2) {
-		help(stderr);
-		return EXIT_USAGE;
-	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0) {
-		help(stdout);
-		return EXIT_OK;
-	}
-	for (i = 0; i < VERB_COUNT; i++) {
-		if (strcmp(argv[1], verbs[i].name) != 0)
-			continue;
-		snprintf(name, sizeof(name), "%s boot %s", cli_name, argv[1]);
-		argv[1] = name; /* what argp's usage calls the program */
-		return verbs[i].run(argc - 1, argv + 1);
-	}
-	cli_error("boot: verb '%s' is unknown; '%s boot --help' lists them", argv[1], cli_name);
-	return EXIT_USAGE;
+	return cli_run_verb(&verbs, argc, argv);
 }
 
 /* ---- dirty ---- */

@@ -115,6 +115,24 @@ bool cli_boot_os(struct cli_boot *boot, const char *word)
 	return windows || strcmp(word, cli_boot_os_word(TRANSHIP_OS_LINUX)) == 0;
 }
 
+int cli_boot_join(int argc, char **argv)
+{
+	static char joined[][sizeof("--boot=bios-mbr")] = { "--boot=bios-mbr", "--boot=bios-gpt" };
+	size_t word;
+	int i;
+
+	for (i = 1; i + 1 < argc && strcmp(argv[i], "--") != 0; i++)
+		for (word = 0; word < sizeof(joined) / sizeof(joined[0]); word++) {
+			if (strcmp(argv[i], "--boot") != 0 ||
+			    strcmp(argv[i + 1], joined[word] + sizeof("--boot")) != 0)
+				continue;
+			argv[i] = joined[word];
+			argc--;
+			memmove(argv + i + 1, argv + i + 2, (size_t)(argc - i) * sizeof(*argv));
+		}
+	return argc;
+}
+
 void cli_boot_check(const struct cli_boot *boot, struct argp_state *state)
 {
 	if (boot->how && !boot->wanted)

@@ -24,6 +24,9 @@ bool cli_boot_os(struct cli_boot *boot, const char *word);
 const char *cli_boot_target_word(enum tranship_boot_target target);
 const char *cli_boot_os_word(enum tranship_boot_os os);
 
+/* Joins "--boot" and a target behind it, which argp does not take as its argument. Returns argc. */
+int cli_boot_join(int argc, char **argv);
+
 /* What says how goes with --boot: else a usage error. */
 void cli_boot_check(const struct cli_boot *boot, struct argp_state *state);
 

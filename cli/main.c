@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The command: finds the subcommand and hands over. */
-#include "cli.h"
+#include "boot_options.h"
 
 #include <fcntl.h>
 #include <locale.h>
@@ -118,6 +118,7 @@ int main(int argc, char **argv)
 			continue;
 		snprintf(name, sizeof(name), "%s %s", cli_name, argv[1]);
 		argv[1] = name; /* what argp's usage calls the program */
+		argc = cli_boot_join(argc, argv);
 		return cli_flush(commands[i].run(argc - 1, argv + 1), commands[i].trouble);
 	}
 	cli_error("command '%s' is unknown; '%s --help' lists them", argv[1], cli_name);

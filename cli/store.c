@@ -2,16 +2,14 @@
 /* tranship store: which verbs there are, and those that are about the store itself. */
 #include "store.h"
 
+#include "verbs.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *help;
-} verbs[] = {
+static const struct cli_verb list[] = {
 	{ "init", store_init, "make a store in an empty place" },
 	{ "list", store_list, "list its restore points" },
 	{ "show", store_show, "say what a store, or one of its restore points, is" },
@@ -23,44 +21,18 @@ static const struct {
 	{ "rekey", store_rekey, "give an encrypted store another passphrase or key file" },
 };
 
-#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
-
-static void help(FILE *out)
-{
-	size_t i;
-
-	fprintf(out,
-		"Usage: %s store VERB [OPTION...] STORE ...\n"
-		"Takes care of a store, which is a folder or s3://BUCKET/PREFIX.\n\n"
-		"Verbs (each has --help with an example):\n",
-		cli_name);
-	for (i = 0; i < VERB_COUNT; i++)
-		fprintf(out, "  %-7s %s\n", verbs[i].name, verbs[i].help);
-	fprintf(out, "\nExample: %s store init --encrypt /backup\n", cli_name);
-}
+static const struct cli_verbs verbs = {
+	.command = "store",
+	.usage = "STORE ...",
+	.about = "Takes care of a store, which is a folder or s3://BUCKET/PREFIX.\n",
+	.example = "store init --encrypt /backup",
+	.at = list,
+	.count = sizeof(list) / sizeof(list[0]),
+};
 
 int cmd_store(int argc, char **argv)
 {
-	char name[200];
-	size_t i;
-
-	if (argc < 2) {
-		help(stderr);
-		return EXIT_USAGE;
-	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0) {
-		help(stdout);
-		return EXIT_OK;
-	}
-	for (i = 0; i < VERB_COUNT; i++) {
-		if (strcmp(argv[1], verbs[i].name) != 0)
-			continue;
-		snprintf(name, sizeof(name), "%s store %s", cli_name, argv[1]);
-		argv[1] = name; /* what argp's usage calls the program */
-		return verbs[i].run(argc - 1, argv + 1);
-	}
-	cli_error("store: verb '%s' is unknown; '%s store --help' lists them", argv[1], cli_name);
-	return EXIT_USAGE;
+	return cli_run_verb(&verbs, argc, argv);
 }
 
 /* ---- Shared ---- */

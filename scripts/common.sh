@@ -14,7 +14,7 @@ TEST_PACKAGES="libcmocka-dev pkg-config g++ clang libclang-rt-14-dev qemu-utils 
 	gdisk e2fsprogs jq strace libxml2-utils ceph-mon ceph-osd ceph-common radosgw
 	python3-swift awscli curl nbdkit libnbd-bin openssl
 	nasm qemu-system-x86 ovmf fdisk dosfstools mtools ntfs-3g libhivex-bin libwin-hivex-perl reglookup libregf-utils
-	grub-pc-bin grub-common xfsprogs btrfs-progs
+	grub-pc-bin grub-common grub-efi-amd64-bin busybox-static lvm2 xfsprogs btrfs-progs
 	exfatprogs cryptsetup-bin squashfs-tools genisoimage wimtools"
 
 step() {

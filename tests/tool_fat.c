@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tool_fat.h"
 
+#include "base/digest.h"
+#include "base/hex.h"
 #include "mbr-gpt/fat.h"
 #include "tranship/tranship.h"
 
@@ -41,23 +43,48 @@ static void close_scene(struct scene *s)
 	tranship_disk_close(s->disk);
 }
 
+/* The digest of a file's bytes, as sha256sum prints it. */
+static int sum(struct scene *s, const struct fat_entry *file, char hex[65])
+{
+	unsigned char *bytes, digest[32];
+	struct sha256 *sha;
+	int rc = fat_read_all(&s->fat, file, FILE_MAX, &bytes, &s->err);
+
+	if (rc)
+		return rc;
+	rc = sha256_new(&sha, &s->err);
+	if (rc == 0)
+		rc = sha256_update(sha, bytes, file->size, &s->err);
+	if (rc == 0)
+		rc = sha256_final(sha, digest, &s->err);
+	sha256_free(sha);
+	free(bytes);
+	if (rc == 0)
+		hex_text(digest, sizeof(digest), hex);
+	return rc;
+}
+
 struct listing {
 	struct scene *scene;
 	const char *folder;
 	unsigned depth;
 };
 
-/* PATH, SHORT-NAME, ATTRIBUTES and SIZE, a tab between. */
+/* PATH, SHORT-NAME, ATTRIBUTES, SIZE and SHA256, a tab between; a folder's digest is "-". */
 static int list_one(void *ctx, const struct fat_entry *entry)
 {
 	struct listing *listing = ctx;
-	char path[4096];
+	char path[4096], hex[65] = "-";
 	struct listing inner = { listing->scene, path, listing->depth + 1 };
+	bool folder = entry->attributes & FAT_ATTR_DIRECTORY;
+	int rc = folder ? 0 : sum(listing->scene, entry, hex);
 
+	if (rc)
+		return rc;
 	snprintf(path, sizeof(path), "%s/%s", listing->folder, entry->name);
-	printf("%s\t%s\t%02x\t%lu\n", path, entry->short_name, entry->attributes,
-	       (unsigned long)entry->size);
-	if (!(entry->attributes & FAT_ATTR_DIRECTORY) || listing->depth == DEPTH_MAX)
+	printf("%s\t%s\t%02x\t%lu\t%s\n", path, entry->short_name, entry->attributes,
+	       (unsigned long)entry->size, hex);
+	if (!folder || listing->depth == DEPTH_MAX)
 		return 0;
 	return fat_list(&listing->scene->fat, entry, list_one, &inner, &listing->scene->err);
 }

@@ -23,6 +23,7 @@
 #define BCD_TYPE_PATH 0x12000002U   /* ApplicationPath */
 #define BCD_TYPE_ISOLATED_CONTEXT 0x16000060U
 #define BCD_TYPE_OS_DEVICE 0x21000001U
+#define BCD_TYPE_SYSTEM_ROOT 0x22000002U
 #define BCD_TYPE_DEFAULT 0x23000003U        /* of the boot manager: DefaultObject */
 #define BCD_TYPE_DISPLAY_ORDER 0x24000001U  /* of the boot manager */
 #define BCD_TYPE_ATTEMPT_RESUME 0x26000005U /* of the boot manager */

@@ -57,7 +57,10 @@ static int judge_device(struct judge *j, const char *object, uint32_t type, bool
 	*off = 0;
 	if (rc || (!found && !needed))
 		return rc;
-	if (!found || j->data.len < DEVICE_HEAD + DEVICE_LEN) {
+	/* Only a partition has DEVICE_LEN: "locate" is shorter where its path is. */
+	if (!found || j->data.len < DEVICE_HEAD + DEVICE_OFF_PARTITION ||
+	    (get_le32(j->data.bytes + DEVICE_HEAD + DEVICE_OFF_TYPE) == DEVICE_PARTITION &&
+	     j->data.len < DEVICE_HEAD + DEVICE_LEN)) {
 		bcd_tell(&j->fault, "bcd: %s has no device (%08" PRIx32 ")", object, type);
 		return 0;
 	}
@@ -129,6 +132,18 @@ static int find_default(struct judge *j, char id[ID_TEXT], struct tranship_error
 		bcd_tell(&j->fault, "bcd: the default entry %s does not exist", id);
 		id[0] = '\0';
 	}
+	return rc;
+}
+
+/* Where the loader looks for the system: "\\Windows". */
+static int judge_root(struct judge *j, const char *object, struct tranship_error *err)
+{
+	bool found;
+	int rc = get_element(j, object, BCD_TYPE_SYSTEM_ROOT, &found, err);
+
+	if (rc == 0 && (!found || j->data.len < 4 || get_le16(j->data.bytes) != '\\'))
+		bcd_tell(&j->fault, "bcd: the default entry %s has no folder of its system (%08x)",
+			 object, BCD_TYPE_SYSTEM_ROOT);
 	return rc;
 }
 
@@ -219,8 +234,16 @@ static int judge_all(struct judge *j, char *path, size_t cap, uint64_t *partitio
 	rc = judge_device(j, id, BCD_TYPE_DEVICE, true, partition, err);
 	if (rc == 0)
 		rc = judge_device(j, id, BCD_TYPE_OS_DEVICE, true, &off, err);
+	if (rc == 0 && *partition != 0 && off != 0 && *partition != off)
+		bcd_tell(
+			&j->fault,
+			"bcd: the default entry %s has its loader on the partition at byte %" PRIu64
+			", its system on that at byte %" PRIu64,
+			id, *partition, off);
 	if (rc == 0)
 		rc = judge_path(j, id, path, cap, err);
+	if (rc == 0)
+		rc = judge_root(j, id, err);
 	return rc ? rc : judge_others(j, id, err);
 }
 

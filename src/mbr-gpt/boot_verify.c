@@ -68,6 +68,15 @@ bool verify_zeros(const unsigned char *bytes, size_t len)
 	return true;
 }
 
+bool verify_nearly(const unsigned char *bytes, const unsigned char *wanted, size_t len)
+{
+	size_t i, same = 0;
+
+	for (i = 0; i < len; i++)
+		same += bytes[i] == wanted[i];
+	return same < len && same > len / 4 * 3;
+}
+
 /* Who the first sector's code belongs to decides what is looked at. */
 static int verify_code(struct verify *v, struct tranship_error *err)
 {

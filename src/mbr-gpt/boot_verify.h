@@ -44,6 +44,8 @@ struct volume verify_volume(const struct verify *v, const struct verify_partitio
 
 /* Whether all of them are zeros. */
 bool verify_zeros(const unsigned char *bytes, size_t len);
+/* Whether most of them, but not all, are those of `wanted`: what is damaged, and no other's. */
+bool verify_nearly(const unsigned char *bytes, const unsigned char *wanted, size_t len);
 
 /* boot_verify_tables.c: the tables, and which partitions there are. */
 int verify_tables(struct verify *v, struct tranship_error *err);
@@ -54,8 +56,9 @@ int verify_is_windows(struct verify *v, bool *is, struct tranship_error *err);
 /* boot_verify_linux.c: core_sector is where GRUB's first sector says that core.img stands. */
 int verify_grub(struct verify *v, uint64_t core_sector, struct tranship_error *err);
 
-/* boot_verify_bcd.c */
-int verify_bcd(struct verify *v, unsigned char *bytes, size_t len, struct tranship_error *err);
+/* boot_verify_bcd.c. has_log: what was not written to the BCD may stand in a log beside it. */
+int verify_bcd(struct verify *v, unsigned char *bytes, size_t len, bool has_log,
+	       struct tranship_error *err);
 /* boot_verify_core.c: core.img as it stands on the disk, `len` bytes from its second sector on,
  * which is `sector`. */
 int verify_core(struct verify *v, const unsigned char *bytes, size_t len, uint64_t sector,

@@ -8,11 +8,14 @@
 #include "mbr-gpt/boot_verify_system.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
+	TYPE_NTFS = 0x07,
 	LOADER_PATH = 600,
+	SYSTEM_PATH = LOADER_PATH + 30,
 	/* PE: the offset of its header stands at 0x3C, the machine behind its signature. */
 	PE_OFF_HEADER = 0x3C,
 	PE_HEAD = 6,
@@ -104,22 +107,69 @@ static int count_gpt_values(struct regf *hive, unsigned *count, struct tranship_
 	return rc;
 }
 
-static int check_mounted(struct verify *v, struct ntfs *ntfs, struct tranship_error *err)
+/* A file of the Windows: "System32/config/SYSTEM". The path of the loader begins with its folder.
+ */
+static void system_path(const char *loader, const char *file, char out[SYSTEM_PATH])
+{
+	const char *folder = loader + strspn(loader, "/\\");
+
+	snprintf(out, SYSTEM_PATH, "%.*s/System32/%s", (int)strcspn(folder, "/\\"), folder, file);
+}
+
+/* Opens a file without which no Windows starts. *out NULL: there is none, which was told. */
+static int open_system_file(struct verify *v, struct ntfs *ntfs, const char *path,
+			    struct ntfs_file **out, struct tranship_error *err)
+{
+	int rc = ntfs_find(ntfs, path, out, err);
+
+	if (rc || (*out && !ntfs_file_is_directory(*out)))
+		return rc;
+	ntfs_file_close(*out);
+	*out = NULL;
+	verify_fault(v, "boot: there is no %s", path);
+	return 0;
+}
+
+static int check_kernel(struct verify *v, struct ntfs *ntfs, const char *loader,
+			struct tranship_error *err)
 {
 	struct ntfs_file *file = NULL;
+	char path[SYSTEM_PATH];
+	int rc;
+
+	system_path(loader, "ntoskrnl.exe", path);
+	rc = open_system_file(v, ntfs, path, &file, err);
+	ntfs_file_close(file);
+	/* Windows unpacks by itself what is packed by WOF. */
+	return rc == TRANSHIP_EUNSUPPORTED ? 0 : verify_error(v, "boot: the kernel", rc, err);
+}
+
+static int look_at_hive(struct verify *v, struct ntfs_file *file, const char *path, unsigned *count,
+			struct tranship_error *err)
+{
+	struct regf_store store = { .size = ntfs_file_size(file), .ctx = file, .read = read_hive };
 	struct regf hive;
-	unsigned count = 0;
-	int rc = ntfs_find(ntfs, "Windows/System32/config/SYSTEM", &file, err);
+	int rc = regf_open(&store, &hive, err);
 
-	if (rc == 0 && file) {
-		struct regf_store store = { .size = ntfs_file_size(file),
-					    .ctx = file,
-					    .read = read_hive };
-
-		rc = regf_open(&store, &hive, err);
-		if (rc == 0)
-			rc = count_gpt_values(&hive, &count, err);
+	if (rc == TRANSHIP_ECORRUPT) {
+		verify_fault(v, "boot: %s: %s", path, err->message);
+		return 0;
 	}
+	return rc ? rc : count_gpt_values(&hive, count, err);
+}
+
+static int check_mounted(struct verify *v, struct ntfs *ntfs, const char *loader,
+			 struct tranship_error *err)
+{
+	struct ntfs_file *file = NULL;
+	char path[SYSTEM_PATH];
+	unsigned count = 0;
+	int rc;
+
+	system_path(loader, "config/SYSTEM", path);
+	rc = open_system_file(v, ntfs, path, &file, err);
+	if (rc == 0 && file)
+		rc = look_at_hive(v, file, path, &count, err);
 	ntfs_file_close(file);
 	if (count > 0)
 		verify_remark(v,
@@ -146,19 +196,28 @@ static int check_windows_volume(struct verify *v, uint64_t off, const char *path
 			p = &v->at[i];
 	if (!p)
 		return 0;
+	/* BOOTMGR reads it whatever its type; the system that it starts does not find its own. */
+	if (p->type != TYPE_NTFS)
+		verify_fault(v,
+			     "boot: partition %" PRIu32
+			     ", which the BCD names, is of type 0x%02x, as which Windows does not "
+			     "know it",
+			     p->number, p->type);
 	rc = verify_system_open(v, p, &s, err);
 	if (rc)
 		rc = verify_error(v, "boot: the partition of the loader", rc, err);
 	else if (!s.ntfs)
 		verify_fault(v, "boot: partition %" PRIu32 ", which the BCD names, is no NTFS",
 			     p->number);
-	else if ((rc = check_loader(v, s.ntfs, p->number, path, err)) == 0)
-		rc = check_mounted(v, s.ntfs, err);
+	else if ((rc = check_loader(v, s.ntfs, p->number, path, err)) == 0 &&
+		 (rc = check_kernel(v, s.ntfs, path, err)) == 0)
+		rc = check_mounted(v, s.ntfs, path, err);
 	verify_system_close(&s);
 	return rc;
 }
 
-int verify_bcd(struct verify *v, unsigned char *bytes, size_t len, struct tranship_error *err)
+int verify_bcd(struct verify *v, unsigned char *bytes, size_t len, bool has_log,
+	       struct tranship_error *err)
 {
 	struct regf_memory memory = { .bytes = bytes, .size = len };
 	struct regf_store store = regf_store_memory(&memory);
@@ -170,8 +229,8 @@ int verify_bcd(struct verify *v, unsigned char *bytes, size_t len, struct transh
 
 	if (rc)
 		return verify_error(v, "boot: \\Boot\\BCD", rc, err);
-	if (hive.dirty)
-		verify_remark(v, "boot: \\Boot\\BCD was not closed, its logs may have more");
+	if (hive.dirty && !has_log)
+		verify_fault(v, "boot: \\Boot\\BCD was not closed, and there is no log beside it");
 	offsets = calloc(v->count ? v->count : 1, sizeof(*offsets));
 	if (!offsets)
 		return error_nomem(err, v->count * sizeof(*offsets));

@@ -26,8 +26,6 @@ enum {
 	FIRST_DISK = 0x80,
 	BCD_MAX = 32 << 20,
 };
-/* It is loaded to 2000:0000, and conventional memory ends at 640 KiB at best. */
-#define BOOTMGR_MAX ((640U - 128U) << 10)
 
 /* What mkfs.fat and mkntfs put where boot code belongs: it says so, and waits for a key. */
 static bool says_not_bootable(const unsigned char *sector)
@@ -48,6 +46,11 @@ static void check_parameters(struct verify *v, const struct verify_system *s,
 			     "boot: the boot sector of partition %" PRIu32
 			     " does not begin with a jump",
 			     number);
+	if (s->is_fat && s->fat.sector_size != MBR_SIZE)
+		verify_fault(v,
+			     "boot: partition %" PRIu32 " has sectors of %" PRIu32
+			     " bytes, boot code reads those of 512",
+			     number, s->fat.sector_size);
 	if (sector[OFF_SIGNATURE] != 0x55 || sector[OFF_SIGNATURE + 1] != 0xAA)
 		verify_fault(v,
 			     "boot: the boot sector of partition %" PRIu32 " does not end in 55 AA",
@@ -64,6 +67,12 @@ static void check_parameters(struct verify *v, const struct verify_system *s,
 			     number, drive);
 }
 
+static bool has_our_code(const struct verify_system *s, const unsigned char *sector)
+{
+	return s->is_fat &&
+	       memcmp(sector + BOOT_CODE_FAT32_OFF, boot_code_fat32, boot_code_fat32_len) == 0;
+}
+
 static void check_boot_code(struct verify *v, const struct verify_system *s,
 			    const unsigned char *sector)
 {
@@ -78,23 +87,30 @@ static void check_boot_code(struct verify *v, const struct verify_system *s,
 			     "boot: the boot sector of partition %" PRIu32
 			     " only says that the disk is not bootable",
 			     number);
-	else if (!s->is_fat || memcmp(sector + at, boot_code_fat32, boot_code_fat32_len) != 0)
+	else if (s->is_fat && verify_nearly(sector + at, boot_code_fat32, boot_code_fat32_len))
+		verify_fault(
+			v, "boot: the code in the boot sector of partition %" PRIu32 " is damaged",
+			number);
+	else if (!has_our_code(s, sector))
 		verify_remark(v,
 			      "boot: the code in the boot sector of partition %" PRIu32
 			      " is not known here",
 			      number);
 }
 
+/* Nothing starts from the backup. Others' tools write the first one alone; ours has both. */
 static int check_backup(struct verify *v, const struct verify_system *s, unsigned char *sector,
 			struct tranship_error *err)
 {
 	uint32_t number = s->partition->number, backup = s->fat.backup_sector;
+	void (*tell)(struct verify *, const char *, ...) =
+		has_our_code(s, sector) ? verify_fault : verify_remark;
 	unsigned char other[MBR_SIZE];
 	size_t i;
 	int rc;
 
 	if (backup == 0) {
-		verify_fault(v, "boot: partition %" PRIu32 " has no backup boot sector", number);
+		verify_remark(v, "boot: partition %" PRIu32 " has no backup boot sector", number);
 		return 0;
 	}
 	rc = volume_read(&s->fat.volume, (uint64_t)backup * s->fat.sector_size, other,
@@ -102,20 +118,19 @@ static int check_backup(struct verify *v, const struct verify_system *s, unsigne
 	if (rc)
 		return verify_error(v, "boot: the backup boot sector", rc, err);
 	if (verify_zeros(other, sizeof(other))) {
-		verify_fault(v,
-			     "boot: the backup boot sector of partition %" PRIu32
-			     " (its sector %" PRIu32 ") is missing",
-			     number, backup);
+		tell(v,
+		     "boot: the backup boot sector of partition %" PRIu32 " (its sector %" PRIu32
+		     ") is missing",
+		     number, backup);
 		return 0;
 	}
 	other[OFF_STATE_FAT32] = sector[OFF_STATE_FAT32];
 	for (i = 0; i < MBR_SIZE; i++)
 		if (other[i] != sector[i]) {
-			verify_fault(v,
-				     "boot: the backup boot sector of partition %" PRIu32
-				     " (its sector %" PRIu32
-				     ") differs from the first one at byte %zu",
-				     number, backup, i);
+			tell(v,
+			     "boot: the backup boot sector of partition %" PRIu32
+			     " (its sector %" PRIu32 ") differs from the first one at byte %zu",
+			     number, backup, i);
 			break;
 		}
 	return 0;
@@ -135,10 +150,29 @@ static int check_boot_sectors(struct verify *v, const struct verify_system *s,
 	return s->is_fat ? check_backup(v, s, sector, err) : 0;
 }
 
-/* Compares with what the Windows itself has to put there. *seen counts the files that were
- * compared, *same those that are equal. */
+/* What a comparison with the files that the Windows itself has to put there told, each counted. */
+struct compared {
+	unsigned seen, same, damaged;
+};
+
+/* Updates of Windows renew its own file, and the one that starts it not always. But two versions
+ * are packed, and have hardly a byte in common: where most are the same one of them is damaged. */
+static void compare_bytes(const struct verify_file *file, const struct verify_file *bootmgr,
+			  struct compared *c)
+{
+	size_t common = file->len < bootmgr->len ? file->len : bootmgr->len, i, same = 0;
+
+	for (i = 0; i < common; i++)
+		same += file->bytes[i] == bootmgr->bytes[i];
+	c->seen++;
+	if (file->len == bootmgr->len && same == common)
+		c->same++;
+	else if (same > common / 2)
+		c->damaged++;
+}
+
 static int compare_bootmgr(const struct verify *v, const struct verify_partition *p,
-			   const struct verify_file *bootmgr, unsigned *seen, unsigned *same,
+			   const struct verify_file *bootmgr, struct compared *c,
 			   struct tranship_error *err)
 {
 	struct verify_system other = { 0 };
@@ -146,13 +180,10 @@ static int compare_bootmgr(const struct verify *v, const struct verify_partition
 	int rc = verify_system_open(v, p, &other, err);
 
 	if (rc == 0 && other.ntfs)
-		rc = verify_system_read(&other, "Windows/Boot/PCAT/bootmgr", BOOTMGR_MAX, &file,
-					err);
-	if (rc == 0 && file.found) {
-		++*seen;
-		*same += file.len == bootmgr->len &&
-			 memcmp(file.bytes, bootmgr->bytes, file.len) == 0;
-	}
+		rc = verify_system_read(&other, "Windows/Boot/PCAT/bootmgr", BOOT_CODE_BOOTMGR_MAX,
+					&file, err);
+	if (rc == 0 && file.found)
+		compare_bytes(&file, bootmgr, c);
 	free(file.bytes);
 	verify_system_close(&other);
 	/* A volume that cannot be read is no reason against another one. */
@@ -162,20 +193,23 @@ static int compare_bootmgr(const struct verify *v, const struct verify_partition
 static int check_bootmgr_bytes(struct verify *v, const struct verify_file *bootmgr,
 			       struct tranship_error *err)
 {
-	unsigned seen = 0, same = 0;
+	struct compared c = { 0 };
 	uint32_t i;
 	int rc = 0;
 
 	for (i = 0; i < v->count && rc == 0; i++)
-		rc = compare_bootmgr(v, &v->at[i], bootmgr, &seen, &same, err);
+		rc = compare_bootmgr(v, &v->at[i], bootmgr, &c, err);
 	if (rc)
 		return rc;
-	if (seen == 0)
+	if (c.seen == 0)
 		verify_remark(v, "boot: \\BOOTMGR could not be compared: there is no "
 				 "\\Windows\\Boot\\PCAT\\bootmgr");
-	else if (same == 0)
+	else if (c.same == 0 && c.damaged > 0)
 		verify_fault(v, "boot: \\BOOTMGR has other bytes than \\Windows\\Boot\\PCAT\\"
-				"bootmgr");
+				"bootmgr, if not many: one of both is damaged");
+	else if (c.same == 0)
+		verify_remark(v, "boot: \\BOOTMGR is another version than \\Windows\\Boot\\"
+				 "PCAT\\bootmgr, or none");
 	return 0;
 }
 
@@ -183,7 +217,7 @@ static int check_bootmgr(struct verify *v, struct verify_system *s, struct trans
 {
 	uint32_t number = s->partition->number;
 	struct verify_file file = { 0 };
-	int rc = verify_system_read(s, "BOOTMGR", BOOTMGR_MAX, &file, err);
+	int rc = verify_system_read(s, "BOOTMGR", BOOT_CODE_BOOTMGR_MAX, &file, err);
 
 	if (rc)
 		return verify_error(v, "boot: \\BOOTMGR", rc, err);
@@ -203,9 +237,18 @@ static int check_bootmgr(struct verify *v, struct verify_system *s, struct trans
 	return rc;
 }
 
+/* Whether Windows has a log of the changes of its BCD. */
+static int has_log(struct verify_system *s, bool *has, struct tranship_error *err)
+{
+	int rc = verify_system_has(s, "Boot/BCD.LOG", has, err);
+
+	return rc || *has ? rc : verify_system_has(s, "Boot/BCD.LOG1", has, err);
+}
+
 static int check_files(struct verify *v, struct verify_system *s, struct tranship_error *err)
 {
 	struct verify_file bcd = { 0 };
+	bool log = false;
 	int rc = check_bootmgr(v, s, err);
 
 	if (rc)
@@ -214,8 +257,10 @@ static int check_files(struct verify *v, struct verify_system *s, struct transhi
 	if (rc)
 		return verify_error(v, "boot: \\Boot\\BCD", rc, err);
 	if (bcd.found)
-		rc = verify_bcd(v, bcd.bytes, bcd.len, err);
-	else
+		rc = has_log(s, &log, err);
+	if (bcd.found && rc == 0)
+		rc = verify_bcd(v, bcd.bytes, bcd.len, log, err);
+	else if (rc == 0)
 		verify_fault(v, "boot: the active partition %" PRIu32 " has no \\Boot\\BCD",
 			     s->partition->number);
 	free(bcd.bytes);
@@ -273,8 +318,10 @@ int verify_windows(struct verify *v, struct tranship_error *err)
 		verify_fault(v, "boot: under BIOS Windows starts from an MBR disk only");
 		return 0;
 	}
-	if (memcmp(v->mbr.raw, boot_code_mbr, boot_code_mbr_len) != 0 &&
-	    !verify_zeros(v->mbr.raw, MBR_CODE_SIZE))
+	if (verify_nearly(v->mbr.raw, boot_code_mbr, boot_code_mbr_len))
+		verify_fault(v, "boot: the first sector's code is damaged");
+	else if (memcmp(v->mbr.raw, boot_code_mbr, boot_code_mbr_len) != 0 &&
+		 !verify_zeros(v->mbr.raw, MBR_CODE_SIZE))
 		verify_remark(v, "boot: the first sector's code is not known here");
 	if (v->mbr.signature == 0)
 		verify_fault(v, "mbr: the disk has no signature, which Windows knows it by");

@@ -86,9 +86,10 @@ int fat_next(struct fat *fat, uint32_t cluster, uint32_t *next, struct tranship_
  * date: the plan repeats) are kept right, so that fsck.vfat finds nothing. Everything goes into
  * `patches`, through which `fat` must be reading (fat->volume.over); where it fails they are as
  * they were. The names of folders that exist may be long ones. TRANSHIP_ELIMIT: the volume, the
- * folder or the patches have no room; TRANSHIP_EUNSUPPORTED: a folder has the file's name, or a
- * file that of a folder on the path; TRANSHIP_EINVAL: a name is not 8.3, other attributes;
- * TRANSHIP_ECORRUPT: a folder on the path or the file that is replaced is damaged.
+ * folder or the patches have no room, or the file that is replaced has more than 64 MiB;
+ * TRANSHIP_EUNSUPPORTED: a folder has the file's name, or a file that of a folder on the path;
+ * TRANSHIP_EINVAL: a name is not 8.3, other attributes; TRANSHIP_ECORRUPT: a folder on the path or
+ * the file that is replaced is damaged.
  */
 int fat_put(struct fat *fat, struct patches *patches, const char *path, unsigned attributes,
 	    const void *bytes, size_t len, const char *reason, struct tranship_error *err);

@@ -16,6 +16,9 @@
 
 enum { NAME_SHOWN = 80 };
 
+/* Of a file that is taken away: its clusters are freed one by one, wherever they stand. */
+#define REPLACED_MAX (64U << 20)
+
 /* One component of a path. */
 struct component {
 	const char *text;
@@ -188,6 +191,8 @@ static int take_away(struct fat_writer *w, const struct component *name, struct 
 	if (found->entry.attributes & FAT_ATTR_DIRECTORY)
 		return refuse(TRANSHIP_EUNSUPPORTED, name,
 			      "is a folder, and a file is to have this name", err);
+	if (found->entry.size > REPLACED_MAX)
+		return refuse(TRANSHIP_ELIMIT, name, "is there and longer than 64 MiB", err);
 	rc = fat_writer_free(w, &found->entry, err);
 	for (i = 0; rc == 0 && i < found->long_count; i++)
 		rc = fat_writer_put(w, found->long_off[i], &free_slot, 1, err);

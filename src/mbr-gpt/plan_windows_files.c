@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "mbr-gpt/bcd.h"
+#include "mbr-gpt/boot_code.h"
 #include "mbr-gpt/boot_plan.h"
 #include "mbr-gpt/fat.h"
 #include "mbr-gpt/ntfs.h"
@@ -20,12 +21,13 @@
 #define REASON_MOUNTED "drive letters (MountedDevices of the SYSTEM hive)"
 
 #define PATH_BOOTMGR "Windows/Boot/PCAT/bootmgr"
+#define PATH_WINLOAD "Windows/System32/winload.exe"
 #define PATH_SYSTEM "Windows/System32/config/SYSTEM"
 #define PATH_BCD "EFI/Microsoft/Boot/BCD"
 #define PATH_BOOTMGFW "EFI/Microsoft/Boot/bootmgfw.efi"
 
-/* It is loaded to 2000:0000 and has to end below the video memory. */
-#define BOOTMGR_MAX ((size_t)0xA0000 - 0x20000)
+/* Ten times what Windows' own loader has; a chain of clusters is walked for each read of it. */
+#define PROGRAM_MAX (32U << 20)
 #define BCD_MAX ((size_t)4 << 20)
 
 enum {
@@ -73,6 +75,9 @@ static int check_machine(struct windows *w, struct tranship_error *err)
 
 	if (rc || !found || file.size < sizeof(head))
 		return rc ? rc : plan_refuse(w->p, err, PATH_BOOTMGFW " is missing or empty");
+	if (file.size > PROGRAM_MAX)
+		return plan_refuse(w->p, err, PATH_BOOTMGFW " has %u bytes: it is no loader",
+				   file.size);
 	rc = fat_read(&w->fat, &file, 0, head, sizeof(head), err);
 	if (rc)
 		return rc;
@@ -122,7 +127,7 @@ static int put_bootmgr(struct windows *w, struct ntfs_file *file, struct transhi
 {
 	unsigned char *bytes;
 	size_t len = (size_t)ntfs_file_size(file);
-	int rc = ntfs_file_read_all(file, BOOTMGR_MAX, &bytes, err);
+	int rc = ntfs_file_read_all(file, BOOT_CODE_BOOTMGR_MAX, &bytes, err);
 
 	if (rc)
 		return rc;
@@ -203,6 +208,24 @@ static int keep_letters(struct windows *w, struct ntfs_file *file,
 	return note_letters(w, rc, err);
 }
 
+/* The BCD for BIOS starts it in place of winload.efi. A Windows for PCs has both. */
+static int check_winload(struct windows *w, struct ntfs *ntfs, unsigned number,
+			 struct tranship_error *err)
+{
+	struct ntfs_file *file;
+	int rc = ntfs_find(ntfs, PATH_WINLOAD, &file, err);
+
+	if (rc)
+		return rc;
+	if (!file)
+		return plan_refuse(w->p, err,
+				   "partition %u has no " PATH_WINLOAD
+				   ", with which Windows starts under BIOS",
+				   number);
+	ntfs_file_close(file);
+	return 0;
+}
+
 /* What is taken from a volume that has Windows' BOOTMGR for BIOS. */
 static int take_windows(struct windows *w, struct ntfs *ntfs, struct ntfs_file *bootmgr,
 			const struct layout_partition *part, struct tranship_error *err)
@@ -213,6 +236,9 @@ static int take_windows(struct windows *w, struct ntfs *ntfs, struct ntfs_file *
 	if (rc)
 		return plan_refuse_error(w->p, PATH_BOOTMGR, rc, err);
 	w->found = true;
+	rc = check_winload(w, ntfs, part->public.number, err);
+	if (rc)
+		return rc;
 	rc = ntfs_find(ntfs, PATH_SYSTEM, &system, err);
 	if (rc || !system)
 		return rc ? note_letters(w, rc, err)
@@ -220,6 +246,17 @@ static int take_windows(struct windows *w, struct ntfs *ntfs, struct ntfs_file *
 	rc = keep_letters(w, system, part, err);
 	ntfs_file_close(system);
 	return rc;
+}
+
+/* One that cannot be read may have no part in starting; where it has, no BOOTMGR is found. */
+static int note_unread(struct planning *p, const char *where, int rc, struct tranship_error *err)
+{
+	struct tranship_error why = *err;
+
+	if (rc != TRANSHIP_ECORRUPT && rc != TRANSHIP_EUNSUPPORTED && rc != TRANSHIP_ELIMIT)
+		return rc;
+	return plan_note(p, err, "%s: it cannot be read, and is not looked at: %s", where,
+			 why.message);
 }
 
 static int look_at_volume(struct windows *w, const struct layout_partition *part,
@@ -233,7 +270,7 @@ static int look_at_volume(struct windows *w, const struct layout_partition *part
 
 	snprintf(where, sizeof(where), "partition %u", part->public.number);
 	if (rc)
-		return plan_refuse_error(w->p, where, rc, err);
+		return note_unread(w->p, where, rc, err);
 	if (ntfs_is_dirty(ntfs))
 		rc = plan_note(w->p, err, "partition %u: the NTFS was not unmounted",
 			       part->public.number);
@@ -285,6 +322,9 @@ static int convert_bcd(struct windows *w, struct regf_memory *bytes, struct tran
 	if (rc == 0 && report.devices == 0)
 		rc = error_set(err, TRANSHIP_ECORRUPT,
 			       "bcd: no element names a partition of this disk");
+	/* The logs do not go with the copy: BOOTMGR would look for them, and give up. */
+	if (rc == 0 && hive.dirty)
+		rc = regf_set_clean(&hive, err);
 	return rc;
 }
 

@@ -29,6 +29,11 @@ struct regf_memory {
 };
 struct regf_store regf_store_memory(struct regf_memory *memory);
 
+/* Cells and blocks that may be looked at while a hive is open: seconds of work. A hive that was
+ * made to be slow (lists that name one cell a million times, bins far from each other) gets
+ * TRANSHIP_ELIMIT; what is asked of a real one takes thousands. */
+#define REGF_WORK_MAX (2U << 20)
+
 struct regf {
 	struct regf_store store;
 	uint32_t root; /* cell offsets count from 0x1000 */
@@ -36,6 +41,7 @@ struct regf {
 	uint32_t minor;        /* of the version 1.x */
 	uint32_t bin, bin_end; /* the hive bin that the last cell was found in */
 	bool dirty;            /* its two sequence numbers differ: the logs have more */
+	uint32_t work;         /* what look-ups have cost, see REGF_WORK_MAX */
 };
 
 /* TRANSHIP_ECORRUPT: signature, checksum or sizes are wrong. A dirty hive opens. */
@@ -81,6 +87,10 @@ int regf_data(struct regf *hive, const struct regf_value *value, size_t max, str
  * else it holds. TRANSHIP_ECORRUPT, TRANSHIP_ELIMIT.
  */
 int regf_check(struct regf *hive, struct tranship_error *err);
+
+/* Says that the hive is whole as it stands, whatever logs have: for a copy that leaves them behind.
+ * To be called for what regf_check found sound. */
+int regf_set_clean(struct regf *hive, struct tranship_error *err);
 
 /* Replaces a value's data by as many bytes or fewer, in place; what remains of the old becomes
  * zeros. TRANSHIP_EINVAL: more; TRANSHIP_EUNSUPPORTED: big data that would need fewer segments. */

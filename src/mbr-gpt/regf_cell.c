@@ -134,6 +134,24 @@ int regf_open(const struct regf_store *store, struct regf *out, struct tranship_
 	return rc;
 }
 
+int regf_set_clean(struct regf *hive, struct tranship_error *err)
+{
+	unsigned char raw[HEADER_USED];
+	int rc;
+
+	if (!hive->store.write)
+		return error_set(err, TRANSHIP_EINVAL, "regf: the hive was opened for reading");
+	rc = hive->store.read(hive->store.ctx, 0, raw, sizeof(raw), err);
+	if (rc)
+		return rc;
+	put_le32(raw + OFF_SEQUENCE2, get_le32(raw + OFF_SEQUENCE1));
+	put_le32(raw + OFF_CHECKSUM, checksum(raw));
+	rc = hive->store.write(hive->store.ctx, 0, raw, sizeof(raw), err);
+	if (rc == 0)
+		hive->dirty = false;
+	return rc;
+}
+
 static int store_read(struct regf *hive, uint32_t at, void *buf, size_t len,
 		      struct tranship_error *err)
 {
@@ -174,6 +192,17 @@ int regf_bin_read(struct regf *hive, uint32_t at, uint32_t *end, struct tranship
 	return rc;
 }
 
+/* One cell or block more was looked at. */
+static int spend(struct regf *hive, struct tranship_error *err)
+{
+	if (hive->work++ < REGF_WORK_MAX)
+		return 0;
+	hive->work = REGF_WORK_MAX;
+	return error_set(err, TRANSHIP_ELIMIT,
+			 "regf: the hive takes more than %u steps to look up what is asked",
+			 REGF_WORK_MAX);
+}
+
 static int find_bin(struct regf *hive, uint32_t at, const char *what, struct tranship_error *err)
 {
 	uint32_t block = at - at % BLOCK, end, steps;
@@ -182,7 +211,9 @@ static int find_bin(struct regf *hive, uint32_t at, const char *what, struct tra
 	if (at >= hive->bin && at < hive->bin_end)
 		return 0;
 	for (steps = 0; steps < BIN_BLOCKS_MAX; steps++) {
-		rc = read_bin(hive, block, &end, err);
+		rc = spend(hive, err);
+		if (rc == 0)
+			rc = read_bin(hive, block, &end, err);
 		if (rc)
 			return rc;
 		if (at < end) {
@@ -215,7 +246,9 @@ int regf_cell_open(struct regf *hive, uint32_t at, uint32_t need, const char *wh
 				 "regf: %s at 0x%" PRIx32
 				 " is no cell of the hive, which has 0x%" PRIx32 " bytes of them",
 				 what, at, hive->bins_size);
-	rc = find_bin(hive, at, what, err);
+	rc = spend(hive, err);
+	if (rc == 0)
+		rc = find_bin(hive, at, what, err);
 	if (rc == 0 && at - hive->bin < BIN_HEADER)
 		rc = error_set(err, TRANSHIP_ECORRUPT,
 			       "regf: %s at 0x%" PRIx32 " stands in the header of a hive bin", what,

@@ -46,3 +46,6 @@ holes() {
 
 # pieces FILE: in how many it is.
 pieces() { mshowfat -i "$volume" "::$1" | tr -cd '<' | wc -c; }
+
+# data_sector: the sector of the disk where the volume's clusters begin; with two tables and 32 reserved sectors.
+data_sector() { echo $((volume_off / 512 + 32 + 2 * 0x$(od -An -tx4 -j $((volume_off + 0x24)) -N 4 "$image" | tr -d ' '))); }

@@ -19,17 +19,19 @@ need_ovmf() {
 
 # accel_choose bios|uefi: how guests run, in $accel: with KVM where this firmware starts with it (one that is nested or
 # emulated may run Linux and stumble over 16-bit code or a firmware's), else TCG. Asked once for each firmware and boot of
-# this system: the build folder keeps the answer.
+# this system: the build folder keeps the answer. A script may set what is tried under BIOS: the name of the trial, the
+# machine's arguments, and what it prints.
+trial_name=bios trial_arguments=() trial_text="No bootable device"
 accel_choose() {
-	local text="No bootable device" known
-	known=${TRANSHIP_BUILD:-$work}/tests/accel-$1-$(cat /proc/sys/kernel/random/boot_id)
-	[ "$1" = bios ] || text=BdsDxe
+	local name=$trial_name arguments=("${trial_arguments[@]}") text=$trial_text known
+	[ "$1" = bios ] || { name=uefi arguments=() text=BdsDxe; }
+	known=${TRANSHIP_BUILD:-$work}/tests/accel-$name-$(cat /proc/sys/kernel/random/boot_id)
 	if [ -n "${TRANSHIP_ACCEL:-}" ]; then
 		accel=$TRANSHIP_ACCEL
 	elif ! accel=$(cat "$known" 2>/dev/null); then
 		accel=kvm
 		if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
-			machine_run "$1" kvm.serial
+			machine_run "$1" kvm.serial "${arguments[@]}"
 			machine_wait kvm.serial 15 "$text" || accel=tcg
 			machine_stop
 		else
@@ -88,7 +90,7 @@ machine_wait() {
 			grep -qaF "${patterns[@]}" "$serial"
 			return
 		fi
-		sleep 0.05
+		sleep 0.2
 	done
 	return 1
 }
@@ -102,7 +104,7 @@ machine_exit() {
 			machine_code=124
 			return
 		fi
-		sleep 0.05
+		sleep 0.1
 	done
 	machine_code=0
 	# shellcheck disable=SC2034

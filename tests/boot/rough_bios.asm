@@ -63,7 +63,7 @@ garbage:
 	mov ebp, 0xDEADC0DE
 	ret
 
-; retf 2: the flags are those that stand here, not those of the caller; so interrupts come on by hand.
+; It gives back the caller's flags but for the carry: interrupts are on only where the caller had them on.
 hook:
 	cmp dl, [cs:drive]
 	jne .fail
@@ -76,9 +76,8 @@ hook:
 	jne .other
 .fail:
 	mov ah, 1
-	sti
 	stc
-	retf 2
+	jmp .return
 .other:
 	jmp far [cs:old]
 .read:
@@ -88,8 +87,17 @@ hook:
 	pop si
 	mov word [si + 2], 0
 	call garbage
-	sti
-	retf 2
+.return:
+	push bp
+	mov bp, sp
+	jc .carry
+	and byte [bp + 6], 0xFE
+	jmp .done
+.carry:
+	or byte [bp + 6], 1
+.done:
+	pop bp
+	iret
 
 packet dw 16, 1, 0x7C00, 0
 	dq 0

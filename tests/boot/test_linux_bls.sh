@@ -45,7 +45,7 @@ root_change() {
 		insmod ext2
 		search --no-floppy --fs-uuid --set=root $root_uuid
 		if [ -z "\${kernelopts}" ]; then
-		  set kernelopts="rootfstype=ext4 quiet console=ttyS0 panic=-1 "
+		  set kernelopts="rootfstype=ext4 quiet console=ttyS0 panic=-1 no_timer_check "
 		fi
 		insmod blscfg
 		blscfg

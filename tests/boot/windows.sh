@@ -38,6 +38,7 @@ windows_files() {
 	"$TEST_TOOL" hive make system windows/Windows/System32/config/SYSTEM
 	pe_make windows/Windows/System32/winload.exe 6486
 	pe_make windows/Windows/System32/winload.efi 6486
+	pe_make windows/Windows/System32/ntoskrnl.exe 6486
 	pe_make esp/EFI/Microsoft/Boot/bootmgfw.efi 6486
 	cp esp/EFI/Microsoft/Boot/bootmgfw.efi esp/EFI/Boot/bootx64.efi
 	"$TEST_TOOL" hive make bcd esp/EFI/Microsoft/Boot/BCD

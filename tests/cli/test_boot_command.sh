@@ -51,6 +51,8 @@ cmp -s raw.plan vhdx.plan || fail "another plan for another format"
 # ---- convert ----
 expect 0 "$TRANSHIP" convert --boot disk.raw gpt.raw
 expect 0 "$TRANSHIP" convert --boot=bios-mbr disk.raw mbr.raw
+expect 0 "$TRANSHIP" convert --boot bios-mbr disk.raw word.raw
+cmp mbr.raw word.raw || fail "--boot bios-mbr is not --boot=bios-mbr"
 ! cmp -s gpt.raw mbr.raw || fail "the two targets are one"
 ! cmp -s gpt.raw disk.raw || fail "nothing was replaced"
 for kind in "vhdx subformat=dynamic" "vmdk subformat=streamOptimized" "vpc subformat=fixed"; do

@@ -2,7 +2,7 @@
 # What a plan makes of a Linux disk, seen by sfdisk, sgdisk, blkid and fsck; and each disk that is refused.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/uefi_disks.sh"
-need sfdisk blkid fsck.vfat grub-mkimage mke2fs jq
+need fdisk sfdisk blkid fsck.vfat grub-mkimage mke2fs jq
 [ -e /usr/lib/grub/i386-pc/boot.img ] || skip "grub-pc-bin is not installed"
 
 plan() { "$TRANSHIP" boot plan --output=json "$@"; }
@@ -15,6 +15,12 @@ refused() { # TEXT ARG...: the plan is refused with that sentence, and so is the
 	expect 8 "$TRANSHIP" convert --boot "${@/--to=/--boot=}" refused.raw
 	says "$text"
 	[ ! -e refused.raw ] || fail "$text: an output is left"
+}
+noted() { # TEXT ARG...: there is a plan, which says that.
+	local text=$1
+	shift
+	expect 0 "$TRANSHIP" boot plan --output=json "$@"
+	jq -r '.notes[]' out | grep -qF -- "$text" || fail "the notes lack '$text': $(jq -c .notes out)"
 }
 gpt_sound() { # DISK: both copies, by sgdisk
 	sgdisk -v "$1" >verified
@@ -86,14 +92,21 @@ sfdisk -V many-mbr.raw >verified 2>&1 || fail "sfdisk -V: $(cat verified)"
 sgdisk -p many.raw | awk '/^ *[0-9]/ && $1 != 2 { print $2, $3 - $2 + 1 }' >wanted
 sfdisk --json many-mbr.raw | jq -r '.partitiontable.partitions[] | select(.type != "f" and .type != "5") | "\(.start) \(.size)"' | sort -n >found
 cmp -s wanted found || fail "partitions: $(diff wanted found)"
+noted "no partition has the file system $root_uuid" many.raw
+noted "logical ones, with other numbers" --to=bios-mbr many.raw
+noted "on a file system that is not read" --to=bios-mbr many.raw
+# What an MBR has no type for.
+sgdisk -t 3:a503 many.raw >/dev/null
+noted "has no counterpart in an MBR" --to=bios-mbr many.raw
 # A disk that has grown: the backup comes to its end.
 linux_disk grown.raw
 truncate -s 256M grown.raw
 expect 0 "$TRANSHIP" convert --boot grown.raw grown-gpt.raw
 gpt_sound grown-gpt.raw
-# One whose primary table is gone, and one without its backup: both are written again.
+# One whose primary table is gone: it is written again.
 linux_disk lost.raw
 dd if=/dev/zero of=lost.raw bs=512 seek=1 count=33 conv=notrunc status=none
+noted "the backup partition table is used" lost.raw
 expect 0 "$TRANSHIP" convert --boot lost.raw lost-gpt.raw
 gpt_sound lost-gpt.raw
 # The same where a BIOS boot partition is there, and nothing has to be added to the table.
@@ -141,12 +154,12 @@ refused "2 TiB" --to=bios-mbr huge.raw
 # A plan reads what it needs, however large the disk is: 64 MB are allowed of 100 GB.
 gpt_disk large.raw 100G -n 2:0:0 -t 2:8300
 linux_esp large.raw
-if command -v strace >/dev/null; then
+if command -v strace >/dev/null && strace -o trace -e trace=none true 2>/dev/null; then
 	ASAN_OPTIONS=detect_leaks=0 strace -f -y -e trace=read,pread64,readv,preadv -o trace "$TRANSHIP" boot plan large.raw >/dev/null
 	sum=$(grep -F '/large.raw>' trace | awk '$NF > 0 { sum += $NF } END { printf "%.0f\n", sum }')
 	[ "$sum" -gt 10000 ] && [ "$sum" -lt 64000000 ] || fail "planning read $sum bytes"
 else
-	echo "SKIP-PART: strace is not installed: what planning reads is not counted"
+	echo "SKIP-PART: strace does not work here: what planning reads is not counted"
 fi
 
 # Refused: tables that cannot be trusted.
@@ -178,6 +191,17 @@ sgdisk -S 256 -a 8 $(seq -f '-n %.0f:0:+64K' 2 140) lots.raw >/dev/null
 linux_esp lots.raw
 refused "3 and 128 logical" --to=bios-mbr lots.raw
 expect 0 "$TRANSHIP" boot plan lots.raw
+# Behind core.img there is no sector for the links of logical partitions, nor between the partitions.
+core_end=$(plan --to=bios-mbr disk.raw | jq '[.extents[] | select(.reason | test("core.img")) | .start + .length] | max / 512')
+gpt_disk links.raw 64M -a 1 -n 2:$((core_end + 1)):2047 -t 2:8300 -n 3:0:+1M -n 4:0:+1M -n 5:0:+1M -n 6:0:0
+linux_esp links.raw
+refused "no gap between them has room for the links" --to=bios-mbr links.raw
+# Sectors of 4096 bytes; and a table that was made for those.
+truncate -s 100M k4.raw
+printf 'g\nn\n1\n\n+40M\nt\n1\nw\n' | fdisk -b 4096 k4.raw >fdisk.log 2>&1 || fail "fdisk: $(cat fdisk.log)"
+refused "was made for sectors of 4096 bytes" k4.raw
+"$TRANSHIP" convert -q -O vhdx -o logical_sector_size=4096 k4.raw k4.vhdx
+refused "no BIOS starts from those" k4.vhdx
 # The ESP.
 gpt_disk no-esp.raw 64M
 sgdisk -t 1:8300 no-esp.raw >/dev/null

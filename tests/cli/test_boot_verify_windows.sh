@@ -41,6 +41,8 @@ from_good; sfdisk -q --part-type bad.raw 1 ee
 faulty "gpt: there is no primary table"
 from_good; mkfs.vfat -F 32 -h $esp_first --offset $esp_first bad.raw $((esp_sectors / 2)) >/dev/null 2>&1
 faulty "only says that the disk is not bootable"
+from_good; mkfs.vfat -F 32 -S 1024 -h $esp_first --offset $((esp_first / 2)) bad.raw $((esp_sectors / 2)) >/dev/null 2>&1
+faulty "has sectors of 1024 bytes, boot code reads those of 512"
 from_good; dd if=uefi.raw of=bad.raw bs=512 skip=1 seek=1 count=33 conv=notrunc status=none
 faulty "gpt: the remains of a primary table stand in sector 1"
 from_good; dd if=/dev/zero of=bad.raw bs=512 seek=$windows_first count=1 conv=notrunc status=none

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$TRANSHIP_SOURCE/tests/boot/stand_in.sh"
 . "$TRANSHIP_SOURCE/tests/boot/windows.sh"
-need jq ntfscp
+need jq ntfscp ntfsfix hivexsh
 
 windows_files
 windows_disk good.raw
@@ -97,6 +97,10 @@ mcopy -i "$(esp)" ::/EFI/Microsoft/Boot/BCD BCD.good
 head -c 5000 BCD.good >BCD
 mcopy -o -i "$(esp)" BCD ::/EFI/Microsoft/Boot/BCD
 refused "regf"
+change
+"$TEST_TOOL" hive make bcd-bios BCD
+mcopy -o -i "$(esp)" BCD ::/EFI/Microsoft/Boot/BCD
+refused "no element names a partition of this disk"
 # No room for BOOTMGR in the ESP.
 change
 free=$(mdir -i "$(esp)" :: | grep 'bytes free' | tr -cd 0-9)
@@ -104,15 +108,55 @@ head -c $((free - 100000)) /dev/zero >ballast
 mcopy -i "$(esp)" ballast ::/
 refused "BOOTMGR on the EFI system partition: fat: the volume has no room"
 
-# A SYSTEM hive that was not closed stays as it is.
+# No loader for BIOS: it is called otherwise.
+change
+LC_ALL=C grep -obUaP 'w\x00i\x00n\x00l\x00o\x00a\x00d\x00\.\x00e\x00x\x00e\x00' disk.raw | cut -d: -f1 >places
+[ -s places ] || fail "winload.exe is nowhere"
+while read -r at; do
+	"$TEST_TOOL" poke disk.raw $((at + 20)) 66
+done <places
+refused "partition 3 has no Windows/System32/winload.exe"
+
+# left_open HIVE: its first number is another one than its second; the time takes the difference, so that the checksum stays
+# right.
+left_open() {
+	local at was
+	for at in 4 12; do
+		was=$(od -An -tu1 -j $at -N 1 "$1")
+		"$TEST_TOOL" poke "$1" $at "$(printf %02x $((was ^ 16)))"
+	done
+}
+# A SYSTEM hive that was not closed stays as it is; of a BCD there is nothing else to take.
 change
 cp windows/Windows/System32/config/SYSTEM SYSTEM
-# Its first number is another one than its second; the time takes the difference, so that the checksum stays right.
-for at in 4 12; do
-	was=$(od -An -tu1 -j $at -N 1 SYSTEM)
-	"$TEST_TOOL" poke SYSTEM $at "$(printf %02x $((was ^ 16)))"
-done
+left_open SYSTEM
+cp BCD.good BCD
+left_open BCD
+mcopy -o -i "$(esp)" BCD ::/EFI/Microsoft/Boot/BCD
+noted "BCD: it was not closed"
+# Nor was the volume unmounted: ntfsfix says so to Windows.
+in_volume ntfsfix volume
+noted "the NTFS was not unmounted"
 in_volume ntfscp -f volume SYSTEM Windows/System32/config/SYSTEM
 noted "drive letters may change"
+
+# A BCD that was not closed: the copy is, for its logs stay behind.
+change
+mcopy -n -i "$(esp)" ::/EFI/Microsoft/Boot/BCD BCD.open
+left_open BCD.open
+mcopy -o -i "$(esp)" BCD.open ::/EFI/Microsoft/Boot/BCD
+noted "BCD: it was not closed"
+expect 0 "$TRANSHIP" convert --boot disk.raw closed.raw
+expect 0 "$TRANSHIP" boot verify closed.raw
+mcopy -n -i "closed.raw@@$((esp_first * 512))" ::/Boot/BCD BCD.closed
+cmp -n 4 -i 4:8 BCD.closed BCD.closed || fail "the copied BCD is not closed"
+hivexsh BCD.closed <<<ls >ls.out && grep -q Objects ls.out || fail "hivexsh does not take the copied BCD"
+
+# A volume that cannot be read, and has no part in starting.
+change
+mft=$(od -An -tu8 -j $((recovery_first * 512 + 48)) -N 8 disk.raw)
+per=$(od -An -tu1 -j $((recovery_first * 512 + 13)) -N 1 disk.raw)
+"$TEST_TOOL" poke disk.raw $((recovery_first * 512 + mft * per * 512 + 10 * 1024)) 42414144 # $UpCase: "BAAD"
+noted "it cannot be read, and is not looked at: ntfs: file record 10 is marked as bad"
 no_leftovers
 finish

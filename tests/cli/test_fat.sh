@@ -27,17 +27,16 @@ free_by_fsck() { sed -n 's|.* files, \([0-9]*\)/\([0-9]*\) clusters|\2 - \1|p' f
 
 # reads IMAGE: all that mtools sees is seen, and has the same bytes.
 reads() {
-	local path
 	"$TEST_TOOL" fat list "$1" >list || fail "$1: cannot be listed"
 	cut -f1 list | sort >ours
 	mdir -i "$1" -/ -b :: | sed 's|^::||; s|/$||' | sort >theirs
 	diff theirs ours >diff || fail "$1: listed otherwise than by mdir: $(head -5 diff)"
 	rm -rf tree && mkdir tree
 	mcopy -i "$1" -s -n -Q -m '::/*' tree
-	while IFS= read -r path; do
-		[ -f "tree$path" ] || continue
-		"$TEST_TOOL" fat cat "$1" "$path" | cmp -s - "tree$path" || fail "$1: $path is read otherwise"
-	done <ours
+	awk -F'\t' '$5 != "-" { print $5 "  tree" $1 }' list | sort >ours
+	find tree -type f -exec sha256sum {} + | sort >theirs
+	diff theirs ours >diff || fail "$1: read otherwise than by mcopy: $(head -5 diff)"
+	[ -s ours ] || fail "$1: no file was compared"
 }
 
 # keep IMAGE: what stands in it now must stay, but what is put.
@@ -124,7 +123,7 @@ for sectors in 1 2 4 8 16 32 64; do
 done
 
 # The same volume gives the same bytes; nothing else is written than is needed.
-make a.img 8
+make a.img 2
 fill a.img
 cp --sparse=always a.img b.img
 put a.img Boot/BCD bcd 0x20

@@ -82,17 +82,17 @@ fi
 
 # Images that are given; what is none.
 esp grubx64.efi=EFI/redhat/grubx64.efi stub=EFI/redhat/grub.cfg
-grub-mkimage -O i386-pc -d $modules -m memdisk.tar -p '(memdisk)/boot' -o core.img biosdisk part_gpt memdisk tar normal 3<memdisk.tar
+"$(PATH=${PATH#*:} command -v grub-mkimage)" -O i386-pc -d $modules -c stub -p /boot/grub -o core.img biosdisk part_gpt ext2 search_fs_uuid normal
 expect 0 "$TRANSHIP" boot plan --to=bios-gpt --grub-boot=$modules/boot.img --grub-core=core.img disk.raw
 [ "$(digest --grub-boot=$modules/boot.img --grub-core=core.img)" != "$one" ] || fail "other images make the same plan"
 expect 1 "$TRANSHIP" boot plan --to=bios-gpt --grub-core=core.img disk.raw
 head -c 20000 core.img >short.img
 expect 1 "$TRANSHIP" boot plan --to=bios-gpt --grub-boot=$modules/boot.img --grub-core=short.img disk.raw
-says "short.img"
+says "the given core.img says that"
 
 # Without the program.
 mkdir none
-PATH=$work/none expect 1 "$TRANSHIP" boot plan --to=bios-gpt disk.raw
+expect 1 env "PATH=$work/none" "$TRANSHIP" boot plan --to=bios-gpt disk.raw
 says "install grub-common and grub-pc-bin"
 
 finish

@@ -25,6 +25,7 @@ enum {
 	CONFIG,
 	WINLOAD,
 	SYSTEM,
+	KERNEL,
 	ROOT_BOOT,
 	BCD
 };
@@ -284,6 +285,7 @@ static void put_ntfs(struct tranship_disk *disk, const struct image_windows *w)
 	static const struct child boot[] = { { "PCAT", PCAT, true }, { 0 } };
 	static const struct child pcat[] = { { "bootmgr", BOOTMGR, false }, { 0 } };
 	static const struct child system32[] = { { "config", CONFIG, true },
+						 { "ntoskrnl.exe", KERNEL, false },
 						 { "winload.exe", WINLOAD, false },
 						 { 0 } };
 	static const struct child config[] = { { "SYSTEM", SYSTEM, false }, { 0 } };
@@ -300,6 +302,7 @@ static void put_ntfs(struct tranship_disk *disk, const struct image_windows *w)
 	put_file(&ntfs, BOOTMGR, code, WINDOWS_BOOTMGR_LEN);
 	put_loader(&ntfs, w);
 	put_system(&ntfs, w);
+	put_file(&ntfs, KERNEL, "MZ", 2);
 	if (w->native)
 		put_native(&ntfs, w);
 	image_ntfs_seal(ntfs.bytes, (size_t)ntfs.size, ntfs.record_size, ntfs.block_size);

@@ -22,8 +22,8 @@ enum {
 
 /* How it is to be; what is zero is as it should be. */
 struct image_windows {
-	/* A file that is missing: "BOOTMGR", "BCD" of the FAT32; "bootmgr", "winload.exe", "SYSTEM"
-	 * of the NTFS. */
+	/* A file that is missing: "BOOTMGR", "BCD" of the FAT32; "bootmgr", "winload.exe",
+	 * "ntoskrnl.exe", "SYSTEM" of the NTFS. */
 	const char *without;
 	void (*edit_bcd)(struct hive_image *hive, struct image_bcd *bcd);
 	void (*edit_bcd_bytes)(struct buffer *bytes);
