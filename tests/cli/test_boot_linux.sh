@@ -185,15 +185,6 @@ refused "before the first partition" --to=bios-mbr full.raw
 sgdisk -d 2 -d 3 -a 2048 -n 2:0:+1M -n 3:0:+1M -n 4:0:+1M -n 5:0:0 full.raw >/dev/null
 linux_esp full.raw
 expect 0 "$TRANSHIP" boot plan full.raw
-<<<<<<< HEAD
-=======
-# More logical partitions than systems look at.
-gpt_disk lots.raw 96M
-sgdisk -S 256 -a 8 $(seq -f '-n %.0f:0:+64K' 2 140) lots.raw >/dev/null
-linux_esp lots.raw
-refused "3 and 128 logical" --to=bios-mbr lots.raw
-expect 0 "$TRANSHIP" boot plan lots.raw
->>>>>>> reva
 # Behind core.img there is no sector for the links of logical partitions, nor between the partitions.
 core_end=$(plan --to=bios-mbr disk.raw | jq '[.extents[] | select(.reason | test("core.img")) | .start + .length] | max / 512')
 gpt_disk links.raw 64M -a 1 -n 2:$((core_end + 1)):2047 -t 2:8300 -n 3:0:+1M -n 4:0:+1M -n 5:0:+1M -n 6:0:0
@@ -205,15 +196,12 @@ printf 'g\nn\n1\n\n+40M\nt\n1\nw\n' | fdisk -b 4096 k4.raw >fdisk.log 2>&1 || fa
 refused "was made for sectors of 4096 bytes" k4.raw
 "$TRANSHIP" convert -q -O vhdx -o logical_sector_size=4096 k4.raw k4.vhdx
 refused "no BIOS starts from those" k4.vhdx
-<<<<<<< HEAD
 # More logical partitions than systems look at.
 gpt_disk lots.raw 96M
 sgdisk -S 256 -a 8 $(seq -f '-n %.0f:0:+64K' 2 140) lots.raw >/dev/null
 linux_esp lots.raw
 refused "3 and 128 logical" --to=bios-mbr lots.raw
 expect 0 "$TRANSHIP" boot plan lots.raw
-=======
->>>>>>> reva
 # The ESP.
 gpt_disk no-esp.raw 64M
 sgdisk -t 1:8300 no-esp.raw >/dev/null
