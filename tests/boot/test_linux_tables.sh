@@ -28,7 +28,6 @@ converted_ok gpt disk.img gpt.img
 # The disk grows by 64 MiB.
 old_last=$(($(bytes_of disk.img) / 512 - 1))
 truncate -s +64M disk.img
-boots_linux uefi disk.img ext4
 for target in gpt mbr; do
 	converts disk.img $target.img bios-$target
 	converted_ok $target disk.img $target.img $old_last
