@@ -30,7 +30,8 @@ accel_choose() {
 		accel=$TRANSHIP_ACCEL
 	elif ! accel=$(cat "$known" 2>/dev/null); then
 		accel=kvm
-		if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
+		# A KVM without the processor's own virtualization emulates it: slower than TCG, where it works at all.
+		if [ -r /dev/kvm ] && [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; then
 			machine_run "$1" kvm.serial "${arguments[@]}"
 			machine_wait kvm.serial 15 "$text" || accel=tcg
 			machine_stop
